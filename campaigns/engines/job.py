@@ -1,0 +1,252 @@
+"""The stage folder: the contract between the database and the physics.
+
+A stage is one folder. `spec.json` says everything the stage needs; `progress.json` (replaced atomically) says how far
+it is; `log` is what it prints; `result.json` (written, fsynced, renamed: never half) is the last file and is never
+computed again; `failure.json` says why there is none.
+
+    python -m campaigns.engines.train FOLDER
+
+does one stage, by hand, under a worker or under a queueing system. A file lock held by the process itself keeps an
+orphan and its successor from computing twice; a stage that is started again in the same folder goes on from its own
+checkpoints.
+"""
+
+import dataclasses
+import fcntl
+import json
+import os
+import sys
+import time
+import traceback
+import types
+import typing
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+
+SCHEMA_VERSION = 1
+LOG_TAIL_LINES = 40
+
+Spec = TypeVar("Spec")
+
+
+class EngineFailed(Exception):
+    """A stage could not be done. The message says what happened, why, and what to do; a user reads it.
+
+    `permanent` is False where the same stage may succeed when it is tried again (a killed process, a full disk).
+    `cause` is one word for the cost ledger: `engine_missing`, `engine_died`, `timeout`, `disk_full`, `bad_input`,
+    `bad_output`, `unphysical`.
+    """
+
+    def __init__(self, message: str, *, cause: str, permanent: bool, log_tail: str = "") -> None:
+        super().__init__(message)
+        self.cause = cause
+        self.permanent = permanent
+        self.log_tail = log_tail
+
+
+class FolderBusy(Exception):
+    """Another process holds the lock of this stage folder: it is computing the same stage now."""
+
+
+class Progress:
+    """Reports how far a stage is: `Progress(folder)(120, 500, "MD step", "NVT at 600 K")`.
+
+    At most one write a half second, and always the last.
+    """
+
+    def __init__(self, folder: Path, min_interval_s: float = 0.5) -> None:
+        self._path = folder / "progress.json"
+        self._min_interval_s = min_interval_s
+        self._last = 0.0
+        self._started_at = time.time()
+
+    def __call__(self, done: float, total: float, unit: str, message: str = "") -> None:
+        now = time.time()
+        if done < total and now - self._last < self._min_interval_s:
+            return
+        self._last = now
+        write_json(
+            self._path,
+            {"done": done, "total": total, "unit": unit, "message": message, "started_at": self._started_at, "updated_at": now},
+            durable=False,
+        )
+
+
+def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
+    """Write JSON so that a reader sees the old file or the new one, never a half. `durable` also survives a power cut."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as stream:
+        json.dump(value, stream, indent=1, allow_nan=False)
+        stream.flush()
+        if durable:
+            os.fsync(stream.fileno())
+    os.replace(temporary, path)
+    if durable:
+        _fsync_folder(path.parent)
+
+
+def _fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_json(path: Path) -> Any | None:
+    """The JSON of a file, or None where there is none (or it is not whole: another program wrote it)."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
+        return None
+
+
+def to_json(value: Any) -> Any:
+    """Dataclasses, tuples and paths as plain JSON values; a number that is not finite becomes null (JSON has none)."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_json(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "item") and not isinstance(value, str):  # a numpy scalar
+        value = value.item()
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    return value
+
+
+def from_json(kind: Any, value: Any) -> Any:
+    """The inverse of `to_json` for the types that specs use: dataclasses, tuples, lists, dicts, optionals, scalars.
+
+    Raises ValueError where a key is unknown or missing: a spec of another version must not be half understood.
+    """
+    origin = typing.get_origin(kind)
+    if dataclasses.is_dataclass(kind):
+        return _dataclass_from_json(kind, value)
+    if origin in (types.UnionType, typing.Union):
+        if value is None:
+            return None
+        return from_json(next(arm for arm in typing.get_args(kind) if arm is not type(None)), value)
+    if origin is tuple:
+        arms = typing.get_args(kind)
+        if len(arms) == 2 and arms[1] is Ellipsis:
+            return tuple(from_json(arms[0], item) for item in value)
+        return tuple(from_json(arm, item) for arm, item in zip(arms, value, strict=True))
+    if origin is list:
+        return [from_json(typing.get_args(kind)[0], item) for item in value]
+    if origin is dict:
+        return {key: from_json(typing.get_args(kind)[1], item) for key, item in value.items()}
+    if kind is float and isinstance(value, int):
+        return float(value)
+    return value
+
+
+def _dataclass_from_json(kind: Any, value: dict[str, Any]) -> Any:
+    hints = typing.get_type_hints(kind)
+    unknown = set(value) - set(hints)
+    if unknown:
+        raise ValueError(f"{kind.__name__} has no field {', '.join(sorted(unknown))}")
+    try:
+        return kind(**{name: from_json(hints[name], item) for name, item in value.items()})
+    except TypeError as error:
+        raise ValueError(f"{kind.__name__}: {error}") from error
+
+
+def write_spec(folder: Path, kind: str, spec: Any) -> None:
+    """Write `spec.json`; an equal one that is there already stays as it is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "spec.json", {"schema_version": SCHEMA_VERSION, "kind": kind, "spec": to_json(spec)})
+
+
+def read_spec(folder: Path, spec_type: type[Spec]) -> Spec:
+    document = read_json(folder / "spec.json")
+    if document is None:
+        raise EngineFailed(f"{folder} has no readable spec.json", cause="bad_input", permanent=True)
+    if document.get("schema_version") != SCHEMA_VERSION:
+        raise EngineFailed(
+            f"spec.json has schema version {document.get('schema_version')}, this program reads "
+            f"{SCHEMA_VERSION}: run it with the release that wrote it",
+            cause="bad_input",
+            permanent=True,
+        )
+    return from_json(spec_type, document["spec"])
+
+
+@contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Hold the stage folder. The kernel frees it when the process dies, however it dies. Raises FolderBusy."""
+    with (folder / "lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise FolderBusy(str(folder)) from error
+        yield
+
+
+def record_child(folder: Path) -> None:
+    """Say who computes here, so that a worker that comes later can wait for it or stop it.
+
+    The creation time tells a recycled process number.
+    """
+    process = psutil.Process()
+    write_json(folder / "child.json", {"pid": process.pid, "created": process.create_time()})
+
+
+def log_tail(folder: Path, lines: int = LOG_TAIL_LINES) -> str:
+    """The last lines of the stage's log, read from its end: a log may be large."""
+    path = folder / "log"
+    if not path.exists():
+        return ""
+    with path.open("rb") as stream:
+        stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, stream.tell() - 200 * lines))
+        text = stream.read().decode("utf-8", "replace")
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def main(run: Callable[[Path, Any, Progress], Any], spec_type: type) -> None:
+    """What every engine module ends with: `if __name__ == "__main__": main(run, TrainSpec)`.
+
+    `run(folder, spec, progress)` returns the result dataclass or raises EngineFailed. Exit status: 0 done (or done before), 1 failed with
+    `failure.json`, 75 (EX_TEMPFAIL) another process is at it.
+    """
+    folder = Path(sys.argv[1]).resolve()
+    try:
+        with folder_lock(folder):
+            record_child(folder)
+            if not (folder / "result.json").exists():
+                (folder / "failure.json").unlink(missing_ok=True)
+                result = run(folder, read_spec(folder, spec_type), Progress(folder))
+                write_json(folder / "result.json", to_json(result))
+    except FolderBusy:
+        sys.exit(75)
+    except Exception as error:
+        write_json(folder / "failure.json", _failure(folder, error))
+        traceback.print_exc()
+        sys.exit(1)
+
+
+def _failure(folder: Path, error: Exception) -> dict[str, Any]:
+    """What `failure.json` says; an unforeseen error keeps its type and text, its traceback goes to the log alone."""
+    if isinstance(error, EngineFailed):
+        return {"message": str(error), "cause": error.cause, "permanent": error.permanent, "log_tail": error.log_tail or log_tail(folder)}
+    if isinstance(error, OSError) and error.errno == 28:
+        return {
+            "message": "The disk is full: free some space, then retry this stage.",
+            "cause": "disk_full",
+            "permanent": False,
+            "log_tail": log_tail(folder),
+        }
+    return {
+        "message": f"{type(error).__name__}: {error}. This is not a foreseen failure: see the log of the stage.",
+        "cause": "engine_died",
+        "permanent": False,
+        "log_tail": log_tail(folder),
+    }

@@ -1,0 +1,368 @@
+"""What goes into a stage folder and what comes out: the specs and results of every stage kind, on one page.
+
+Plain data, no heavy import: web and workers read it. Units are in the names. Paths are absolute in specs; in results
+they are relative to the stage folder, so that a data folder can be moved.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class LabellerSpec:
+    """A reference method: `name` in the registry of campaigns/engines/labellers, `options` as that module documents them."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FrameSelection:
+    """Some configurations of a frames file (campaigns/science/frames.py)."""
+
+    path: str
+    indices: list[int]
+
+
+# --- prepare: order and relax one supercell ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PrepareSpec:
+    cif_file: str
+    supercell: tuple[int, int, int]
+    mobile_ion: str
+    labeller: LabellerSpec
+    seed: int
+    candidate: int = 0  # 0 is the best electrostatic energy of the `n_candidates` that are generated, 1 the next
+    n_candidates: int = 1
+    oxidation_states: dict[str, float] | None = None  # None: guessed from the composition
+    relax: bool = True
+    relax_fmax_eV_A: float = 0.1
+    relax_max_steps: int = 200
+    cores: int = 1
+
+
+@dataclass(frozen=True)
+class PrepareResult:
+    cell_file: str  # extended XYZ: ordered, relaxed, atoms grouped by element, no labels
+    formula: str
+    n_atoms: int
+    volume_A3: float
+    min_distance_A: float
+    electrostatic_energy_eV: float | None  # None: nothing was disordered
+    relaxed_energy_eV: float | None
+    relaxed_fmax_eV_A: float | None
+    provenance: dict[str, Any]
+
+
+# --- s0: the starting training set ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class S0Spec:
+    """`fpmd`: NVT MD of one cell at one temperature with the labeller itself; `upload`: read a data set that the user gave."""
+
+    route: str
+    labeller: LabellerSpec
+    cell_file: str | None = None
+    temperature_K: float = 0.0
+    timestep_fs: float = 2.0
+    equilibration_steps: int = 0
+    n_frames: int = 0
+    sample_every_steps: int = 0
+    seed: int = 0
+    upload_path: str | None = None
+    upload_format: str = "auto"
+    elements: list[str] = field(default_factory=list)  # of the material: an uploaded set with others is refused
+    cores: int = 1
+
+
+@dataclass(frozen=True)
+class S0Result:
+    frames_files: list[str]  # one for each atom order in the set (fpmd: one)
+    n_frames: list[int]
+    mean_temperature_K: float | None
+    labels_computed: int  # reference calculations spent, equilibration steps included
+    seconds: float
+    min_distance_A: float
+
+
+# --- train ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DescriptorSpec:
+    """DeePMD-kit's se_e2_a and its fitting net."""
+
+    cutoff_A: float
+    cutoff_smooth_A: float
+    embedding_net: list[int]
+    axis_neurons: int
+    fitting_net: list[int]
+    precision: str  # float32 or float64
+    sel: list[int] | None = None  # None: from the neighbour statistics of the training set, with a margin
+
+
+@dataclass(frozen=True)
+class TrainSpec:
+    frames: list[FrameSelection]
+    type_map: list[str]
+    descriptor: DescriptorSpec
+    n_batches: int
+    batch_size: int
+    learning_rate_start: float
+    learning_rate_stop: float
+    seed: int
+    max_force_rms_ratio: float  # loss condition: force error at the end over the rms force of the set must be below this
+    max_repeats: int  # of the loss condition, each with twice the batch size, from scratch
+    init_checkpoint: str | None = None  # warm start from an earlier model's checkpoint prefix; None: from scratch
+    compress: bool = True
+    cores: int = 1
+
+
+@dataclass(frozen=True)
+class TrainAttempt:
+    batch_size: int
+    force_rms_ratio: float
+    accepted: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    model_file: str
+    compressed_model_file: str | None
+    checkpoint: str  # prefix that the next warm start uses
+    learning_curve_file: str
+    input_file: str
+    sel: list[int]
+    batch_size: int
+    n_frames: int
+    force_rmse_eV_A: float  # on the training set, from the learning curve's last rows
+    energy_rmse_meV_atom: float
+    attempts: list[TrainAttempt]
+    training_seconds: float
+    startup_seconds: float  # engine start-up: imports, neighbour statistics, graph building, freezing
+    versions: dict[str, str]
+
+
+# --- probe: ranks, threads and compression for one model on one cell
+
+
+@dataclass(frozen=True)
+class ProbeSpec:
+    model_file: str
+    compressed_model_file: str | None
+    cell_file: str
+    type_map: list[str]
+    timestep_fs: float
+    cores: int
+    n_steps: int = 200
+
+
+@dataclass(frozen=True)
+class LaunchChoice:
+    """How lmp is started for a model and a cell."""
+
+    ranks: int
+    threads: int
+    compressed: bool
+
+
+@dataclass(frozen=True)
+class ProbeTrial:
+    choice: LaunchChoice
+    steps_per_s: float
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    best: LaunchChoice
+    trials: list[ProbeTrial]
+    startup_seconds: float
+
+
+# --- explore: NVT with the model at the temperature of the ramp ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ExploreSpec:
+    model_file: str
+    cell_file: str
+    type_map: list[str]
+    temperature_K: float
+    timestep_fs: float
+    equilibration_steps: int
+    n_snapshots: int
+    snapshot_every_steps: int
+    thermostat_damping_fs: float
+    min_distance_A: float  # protocol: a trajectory that comes below it is rejected whole
+    launch: LaunchChoice
+    seed: int
+
+
+@dataclass(frozen=True)
+class ExploreResult:
+    outcome: str  # completed | min_distance | blown_up
+    reason: str
+    min_distance_A: float | None
+    mean_temperature_K: float | None
+    frames_file: str | None  # snapshots with the model's own energy, forces and virial
+    n_snapshots: int
+    steps_done: int
+    steps_per_s: float
+    startup_seconds: float
+
+
+# --- label ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LabelSpec:
+    snapshots: FrameSelection
+    labeller: LabellerSpec
+    cell_file: str  # the relaxed cell: reference of the bond-variation rule
+    framework_elements: list[str]
+    min_distance_A: float  # a geometry below it never reaches the reference method
+    cores: int = 1
+
+
+@dataclass(frozen=True)
+class LabelRecord:
+    """One reference calculation and the model's error on the same configuration, before it enters the training set."""
+
+    index: int  # in the snapshots file; also the row in the labelled frames file where state is `done`
+    row: int | None
+    state: str  # done | failed
+    cause: str  # failed: scf_not_converged, bad_geometry, not_finite, ...
+    message: str
+    energy_eV: float | None = None
+    max_force_eV_A: float | None = None
+    rms_force_eV_A: float | None = None
+    min_distance_A: float | None = None
+    max_bond_variation: float | None = None  # largest relative change of a framework bond length
+    model_energy_error_meV_atom: float | None = None
+    model_force_rmse_eV_A: float | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class LabelResult:
+    frames_file: str | None
+    records: list[LabelRecord]
+    model_force_rmse_eV_A: float | None  # over all labelled snapshots: the honest test error of the step
+    model_energy_rmse_meV_atom: float | None
+    labels_computed: int
+    seconds: float
+
+
+# --- evaluate: NVT equilibration, then NVE on the evaluation cell ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class EvaluateSpec:
+    model_file: str
+    cell_file: str
+    type_map: list[str]
+    temperature_K: float
+    timestep_fs: float
+    equilibration_steps: int
+    n_steps: int
+    dump_every_steps: int
+    thermostat_damping_fs: float
+    min_distance_A: float
+    launch: LaunchChoice
+    seed: int
+
+
+@dataclass(frozen=True)
+class EvaluateResult:
+    outcome: str  # completed | min_distance | blown_up
+    reason: str
+    trajectory_file: str | None  # npz: positions_A (n, N, 3) float32 unwrapped, cell_A (3, 3), symbols (N,), time_fs (n,)
+    thermo_file: str | None  # npz: time_fs, temperature_K, potential_energy_eV, total_energy_eV, pressure_bar of the NVE part
+    frame_interval_fs: float
+    completed_ps: float
+    mean_kinetic_temperature_K: float | None
+    kinetic_temperature_error_K: float | None  # by blocking
+    energy_drift_meV_atom_ns: float | None
+    min_distance_A: float | None
+    steps_per_s: float
+    startup_seconds: float
+
+
+# --- judge: D(T), Ea and stationarity of one model (analysis/engines/judge.py)
+
+
+@dataclass(frozen=True)
+class JudgedRun:
+    run_id: int
+    folder: str  # the evaluate stage's folder
+    temperature_K: float
+    result: EvaluateResult
+
+
+@dataclass(frozen=True)
+class EarlierModel:
+    """D and Ea of a model that was judged before, for the stationarity decision."""
+
+    loop: int
+    step: int
+    runs: list[dict[str, Any]]  # RunDiffusion as JSON
+    arrhenius: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class JudgeSpec:
+    runs: list[JudgedRun]
+    mobile_ion: str
+    mobile_ion_charge: float
+    loop: int
+    step: int
+    earlier: list[EarlierModel]  # same loop, oldest first
+    seed: int
+    stationary_spread_dex: float  # largest model-to-model spread of log10 D that still counts as stationary
+    energy_drift_limit_meV_atom_ns: float
+
+
+@dataclass(frozen=True)
+class RunDiffusion:
+    run_id: int
+    temperature_K: float  # target
+    kinetic_temperature_K: float | None
+    kinetic_temperature_error_K: float | None
+    verdict: str
+    reason: str
+    number: float | None  # what decided
+    threshold: float | None
+    unit: str
+    diffusivity_cm2_s: float | None
+    diffusivity_error_cm2_s: float | None
+    details: dict[str, Any]  # N_eff, slope, Haven ratio, conductivity, fit window...: analysis/science
+
+
+@dataclass(frozen=True)
+class ArrheniusResult:
+    activation_energy_eV: float | None
+    activation_energy_error_eV: float | None
+    log10_prefactor_cm2_s: float | None
+    n_points: int
+    reason: str  # why there is no line, or what to beware of
+    details: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StationarityResult:
+    decision: str  # stationary | moving | undecided
+    reason: str
+    spread_dex: float | None
+    details: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class JudgeResult:
+    runs: list[RunDiffusion]
+    arrhenius: ArrheniusResult
+    stationarity: StationarityResult
+    msd_file: str  # npz: for run r and species s  `t_ps_<r>`, `msd_A2_<r>_<s>`, `msd_error_A2_<r>_<s>`

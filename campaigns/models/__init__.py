@@ -1,0 +1,11 @@
+"""Rows hold identity, state, scalars with their unit, versions and seeds; arrays live in files, named by `Artefact` rows."""
+
+from campaigns.models.artefact import Artefact
+from campaigns.models.campaign import Campaign, Cell
+from campaigns.models.configuration import Frame, TrainingSet
+from campaigns.models.dynamics import Launch, MdRun
+from campaigns.models.material import Material
+from campaigns.models.network import TrainedModel
+from campaigns.models.stage import Stage
+
+__all__ = ["Artefact", "Campaign", "Cell", "Frame", "Launch", "Material", "MdRun", "Stage", "TrainedModel", "TrainingSet"]

@@ -1,0 +1,70 @@
+"""Configurations with their labels, where they came from, and the verdict of cleaning with the rule and the number that decided."""
+
+from django.db import models
+
+from campaigns.enums import CleaningRule, FrameSource, Verdict
+from campaigns.models.artefact import Artefact
+from campaigns.models.campaign import Campaign, Cell
+from campaigns.models.stage import Stage
+
+
+class Frame(models.Model):
+    """One configuration. Nothing is ever deleted: a rejected one keeps its labels and can come back when the medians move."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="frames")
+    stage = models.ForeignKey(Stage, on_delete=models.CASCADE, related_name="frames", help_text="that labelled it")
+    cell = models.ForeignKey(Cell, null=True, blank=True, on_delete=models.CASCADE)
+    artefact = models.ForeignKey(Artefact, on_delete=models.PROTECT, help_text="frames file; of the snapshots where there is no label")
+    row = models.PositiveIntegerField(help_text="in the frames file")
+    source = models.CharField(max_length=10, choices=FrameSource)
+    loop = models.PositiveIntegerField()
+    step = models.PositiveIntegerField()
+    temperature_K = models.FloatField(null=True, blank=True)
+    time_ps = models.FloatField(null=True, blank=True)
+    n_atoms = models.PositiveIntegerField()
+    composition = models.CharField(max_length=100, help_text="reduced; energies per atom are compared within one composition")
+    energy_eV_atom = models.FloatField(null=True, blank=True)
+    max_force_eV_A = models.FloatField(null=True, blank=True)
+    rms_force_eV_A = models.FloatField(null=True, blank=True)
+    min_distance_A = models.FloatField(null=True, blank=True)
+    max_bond_variation = models.FloatField(null=True, blank=True)
+    model_energy_error_meV_atom = models.FloatField(null=True, blank=True, help_text="before it entered the set")
+    model_force_rmse_eV_A = models.FloatField(null=True, blank=True, help_text="before it entered the set")
+    verdict = models.CharField(max_length=10, choices=Verdict)
+    rule = models.CharField(max_length=20, choices=CleaningRule, blank=True)
+    number = models.FloatField(null=True, blank=True, help_text="the value that the rule tested")
+    lower = models.FloatField(null=True, blank=True)
+    upper = models.FloatField(null=True, blank=True)
+    verdict_changes = models.PositiveSmallIntegerField(default=0, help_text="how often the verdict has changed since it came in")
+    message = models.TextField(blank=True, help_text="why the label failed")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["artefact", "row"], name="frame_once")]
+        indexes = [models.Index(fields=["campaign", "loop", "step"]), models.Index(fields=["campaign", "verdict"])]
+
+    def __str__(self) -> str:
+        return f"configuration {self.pk} of campaign {self.campaign_id}"
+
+
+class TrainingSet(models.Model):
+    """S_i: what cleaning found when the configurations of a step had come in. Loop 0, step 0 is S0."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="training_sets")
+    loop = models.PositiveIntegerField()
+    step = models.PositiveIntegerField()
+    n_new = models.PositiveIntegerField()
+    n_kept = models.PositiveIntegerField()
+    n_rejected = models.PositiveIntegerField()
+    n_unlabelled = models.PositiveIntegerField()
+    energy_median_eV_atom = models.FloatField()
+    energy_iqr_eV_atom = models.FloatField()
+    force_median_eV_A = models.FloatField()
+    force_iqr_eV_A = models.FloatField()
+
+    class Meta:
+        ordering = ["loop", "step"]
+        constraints = [models.UniqueConstraint(fields=["campaign", "loop", "step"], name="training_set_once")]
+
+    def __str__(self) -> str:
+        return f"S({self.loop}.{self.step}) of campaign {self.campaign_id}"

@@ -1,0 +1,52 @@
+"""Molecular dynamics with a model: how it is started, what came out."""
+
+from django.db import models
+
+from campaigns.enums import RunOutcome, RunPurpose
+from campaigns.models.artefact import Artefact
+from campaigns.models.campaign import Campaign, Cell
+from campaigns.models.network import TrainedModel
+from campaigns.models.stage import Stage
+
+
+class Launch(models.Model):
+    """Ranks, threads and compression that a short probe found fastest for a model on a cell."""
+
+    model = models.ForeignKey(TrainedModel, on_delete=models.CASCADE, related_name="launches")
+    cell = models.ForeignKey(Cell, on_delete=models.CASCADE, related_name="launches")
+    ranks = models.PositiveSmallIntegerField()
+    threads = models.PositiveSmallIntegerField()
+    compressed = models.BooleanField()
+    trials = models.JSONField(help_text="every combination tried, with its steps per second")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["model", "cell"], name="launch_once")]
+
+    def __str__(self) -> str:
+        return f"{self.ranks} × {self.threads}{' compressed' if self.compressed else ''}"
+
+
+class MdRun(models.Model):
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="md_runs")
+    stage = models.OneToOneField(Stage, on_delete=models.CASCADE, related_name="md_run")
+    model = models.ForeignKey(TrainedModel, on_delete=models.CASCADE, related_name="md_runs")
+    cell = models.ForeignKey(Cell, on_delete=models.CASCADE)
+    purpose = models.CharField(max_length=10, choices=RunPurpose)
+    temperature_K = models.FloatField(help_text="target")
+    replica = models.PositiveSmallIntegerField(default=0)
+    outcome = models.CharField(max_length=20, choices=RunOutcome)
+    reason = models.TextField(blank=True)
+    mean_temperature_K = models.FloatField(null=True, blank=True, help_text="kinetic, 3N-3 degrees of freedom")
+    mean_temperature_error_K = models.FloatField(null=True, blank=True)
+    energy_drift_meV_atom_ns = models.FloatField(null=True, blank=True)
+    min_distance_A = models.FloatField(null=True, blank=True)
+    duration_ps = models.FloatField()
+    steps_per_s = models.FloatField()
+    trajectory = models.ForeignKey(Artefact, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    thermo = models.ForeignKey(Artefact, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.purpose} at {self.temperature_K:g} K with {self.model}"

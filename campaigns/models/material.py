@@ -1,0 +1,49 @@
+"""What a CIF describes."""
+
+from typing import Self
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import models
+
+
+class OwnedQuerySet(models.QuerySet):
+    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+        """What this user may see: his own, and everything for an administrator."""
+        if getattr(user, "is_superuser", False):
+            return self
+        return self.filter(owner_id=user.pk) if user.pk else self.none()
+
+
+class Material(models.Model):
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="materials")
+    name = models.CharField(max_length=200)
+    cif = models.TextField()
+    cif_filename = models.CharField(max_length=200)
+    cif_sha256 = models.CharField(max_length=64)
+    formula = models.CharField(max_length=200)
+    reduced_formula = models.CharField(max_length=200)
+    space_group = models.CharField(max_length=40)
+    space_group_number = models.PositiveSmallIntegerField()
+    a_A = models.FloatField()
+    b_A = models.FloatField()
+    c_A = models.FloatField()
+    alpha_deg = models.FloatField()
+    beta_deg = models.FloatField()
+    gamma_deg = models.FloatField()
+    volume_A3 = models.FloatField()
+    density_g_cm3 = models.FloatField()
+    n_atoms = models.FloatField(help_text="sum of the occupancies of the cell")
+    is_disordered = models.BooleanField()
+    mobile_ion = models.CharField(max_length=3)
+    facts = models.JSONField(help_text="MaterialFacts: sites with occupancies, oxidation states, warnings")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [models.UniqueConstraint(fields=["owner", "cif_sha256"], name="material_once_per_owner")]
+
+    def __str__(self) -> str:
+        return self.name

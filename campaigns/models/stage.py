@@ -1,0 +1,53 @@
+"""One stage of the protocol: a row that says what is to be done, who is at it, and how it ended."""
+
+from pathlib import Path
+
+from django.db import models
+
+from campaigns.enums import StageKind, StageState
+from campaigns.models.campaign import Campaign, Cell
+
+
+class Stage(models.Model):
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="stages")
+    kind = models.CharField(max_length=10, choices=StageKind)
+    loop = models.PositiveIntegerField(default=0)
+    step = models.PositiveIntegerField(default=0)
+    repeat = models.PositiveIntegerField(default=0)
+    index = models.PositiveIntegerField(default=0, help_text="which of the stages of this kind in the step: cell, temperature, replica")
+    cell = models.ForeignKey(Cell, null=True, blank=True, on_delete=models.CASCADE)
+    temperature_K = models.FloatField(null=True, blank=True)
+    replica = models.PositiveSmallIntegerField(default=0)
+    cores = models.PositiveSmallIntegerField(default=1)
+    state = models.CharField(max_length=10, choices=StageState, default=StageState.PENDING)
+    attempt = models.PositiveSmallIntegerField(default=1, help_text="folder: a new one only where a user starts the stage from scratch")
+    tries = models.PositiveSmallIntegerField(
+        default=0, help_text="failures in this folder; each try goes on from the checkpoints of the one before"
+    )
+    message = models.TextField(blank=True, help_text="why it failed or waits, and what to do")
+    cause = models.CharField(max_length=40, blank=True)
+    # The claim: who computes it, until when we believe him, when a message was last sent.
+    owner = models.CharField(max_length=32, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    due_at = models.DateTimeField(null=True, blank=True, help_text="not before: a failed attempt waits before the next")
+    sent_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    seconds = models.FloatField(default=0.0, help_text="wall time of the engine, over all attempts")
+    startup_seconds = models.FloatField(default=0.0, help_text="of these, the engines' own start-up")
+    labels_computed = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["campaign", "kind", "loop", "step", "repeat", "index"], name="stage_once")]
+        indexes = [models.Index(fields=["state", "lease_until"])]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.loop}.{self.step}.{self.index} of campaign {self.campaign_id}"
+
+    @property
+    def folder(self) -> Path:
+        """loop-1/step-2/explore-0/attempt-1; a repeated training step has folders of its own."""
+        kind = f"{self.kind}-{self.index}" + (f"-repeat-{self.repeat}" if self.repeat else "")
+        return self.campaign.folder / f"loop-{self.loop}" / f"step-{self.step}" / kind / f"attempt-{self.attempt}"

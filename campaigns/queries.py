@@ -1,0 +1,249 @@
+"""Reads for pages and the command line: where a campaign stands, how long it will take, what it has cost."""
+
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+from django.db.models import Count, Q, Sum
+from numpy.typing import NDArray
+
+from campaigns.engines import job
+from campaigns.enums import S0Route, StageKind, StageState
+from campaigns.models import Campaign, Stage, TrainedModel, TrainingSet
+
+
+@dataclass(frozen=True)
+class StageProgress:
+    """What the engine last said. `fraction` is between 0 and 1; `eta_seconds` None where it cannot be known yet."""
+
+    done: float
+    total: float
+    unit: str
+    message: str
+    fraction: float
+    eta_seconds: float | None
+
+
+@dataclass(frozen=True)
+class CampaignProgress:
+    fraction: float
+    eta_seconds: float | None
+    stages: list[Stage]
+    summary: str
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    kind: str
+    n_stages: int
+    labels: int
+    seconds: float
+    startup_seconds: float
+    failures: dict[str, int]
+
+
+@dataclass(frozen=True)
+class RampStep:
+    loop: int
+    step: int
+    temperature_K: float
+    state: str
+    model: TrainedModel | None
+    training_set: TrainingSet | None
+    stages: list[Stage]
+    is_evaluated: bool
+
+
+def stage_progress(stage: Stage) -> StageProgress:
+    if stage.state == StageState.DONE:
+        return StageProgress(1, 1, "", "done", 1.0, 0.0)
+    record = job.read_json(stage.folder / "progress.json")
+    if not record:
+        return StageProgress(0, 1, "", "starting" if stage.state == StageState.RUNNING else "", 0.0, None)
+    fraction = min(1.0, record["done"] / record["total"]) if record["total"] else 0.0
+    elapsed = record["updated_at"] - record["started_at"]
+    eta = elapsed * (1 - fraction) / fraction if fraction > 0.02 and elapsed > 1 else None
+    return StageProgress(record["done"], record["total"], record["unit"], record["message"], fraction, eta)
+
+
+def stage_log_tail(stage: Stage, lines: int = job.LOG_TAIL_LINES) -> str:
+    return job.log_tail(stage.folder, lines)
+
+
+def campaign_progress(campaign: Campaign) -> CampaignProgress:
+    """How much of the loops' work is done, weighed with the seconds that stages of each kind took so far."""
+    stages = list(campaign.stages.select_related("campaign", "cell__material").exclude(state=StageState.CANCELLED))
+    running = [stage for stage in stages if stage.state == StageState.RUNNING]
+    plan = _planned_stages(campaign)
+    seconds = _seconds_by_kind(stages)
+    done_s = total_s = 0.0
+    for kind, planned in plan.items():
+        of_kind = [stage for stage in stages if stage.kind == kind]
+        done = sum(stage.state == StageState.DONE for stage in of_kind)
+        under_way = sum(stage_progress(stage).fraction for stage in running if stage.kind == kind)
+        total_s += max(planned, len(of_kind)) * seconds[kind]
+        done_s += (done + under_way) * seconds[kind]
+    fraction = 1.0 if campaign.has_ended else min(done_s / total_s, 0.999) if total_s else 0.0
+    known = any(stage.state == StageState.DONE for stage in stages)
+    left = (total_s - done_s) / _parallel_gain(running) if known and not campaign.has_ended else None
+    return CampaignProgress(fraction, left, running, _summary(campaign, running))
+
+
+def _planned_stages(campaign: Campaign) -> dict[str, int]:
+    """Stages of each kind up to the end of the loop under way: whether another loop follows nobody can know."""
+    chosen, n_cells = campaign.settings, campaign.cells.count()
+    training = campaign.cells.filter(for_training=True).count()
+    evaluation = campaign.cells.filter(for_evaluation=True).count()
+    loops = max(campaign.loop, 1)
+    steps = loops * len(chosen.ramp_temperatures_K)
+    evaluated = loops * min(chosen.evaluated_steps_per_loop, len(chosen.ramp_temperatures_K))
+    fpmd = campaign.s0_route == S0Route.FPMD
+    return {
+        StageKind.PREPARE: n_cells,
+        StageKind.S0: training * len(chosen.s0_temperatures_K) if fpmd else 1,
+        StageKind.TRAIN: steps,
+        StageKind.PROBE: n_cells,
+        StageKind.EXPLORE: steps * training,
+        StageKind.LABEL: steps * training,
+        StageKind.EVALUATE: evaluated * evaluation * len(chosen.evaluation_temperatures_K) * chosen.evaluation_replicas,
+        StageKind.JUDGE: evaluated,
+    }
+
+
+def _seconds_by_kind(stages: list[Stage]) -> dict[str, float]:
+    """Typical wall seconds of a stage, from this campaign; before the first of a kind is done, a guess from the reference machine."""
+    guess = {
+        StageKind.PREPARE: 40,
+        StageKind.S0: 45,
+        StageKind.TRAIN: 60,
+        StageKind.PROBE: 40,
+        StageKind.EXPLORE: 20,
+        StageKind.LABEL: 12,
+        StageKind.EVALUATE: 45,
+        StageKind.JUDGE: 5,
+    }
+    measured: dict[str, list[float]] = {}
+    for stage in stages:
+        if stage.state == StageState.DONE:
+            measured.setdefault(stage.kind, []).append(max(stage.seconds, 0.1))
+    return {kind: median(measured[kind]) if kind in measured else float(guess[kind]) for kind in StageKind.values}
+
+
+def _parallel_gain(running: list[Stage]) -> float:
+    return float(max(1, len(running)))
+
+
+def _summary(campaign: Campaign, running: list[Stage]) -> str:
+    if not running:
+        return campaign.get_state_display()
+    first = running[0]
+    where = f"loop {first.loop}, step {first.step}: " if first.loop else ""
+    temperature = f" at {first.temperature_K:g} K" if first.temperature_K else ""
+    others = f" and {len(running) - 1} more" if len(running) > 1 else ""
+    return f"{where}{first.get_kind_display()}{temperature}{others}"
+
+
+def cost_ledger(campaign: Campaign) -> list[LedgerRow]:
+    totals = campaign.stages.values("kind").annotate(
+        n=Count("id", filter=Q(state=StageState.DONE)), labels=Sum("labels_computed"), wall=Sum("seconds"), startup=Sum("startup_seconds")
+    )
+    failures = campaign.stages.exclude(cause="").values("kind", "cause").annotate(n=Sum("tries"))
+    causes: dict[str, dict[str, int]] = {}
+    for row in failures:
+        causes.setdefault(row["kind"], {})[row["cause"]] = row["n"]
+    rows = {row["kind"]: row for row in totals}
+    return [
+        LedgerRow(label, rows[kind]["n"], rows[kind]["labels"], rows[kind]["wall"], rows[kind]["startup"], causes.get(kind, {}))
+        for kind, label in StageKind.choices
+        if kind in rows
+    ]
+
+
+def ramp(campaign: Campaign) -> list[RampStep]:
+    """Every training step that has begun, and the ones still to come in the loop under way."""
+    temperatures = campaign.settings.ramp_temperatures_K
+    first_evaluated = len(temperatures) - campaign.settings.evaluated_steps_per_loop
+    models = {(model.loop, model.step): model for model in campaign.trained_models.order_by("repeat").select_related("arrhenius")}
+    sets = {(found.loop, found.step): found for found in campaign.training_sets.all()}
+    stages: dict[tuple[int, int], list[Stage]] = {}
+    for stage in campaign.stages.filter(loop__gt=0).select_related("campaign"):
+        stages.setdefault((stage.loop, stage.step), []).append(stage)
+    return [
+        RampStep(
+            loop,
+            step,
+            temperature_K,
+            _step_state(stages.get((loop, step), []), campaign, loop, step),
+            models.get((loop, step)),
+            sets.get((loop, step)),
+            stages.get((loop, step), []),
+            step > first_evaluated,
+        )
+        for loop in range(1, max(campaign.loop, 1) + 1)
+        for step, temperature_K in enumerate(temperatures, start=1)
+    ]
+
+
+def _step_state(stages: list[Stage], campaign: Campaign, loop: int, step: int) -> str:
+    if not stages:
+        return "to come"
+    states = {stage.state for stage in stages}
+    for state in (StageState.FAILED, StageState.RUNNING, StageState.PENDING, StageState.CANCELLED):
+        if state in states:
+            return state.value
+    return "done" if (loop, step) != (campaign.loop, campaign.step) or campaign.has_ended else StageState.RUNNING.value
+
+
+def learning_curve(model: TrainedModel) -> dict[str, NDArray[np.floating]]:
+    """Columns of lcurve.out by the names in its header."""
+    table = np.genfromtxt(model.learning_curve.file, names=True)
+    return {name: np.atleast_1d(table[name]) for name in table.dtype.names}
+
+
+def result(campaign: Campaign) -> dict[str, Any]:
+    """What a campaign found, for programs: D(T) and Ea of its last judged model, the verdicts, the cost."""
+    model = campaign.trained_models.exclude(convergence="").order_by("-loop", "-step").first()
+    document = {
+        "id": campaign.pk,
+        "name": campaign.name,
+        "state": campaign.state,
+        "reason": campaign.reason,
+        "mobile_ion": campaign.mobile_ion,
+        "labeller": campaign.labeller,
+        "preset": campaign.preset,
+        "labels_computed": campaign.stages.aggregate(total=Sum("labels_computed"))["total"] or 0,
+        "seconds_by_stage_kind": {row.kind: round(row.seconds, 1) for row in cost_ledger(campaign)},
+        "activation_energy_eV": None,
+        "activation_energy_error_eV": None,
+        "runs": [],
+    }
+    if model is None or not hasattr(model, "arrhenius"):
+        return document
+    fit = model.arrhenius
+    return document | {
+        "loop": model.loop,
+        "step": model.step,
+        "convergence": model.convergence,
+        "convergence_reason": model.convergence_reason,
+        "activation_energy_eV": fit.activation_energy_eV,
+        "activation_energy_error_eV": fit.activation_energy_error_eV,
+        "log10_prefactor_cm2_s": fit.log10_prefactor_cm2_s,
+        "n_points": fit.n_points,
+        "fit_note": fit.reason,
+        "fit": fit.details,
+        "runs": [_run_row(run) for run in model.md_runs.filter(purpose="evaluate").select_related("diffusion")],
+    }
+
+
+def _run_row(run: Any) -> dict[str, Any]:
+    found = run.diffusion
+    return {
+        "temperature_K": run.temperature_K,
+        "kinetic_temperature_K": found.kinetic_temperature_K,
+        "duration_ps": run.duration_ps,
+        "diffusivity_cm2_s": found.diffusivity_cm2_s,
+        "diffusivity_error_cm2_s": found.diffusivity_error_cm2_s,
+        "verdict": found.verdict,
+        "reason": found.reason,
+    }

@@ -1,0 +1,263 @@
+"""The protocol's settings: every number of Marcolongo et al. 2019 with its unit, its help text and its bounds, and three presets.
+
+One definition serves the form in the browser, the YAML file on the command line, the defaults and the checks.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+GROUPS = {
+    "structure": "Structure",
+    "s0": "Starting set S0",
+    "training": "Training",
+    "ramp": "Ramp and exploration",
+    "cleaning": "Cleaning",
+    "evaluation": "Evaluation",
+    "convergence": "Convergence",
+}
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be carried out; `problems` maps a setting's name to what is wrong with it."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {problem}" for name, problem in problems.items()))
+        self.problems = dict(problems)
+
+
+def _setting(default: Any, group: str, label: str, unit: str, help_text: str, *, low: float | None = None,
+             high: float | None = None, choices: tuple[str, ...] = (), key: bool = False) -> Any:
+    """`key` settings are shown first, the others folded."""
+    metadata = {"group": group, "label": label, "unit": unit, "help": help_text, "low": low, "high": high,
+                "choices": choices, "key": key}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class ProtocolSettings:
+    relax_cells: bool = _setting(True, "structure", "Relax before use", "", "Relax the atoms of each ordered cell with the reference method, at the volume of the CIF, before any dynamics.")
+    relax_fmax_eV_A: float = _setting(0.1, "structure", "Relaxation ends at", "eV/Å", "Largest force that may remain on an atom.", low=1e-3, high=5)
+    relax_max_steps: int = _setting(150, "structure", "Relaxation steps", "", "Upper limit of the relaxation's steps; dynamics may start from a cell that is not fully relaxed.", low=0, high=5000)
+
+    s0_temperatures_K: tuple[float, ...] = _setting((300.0, 600.0, 900.0), "s0", "Temperatures", "K", "Short NVT dynamics with the reference method itself at each of these (paper: 300, 600, 900 K).", low=1, high=5000, key=True)
+    s0_frames_per_temperature: int = _setting(80, "s0", "Configurations per temperature", "", "How many labelled configurations are kept from each temperature. Uncorrelated ones count; sampling more often did not help in the paper.", low=1, high=100000, key=True)
+    s0_sample_interval_fs: float = _setting(100.0, "s0", "Sampling interval", "fs", "Time between two kept configurations.", low=0.1, high=1e6)
+    s0_equilibration_ps: float = _setting(0.2, "s0", "Equilibration", "ps", "Dynamics thrown away at the start of each temperature.", low=0, high=1000)
+    s0_timestep_fs: float = _setting(2.0, "s0", "Time step", "fs", "Time step of the dynamics with the reference method.", low=0.05, high=10)
+
+    cutoff_A: float = _setting(6.0, "training", "Cut-off radius", "Å", "How far an atom sees its neighbours. The cell should be at least twice as wide.", low=2, high=12, key=True)
+    cutoff_smooth_A: float = _setting(0.5, "training", "Smoothing starts at", "Å", "From here to the cut-off radius neighbours fade out.", low=0.1, high=11)
+    embedding_net: tuple[int, ...] = _setting((25, 50, 100), "training", "Embedding net", "neurons", "Layers of the embedding net (se_e2_a).", low=1, high=1000)
+    axis_neurons: int = _setting(16, "training", "Axis neurons", "", "Columns of the embedding kept for the angular part.", low=1, high=100)
+    fitting_net: tuple[int, ...] = _setting((240, 240, 240), "training", "Fitting net", "neurons", "Layers of the fitting net.", low=1, high=2000)
+    precision: str = _setting("float64", "training", "Precision", "", "float32 is twice as fast; its energy conservation is checked by the drift gate.", choices=("float32", "float64"))
+    n_batches_first: int = _setting(400000, "training", "Batches, first model", "", "Length of a training from scratch.", low=10, high=10**8, key=True)
+    n_batches_step: int = _setting(400000, "training", "Batches, later steps", "", "Length of a training that continues from the model of the step before.", low=10, high=10**8, key=True)
+    warm_start: bool = _setting(False, "training", "Continue from the last model", "", "Warm start: weights of the step before. Off: every model is trained from scratch.")
+    batch_size: int = _setting(1, "training", "Batch size", "configurations", "Paper: 1; doubled each time a training has to be repeated.", low=1, high=1024)
+    learning_rate_start: float = _setting(1e-3, "training", "Learning rate, start", "", "Decays exponentially to the value below.", low=1e-8, high=1)
+    learning_rate_stop: float = _setting(5e-8, "training", "Learning rate, end", "", "", low=1e-12, high=1)
+    max_force_rms_ratio: float = _setting(0.7, "training", "Loss condition", "", "The force error on the training set, over the rms force, must end below this; else training restarts from scratch with twice the batch size.", low=0.01, high=10)
+    max_training_repeats: int = _setting(3, "training", "Repeats at most", "", "How often a training step may be repeated with a larger batch, for the loss condition and for the minimum-distance rule each.", low=0, high=10)
+    compress_model: bool = _setting(True, "training", "Compress the model", "", "dp compress tabulates the embedding net; whether the compressed model is used is measured.")
+
+    ramp_T_min_K: float = _setting(300.0, "ramp", "Lowest temperature", "K", "Each training loop is one ramp of NVT explorations.", low=1, high=5000, key=True)
+    ramp_T_max_K: float = _setting(1000.0, "ramp", "Highest temperature", "K", "", low=1, high=5000, key=True)
+    ramp_T_step_K: float = _setting(50.0, "ramp", "Step", "K", "One training step for each temperature.", low=1, high=5000, key=True)
+    max_loops: int = _setting(3, "ramp", "Training loops at most", "", "A loop is repeated until D(T) is stationary.", low=1, high=50, key=True)
+    snapshots_per_step: int = _setting(100, "ramp", "Snapshots per step", "", "Configurations labelled in each training step, for each training cell (paper: 100, or 40 in larger cells).", low=1, high=100000, key=True)
+    snapshot_interval_ps: float = _setting(1.0, "ramp", "Snapshot interval", "ps", "Time between two snapshots.", low=1e-4, high=1000)
+    explore_equilibration_ps: float = _setting(1.0, "ramp", "Equilibration", "ps", "NVT dynamics before the first snapshot.", low=0, high=1000)
+    timestep_fs: float = _setting(1.0, "ramp", "Time step", "fs", "Time step of the dynamics with the model (exploration and evaluation).", low=0.05, high=10)
+    thermostat_damping_fs: float = _setting(100.0, "ramp", "Thermostat damping", "fs", "Nosé-Hoover relaxation time.", low=1, high=1e5)
+    min_distance_A: float = _setting(0.6, "ramp", "Minimum distance", "Å", "A trajectory in which two atoms come closer is rejected whole and the training step repeated (paper: 0.6 Å).", low=0.05, high=3)
+
+    clean_energy_factor: float = _setting(2.0, "cleaning", "Energy factor f", "", "Keep a configuration if its energy lies within f interquartile ranges of the median (paper: 2).", low=0.1, high=1000)
+    clean_force_factor: float = _setting(10.0, "cleaning", "Force factor f", "", "The same for the largest force of the configuration (paper: 10).", low=0.1, high=1000)
+    clean_bond_variation: bool = _setting(False, "cleaning", "Maximum bond variation", "", "Also reject a configuration whose framework bonds are stretched or compressed too far. Off: in the paper it slowed convergence.")
+    max_bond_variation: float = _setting(0.2, "cleaning", "Bond variation limit", "", "Largest relative change of a framework bond (paper: 0.2).", low=0.01, high=10)
+
+    evaluation_temperatures_K: tuple[float, ...] = _setting((600.0, 675.0, 750.0, 850.0, 1000.0), "evaluation", "Temperatures", "K", "NVE dynamics at each of these; the fit uses the measured temperature. Paper: above 600 K.", low=1, high=5000, key=True)
+    evaluation_duration_ps: float = _setting(2000.0, "evaluation", "Length of a run", "ps", "Paper: up to 2 ns.", low=0.05, high=1e7, key=True)
+    evaluation_equilibration_ps: float = _setting(10.0, "evaluation", "Equilibration", "ps", "NVT dynamics before the NVE run.", low=0, high=1e5)
+    evaluation_frame_interval_fs: float = _setting(100.0, "evaluation", "Frame interval", "fs", "Time between two stored frames.", low=1, high=1e5)
+    evaluation_replicas: int = _setting(1, "evaluation", "Replicas", "", "Independent runs at each temperature; their spread enters the error.", low=1, high=20)
+    evaluated_steps_per_loop: int = _setting(5, "evaluation", "Evaluated steps per loop", "", "The last training steps of each loop whose model is evaluated. Stationarity is judged over them.", low=1, high=1000, key=True)
+
+    stationary_spread_dex: float = _setting(0.1, "convergence", "Stationary within", "log10 D", "Model-to-model spread of log10 D that still counts as stationary (paper: about 0.1).", low=0.001, high=2, key=True)
+    energy_drift_limit_meV_atom_ns: float = _setting(10.0, "convergence", "Energy drift limit", "meV/atom/ns", "A run that drifts more is not used for D.", low=1e-4, high=1e6)
+
+    def __post_init__(self) -> None:
+        problems = {}
+        for spec in fields(self):
+            problem = _problem(getattr(self, spec.name), spec.metadata)
+            if problem:
+                problems[spec.name] = problem
+        raise_for(problems | (_contradictions(self) if not problems else {}))
+
+    @property
+    def ramp_temperatures_K(self) -> tuple[float, ...]:
+        """Temperatures of one training loop, rising, the highest included where the step meets it."""
+        count = int((self.ramp_T_max_K - self.ramp_T_min_K) / self.ramp_T_step_K + 1e-9) + 1
+        return tuple(self.ramp_T_min_K + index * self.ramp_T_step_K for index in range(count))
+
+
+def raise_for(problems: Mapping[str, str]) -> None:
+    if problems:
+        raise SettingsError(problems)
+
+
+def _problem(value: Any, metadata: Mapping[str, Any]) -> str:
+    """What is wrong with one value, or nothing."""
+    if metadata["choices"]:
+        return "" if value in metadata["choices"] else f"must be one of {', '.join(metadata['choices'])}"
+    if isinstance(value, tuple):
+        if not value:
+            return "give at least one value"
+        return next((found for item in value if (found := _out_of_bounds(item, metadata))), "")
+    if isinstance(value, bool):
+        return ""
+    return _out_of_bounds(value, metadata)
+
+
+def _out_of_bounds(value: float, metadata: Mapping[str, Any]) -> str:
+    low, high, unit = metadata["low"], metadata["high"], metadata["unit"]
+    if not low <= value <= high:  # false for NaN too
+        return f"{value:g} is not between {low:g} and {high:g} {unit}".rstrip()
+    return ""
+
+
+def _contradictions(settings: ProtocolSettings) -> dict[str, str]:
+    """Values that are each possible but not together."""
+    found = {}
+    if settings.ramp_T_max_K < settings.ramp_T_min_K:
+        found["ramp_T_max_K"] = (f"the highest temperature ({settings.ramp_T_max_K:g} K) is below the lowest "
+                                 f"({settings.ramp_T_min_K:g} K)")
+    if settings.cutoff_smooth_A >= settings.cutoff_A:
+        found["cutoff_smooth_A"] = f"must be smaller than the cut-off radius ({settings.cutoff_A:g} Å)"
+    if settings.learning_rate_stop > settings.learning_rate_start:
+        found["learning_rate_stop"] = "must not be larger than the learning rate at the start"
+    if settings.s0_sample_interval_fs < settings.s0_timestep_fs:
+        found["s0_sample_interval_fs"] = "must be at least one time step"
+    if settings.snapshot_interval_ps * 1000 < settings.timestep_fs:
+        found["snapshot_interval_ps"] = "must be at least one time step"
+    if settings.evaluation_frame_interval_fs < settings.timestep_fs:
+        found["evaluation_frame_interval_fs"] = "must be at least one time step"
+    if settings.evaluation_duration_ps * 1000 < 20 * settings.evaluation_frame_interval_fs:
+        found["evaluation_duration_ps"] = "must hold at least 20 frames: run longer or store frames more often"
+    if len(set(settings.evaluation_temperatures_K)) != len(settings.evaluation_temperatures_K):
+        found["evaluation_temperatures_K"] = "names a temperature twice; use replicas for independent runs"
+    return found
+
+
+PRESETS: dict[str, ProtocolSettings] = {
+    "quick": ProtocolSettings(
+        relax_max_steps=60, s0_frames_per_temperature=14, s0_sample_interval_fs=30.0, s0_equilibration_ps=0.06,
+        cutoff_A=5.0, embedding_net=(16, 32, 64), axis_neurons=8, fitting_net=(120, 120, 120), precision="float32",
+        n_batches_first=2500, n_batches_step=2000, warm_start=True, learning_rate_stop=1e-5, max_training_repeats=2,
+        ramp_T_min_K=400.0, ramp_T_step_K=200.0, max_loops=2, snapshots_per_step=10, snapshot_interval_ps=0.2,
+        explore_equilibration_ps=0.4, timestep_fs=2.0, evaluation_temperatures_K=(650.0, 750.0, 900.0, 1100.0),
+        evaluation_duration_ps=12.0, evaluation_equilibration_ps=1.0, evaluation_frame_interval_fs=40.0,
+        evaluated_steps_per_loop=2),
+    "standard": ProtocolSettings(
+        precision="float32", n_batches_first=60000, n_batches_step=20000, warm_start=True, learning_rate_stop=1e-6,
+        ramp_T_step_K=100.0, snapshots_per_step=50, snapshot_interval_ps=0.5, explore_equilibration_ps=1.0,
+        timestep_fs=2.0, evaluation_duration_ps=500.0, evaluation_equilibration_ps=5.0, evaluated_steps_per_loop=4),
+    "paper": ProtocolSettings(),
+}
+PRESET_HELP = {
+    "quick": "Minutes on two cores: see the whole way once. Errors are large, and said so.",
+    "standard": "A workstation or one GPU: hours to a day with a cheap reference method.",
+    "paper": "The numbers of Marcolongo et al. 2019, DeePMD-kit's defaults where the paper gives none.",
+}
+
+
+def settings_from_mapping(preset: str, changes: Mapping[str, Any]) -> ProtocolSettings:
+    """A preset with changes, checked. Raises SettingsError naming every unknown key and every value of a wrong type."""
+    if preset not in PRESETS:
+        raise SettingsError({"preset": f"must be one of {', '.join(PRESETS)}"})
+    known = {spec.name: spec for spec in fields(ProtocolSettings)}
+    problems = {name: "is not a setting of the protocol" for name in changes if name not in known}
+    values = {}
+    for name, value in changes.items():
+        if name in known:
+            try:
+                values[name] = _coerced(getattr(PRESETS[preset], name), value)
+            except (TypeError, ValueError):
+                problems[name] = f"{value!r} is not a {_kind_in_words(getattr(PRESETS[preset], name))}"
+    raise_for(problems)
+    return replace(PRESETS[preset], **values)
+
+
+def _coerced(example: Any, value: Any) -> Any:
+    """`value` as the type of `example`. Raises TypeError or ValueError where that would change its meaning."""
+    if isinstance(example, bool):
+        if not isinstance(value, bool):
+            raise TypeError
+        return value
+    if isinstance(example, tuple):
+        items = [value] if isinstance(value, int | float | str) else list(value)
+        return tuple(_coerced(example[0], item) for item in items)
+    if isinstance(example, str):
+        if not isinstance(value, str):
+            raise TypeError
+        return value
+    if isinstance(value, bool):
+        raise TypeError
+    number = float(value)
+    if isinstance(example, int):
+        if number != int(number):
+            raise ValueError
+        return int(number)
+    return number
+
+
+def _kind_in_words(example: Any) -> str:
+    if isinstance(example, bool):
+        return "yes or no (true/false)"
+    if isinstance(example, tuple):
+        return f"list of {'whole numbers' if isinstance(example[0], int) else 'numbers'}"
+    if isinstance(example, str):
+        return "word"
+    return "whole number" if isinstance(example, int) else "number"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a campaign asks of its engines, at most (all loops used)."""
+
+    labels: int
+    s0_md_steps: int
+    training_batches: int
+    trainings: int
+    exploration_md_steps: int
+    explorations: int
+    evaluation_md_steps: int
+    evaluations: int
+
+
+def counts(settings: ProtocolSettings, n_training_cells: int, n_evaluation_cells: int, fpmd: bool, loops: int) -> Counts:
+    """How much work `loops` training loops are."""
+    ramp = len(settings.ramp_temperatures_K)
+    steps = ramp * loops
+    s0_runs = n_training_cells * len(settings.s0_temperatures_K) if fpmd else 0
+    s0_steps_each = round((settings.s0_equilibration_ps * 1000
+                           + settings.s0_frames_per_temperature * settings.s0_sample_interval_fs) / settings.s0_timestep_fs)
+    explore_steps_each = round((settings.explore_equilibration_ps
+                                + settings.snapshots_per_step * settings.snapshot_interval_ps) * 1000 / settings.timestep_fs)
+    evaluated = min(settings.evaluated_steps_per_loop, ramp) * loops
+    evaluations = (evaluated * n_evaluation_cells * len(settings.evaluation_temperatures_K) * settings.evaluation_replicas)
+    evaluation_steps_each = round((settings.evaluation_equilibration_ps + settings.evaluation_duration_ps)
+                                  * 1000 / settings.timestep_fs)
+    return Counts(
+        labels=s0_runs * s0_steps_each + steps * n_training_cells * settings.snapshots_per_step,
+        s0_md_steps=s0_runs * s0_steps_each,
+        training_batches=settings.n_batches_first
+        + (steps - 1) * (settings.n_batches_step if settings.warm_start else settings.n_batches_first),
+        trainings=steps,
+        exploration_md_steps=steps * n_training_cells * explore_steps_each,
+        explorations=steps * n_training_cells,
+        evaluation_md_steps=evaluations * evaluation_steps_each,
+        evaluations=evaluations,
+    )

@@ -1,0 +1,60 @@
+"""Cleaning of the whole training set when the configurations of a step have come in: S_{i+1}."""
+
+import numpy as np
+
+from campaigns.enums import Verdict
+from campaigns.models import Campaign, Frame, TrainingSet
+from campaigns.science.cleaning import Cleaning, CleaningVerdict
+from campaigns.science.cleaning import clean as judge
+
+_FIELDS = ["verdict", "rule", "number", "lower", "upper", "verdict_changes"]
+
+
+def clean(campaign: Campaign, loop: int, step: int) -> TrainingSet:
+    """Judge every labelled configuration of the campaign again and keep what the set of this step is."""
+    frames = list(Frame.objects.filter(campaign=campaign).exclude(verdict=Verdict.UNLABELLED).order_by("id"))
+    cleaning = _judge(campaign, frames)
+    changed = [frame for frame, verdict in zip(frames, cleaning.verdicts, strict=True) if _apply(frame, verdict)]
+    Frame.objects.bulk_update(changed, _FIELDS, batch_size=500)
+    first = next(iter(cleaning.energy_eV_atom.values()))
+    return TrainingSet.objects.create(
+        campaign=campaign,
+        loop=loop,
+        step=step,
+        n_new=Frame.objects.filter(campaign=campaign, loop=loop, step=step).count(),
+        n_kept=sum(verdict.kept for verdict in cleaning.verdicts),
+        n_rejected=sum(not verdict.kept for verdict in cleaning.verdicts),
+        n_unlabelled=Frame.objects.filter(campaign=campaign, verdict=Verdict.UNLABELLED).count(),
+        energy_median_eV_atom=first.median,
+        energy_iqr_eV_atom=first.iqr,
+        force_median_eV_A=cleaning.force_eV_A.median,
+        force_iqr_eV_A=cleaning.force_eV_A.iqr,
+    )
+
+
+def _judge(campaign: Campaign, frames: list[Frame]) -> Cleaning:
+    chosen = campaign.settings
+    variation = None
+    if chosen.clean_bond_variation:
+        variation = np.array([np.nan if frame.max_bond_variation is None else frame.max_bond_variation for frame in frames])
+    return judge(
+        np.array([frame.energy_eV_atom for frame in frames]),
+        np.array([frame.max_force_eV_A for frame in frames]),
+        [frame.composition for frame in frames],
+        energy_factor=chosen.clean_energy_factor,
+        force_factor=chosen.clean_force_factor,
+        bond_variation=variation,
+        max_bond_variation=chosen.max_bond_variation,
+    )
+
+
+def _apply(frame: Frame, found: CleaningVerdict) -> bool:
+    """Write the verdict into the row; whether anything changed."""
+    verdict = Verdict.KEPT if found.kept else Verdict.REJECTED
+    values = (verdict, found.rule, found.number, found.lower, found.upper)
+    if (frame.verdict, frame.rule, frame.number, frame.lower, frame.upper) == values:
+        return False
+    if frame.number is not None and frame.verdict != verdict:
+        frame.verdict_changes += 1
+    frame.verdict, frame.rule, frame.number, frame.lower, frame.upper = values
+    return True

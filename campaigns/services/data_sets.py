@@ -1,0 +1,52 @@
+"""Data sets that a user gives as S0: stored under a token, looked at before they are accepted."""
+
+import re
+import secrets
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.files.uploadedfile import UploadedFile
+
+from campaigns.engines import bounded
+from campaigns.services.errors import BadInput
+
+INSPECTION_TIMEOUT_S = 60
+_TOKEN = re.compile(r"[0-9a-f]{32}")
+
+
+def store_upload(owner: AbstractBaseUser, file: UploadedFile) -> str:
+    """Keep an uploaded file; returns its token. The name on disk is ours: of the user's only a known ending is taken."""
+    if file.size > settings.MAX_DATA_SET_BYTES:
+        raise BadInput(f"The file has {file.size / 1e6:.0f} MB; at most {settings.MAX_DATA_SET_BYTES / 1e6:.0f} MB are accepted.")
+    token = secrets.token_hex(16)
+    path = _folder(owner) / (token + _ending(file.name))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as stream:
+        for chunk in file.chunks():
+            stream.write(chunk)
+    return token
+
+
+def _folder(owner: AbstractBaseUser) -> Path:
+    return settings.DATA_DIR / "uploads" / str(owner.pk)
+
+
+def _ending(name: str) -> str:
+    known = (".tar.gz", ".tgz", ".tar", ".zip", ".xyz", ".extxyz", ".xml", ".json", ".npz")
+    return next((ending for ending in known if name.lower().endswith(ending)), "")
+
+
+def stored_path(owner: AbstractBaseUser, token: str) -> str:
+    """Where an upload of this user lies, relative to DATA_DIR."""
+    found = list(_folder(owner).glob(token + "*")) if _TOKEN.fullmatch(token) else []
+    if not found:
+        raise BadInput("The uploaded data set is not there (any more): upload it again.", {"s0_upload": "upload it again"})
+    return str(found[0].relative_to(settings.DATA_DIR))
+
+
+def inspect_upload(owner: AbstractBaseUser, token: str, upload_format: str, elements: list[str]) -> dict[str, Any]:
+    """What is in an uploaded data set, read in a bounded child process. `problems` is empty where it can be used."""
+    path = settings.DATA_DIR / stored_path(owner, token)
+    return bounded.run_json("campaigns.engines.upload", [str(path), upload_format, ",".join(elements)], timeout_s=INSPECTION_TIMEOUT_S)

@@ -1,0 +1,21 @@
+"""Errors whose text a user may read: what happened, why, what to do."""
+
+from collections.abc import Mapping
+
+
+class ServiceError(Exception):
+    """A use-case that cannot be carried out. `code` is for programs; `fields` are problems by form field."""
+
+    code = "refused"
+
+    def __init__(self, message: str, fields: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.fields = dict(fields or {})
+
+
+class BadInput(ServiceError):
+    code = "bad_input"
+
+
+class WrongState(ServiceError):
+    code = "wrong_state"

@@ -1,0 +1,264 @@
+"""From rows to a stage's spec: what its engine needs, and nothing that it would have to ask the database for."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from campaigns.engines import specs
+from campaigns.engines.job import read_json
+from campaigns.enums import RunPurpose, S0Route, StageKind, StageState, Verdict
+from campaigns.models import Artefact, Campaign, Cell, Frame, Launch, MdRun, Stage, TrainedModel
+from campaigns.services import protocol
+
+
+def build(stage: Stage) -> Any:
+    return BUILDERS[stage.kind](stage)
+
+
+def seed_of(stage: Stage) -> int:
+    """A seed of its own for every stage, the same whenever the campaign is run again."""
+    return (
+        1
+        + (
+            stage.campaign.seed * 1_000_003
+            + stage.loop * 10_007
+            + stage.step * 1_009
+            + stage.repeat * 211
+            + stage.index * 31
+            + list(StageKind.values).index(stage.kind)
+        )
+        % 899_999_963
+    )
+
+
+def labeller_of(campaign: Campaign) -> specs.LabellerSpec:
+    return specs.LabellerSpec(campaign.labeller, campaign.labeller_options)
+
+
+def type_map_of(campaign: Campaign) -> list[str]:
+    """Elements of all cells of the campaign, in one order for every model, data file and pair_coeff."""
+    symbols = {symbol for cell in campaign.cells.all() for symbol in cell.provenance.get("elements", [])}
+    return sorted(symbols)
+
+
+def _cell_file(cell: Cell) -> str:
+    return str(cell.structure.file)
+
+
+def _prepare(stage: Stage) -> specs.PrepareSpec:
+    cell, chosen = stage.cell, stage.campaign.settings
+    cif = stage.folder / "structure.cif"
+    cif.parent.mkdir(parents=True, exist_ok=True)
+    cif.write_text(cell.material.cif)
+    return specs.PrepareSpec(
+        cif_file=str(cif),
+        supercell=cell.supercell,
+        mobile_ion=stage.campaign.mobile_ion,
+        labeller=labeller_of(stage.campaign),
+        seed=stage.campaign.seed,
+        candidate=cell.candidate,
+        n_candidates=cell.candidate + 1,
+        oxidation_states=cell.oxidation_states,
+        relax=chosen.relax_cells,
+        relax_fmax_eV_A=chosen.relax_fmax_eV_A,
+        relax_max_steps=chosen.relax_max_steps,
+        cores=stage.cores,
+    )
+
+
+def _s0(stage: Stage) -> specs.S0Spec:
+    campaign, chosen = stage.campaign, stage.campaign.settings
+    if campaign.s0_route == S0Route.UPLOAD:
+        return specs.S0Spec(
+            route="upload",
+            labeller=labeller_of(campaign),
+            upload_path=str(settings.DATA_DIR / campaign.s0_upload),
+            upload_format=campaign.s0_upload_format,
+            elements=type_map_of(campaign),
+        )
+    return specs.S0Spec(
+        route="fpmd",
+        labeller=labeller_of(campaign),
+        cell_file=_cell_file(stage.cell),
+        temperature_K=stage.temperature_K,
+        timestep_fs=chosen.s0_timestep_fs,
+        equilibration_steps=round(chosen.s0_equilibration_ps * 1000 / chosen.s0_timestep_fs),
+        n_frames=chosen.s0_frames_per_temperature,
+        sample_every_steps=max(1, round(chosen.s0_sample_interval_fs / chosen.s0_timestep_fs)),
+        seed=seed_of(stage),
+        elements=type_map_of(campaign),
+        cores=stage.cores,
+    )
+
+
+def _train(stage: Stage) -> specs.TrainSpec:
+    campaign, chosen = stage.campaign, stage.campaign.settings
+    first = TrainedModel.objects.filter(campaign=campaign).order_by("id").first()
+    # A repeated step starts from scratch, so that it finds another minimum.
+    before = None if stage.repeat or not chosen.warm_start else _model_before(stage)
+    descriptor = specs.DescriptorSpec(
+        cutoff_A=chosen.cutoff_A,
+        cutoff_smooth_A=chosen.cutoff_smooth_A,
+        embedding_net=list(chosen.embedding_net),
+        axis_neurons=chosen.axis_neurons,
+        fitting_net=list(chosen.fitting_net),
+        precision=chosen.precision,
+        sel=first.sel if first else None,
+    )
+    return specs.TrainSpec(
+        frames=kept_frames(campaign),
+        type_map=type_map_of(campaign),
+        descriptor=descriptor,
+        n_batches=chosen.n_batches_step if before else chosen.n_batches_first,
+        batch_size=chosen.batch_size * 2**stage.repeat,
+        learning_rate_start=chosen.learning_rate_start,
+        learning_rate_stop=chosen.learning_rate_stop,
+        seed=seed_of(stage),
+        max_force_rms_ratio=chosen.max_force_rms_ratio,
+        max_repeats=chosen.max_training_repeats,
+        init_checkpoint=str(settings.DATA_DIR / before.checkpoint) if before else None,
+        compress=chosen.compress_model,
+        cores=stage.cores,
+    )
+
+
+def _model_before(stage: Stage) -> TrainedModel | None:
+    """The accepted model of the training step before this one."""
+    return TrainedModel.objects.filter(campaign_id=stage.campaign_id).order_by("-loop", "-step", "-repeat").first()
+
+
+def kept_frames(campaign: Campaign) -> list[specs.FrameSelection]:
+    """The training set as it stands: every kept configuration, by frames file."""
+    rows = Frame.objects.filter(campaign=campaign, verdict=Verdict.KEPT).order_by("artefact_id", "row").values_list("artefact_id", "row")
+    indices: dict[int, list[int]] = {}
+    for artefact_id, row in rows:
+        indices.setdefault(artefact_id, []).append(row)
+    files = Artefact.objects.in_bulk(indices)
+    return [specs.FrameSelection(str(files[artefact_id].file), chosen) for artefact_id, chosen in indices.items()]
+
+
+def _probe(stage: Stage) -> specs.ProbeSpec:
+    model = protocol.current_model(stage.campaign)
+    return specs.ProbeSpec(
+        model_file=str(model.frozen.file),
+        compressed_model_file=str(model.compressed.file) if model.compressed else None,
+        cell_file=_cell_file(stage.cell),
+        type_map=model.type_map,
+        timestep_fs=stage.campaign.settings.timestep_fs,
+        cores=stage.cores,
+    )
+
+
+def launch_of(model: TrainedModel, cell: Cell, cores: int) -> specs.LaunchChoice:
+    """The fastest combination that the probe found within `cores`."""
+    launch = Launch.objects.get(model=model, cell=cell)
+    fitting = [
+        trial
+        for trial in launch.trials
+        if trial["choice"]["ranks"] * trial["choice"]["threads"] <= cores and (model.compressed_id or not trial["choice"]["compressed"])
+    ]
+    if not fitting:
+        return specs.LaunchChoice(1, 1, False)
+    return specs.LaunchChoice(**max(fitting, key=lambda trial: trial["steps_per_s"])["choice"])
+
+
+def _model_file(model: TrainedModel, launch: specs.LaunchChoice) -> str:
+    return str(model.compressed.file if launch.compressed else model.frozen.file)
+
+
+def _explore(stage: Stage) -> specs.ExploreSpec:
+    model, chosen = protocol.current_model(stage.campaign), stage.campaign.settings
+    launch = launch_of(model, stage.cell, stage.cores)
+    return specs.ExploreSpec(
+        model_file=_model_file(model, launch),
+        cell_file=_cell_file(stage.cell),
+        type_map=model.type_map,
+        temperature_K=stage.temperature_K,
+        timestep_fs=chosen.timestep_fs,
+        equilibration_steps=round(chosen.explore_equilibration_ps * 1000 / chosen.timestep_fs),
+        n_snapshots=chosen.snapshots_per_step,
+        snapshot_every_steps=max(1, round(chosen.snapshot_interval_ps * 1000 / chosen.timestep_fs)),
+        thermostat_damping_fs=chosen.thermostat_damping_fs,
+        min_distance_A=chosen.min_distance_A,
+        launch=launch,
+        seed=seed_of(stage),
+    )
+
+
+def _label(stage: Stage) -> specs.LabelSpec:
+    run = MdRun.objects.select_related("stage").get(
+        model=protocol.current_model(stage.campaign), purpose=RunPurpose.EXPLORE, cell=stage.cell
+    )
+    result = read_json(run.stage.folder / "result.json")
+    framework = [symbol for symbol in type_map_of(stage.campaign) if symbol != stage.campaign.mobile_ion]
+    return specs.LabelSpec(
+        snapshots=specs.FrameSelection(str(run.stage.folder / result["frames_file"]), list(range(result["n_snapshots"]))),
+        labeller=labeller_of(stage.campaign),
+        cell_file=_cell_file(stage.cell),
+        framework_elements=framework,
+        min_distance_A=stage.campaign.settings.min_distance_A,
+        cores=stage.cores,
+    )
+
+
+def _evaluate(stage: Stage) -> specs.EvaluateSpec:
+    model, chosen = protocol.current_model(stage.campaign), stage.campaign.settings
+    launch = launch_of(model, stage.cell, stage.cores)
+    return specs.EvaluateSpec(
+        model_file=_model_file(model, launch),
+        cell_file=_cell_file(stage.cell),
+        type_map=model.type_map,
+        temperature_K=stage.temperature_K,
+        timestep_fs=chosen.timestep_fs,
+        equilibration_steps=round(chosen.evaluation_equilibration_ps * 1000 / chosen.timestep_fs),
+        n_steps=round(chosen.evaluation_duration_ps * 1000 / chosen.timestep_fs),
+        dump_every_steps=max(1, round(chosen.evaluation_frame_interval_fs / chosen.timestep_fs)),
+        thermostat_damping_fs=chosen.thermostat_damping_fs,
+        min_distance_A=chosen.min_distance_A,
+        launch=launch,
+        seed=seed_of(stage),
+    )
+
+
+def _judge(stage: Stage) -> specs.JudgeSpec:
+    campaign = stage.campaign
+    model = protocol.current_model(campaign)
+    runs = MdRun.objects.filter(model=model, purpose=RunPurpose.EVALUATE).select_related("stage__campaign").order_by("id")
+    return specs.JudgeSpec(
+        runs=[specs.JudgedRun(run.pk, str(run.stage.folder), run.temperature_K, _evaluate_result(run.stage)) for run in runs],
+        mobile_ion=campaign.mobile_ion,
+        mobile_ion_charge=campaign.mobile_ion_charge,
+        loop=stage.loop,
+        step=stage.step,
+        earlier=_earlier(_judged(campaign, stage.loop)),
+        seed=seed_of(stage),
+        stationary_spread_dex=campaign.settings.stationary_spread_dex,
+        energy_drift_limit_meV_atom_ns=campaign.settings.energy_drift_limit_meV_atom_ns,
+    )
+
+
+def _evaluate_result(stage: Stage) -> specs.EvaluateResult:
+    return specs.EvaluateResult(**read_json(stage.folder / "result.json"))
+
+
+def _judged(campaign: Campaign, loop: int) -> QuerySet[Stage]:
+    return campaign.stages.filter(kind=StageKind.JUDGE, loop=loop, state=StageState.DONE).order_by("step")
+
+
+def _earlier(stages: QuerySet[Stage]) -> list[specs.EarlierModel]:
+    results = [(stage, read_json(stage.folder / "result.json")) for stage in stages]
+    return [specs.EarlierModel(stage.loop, stage.step, result["runs"], result["arrhenius"]) for stage, result in results]
+
+
+BUILDERS: dict[str, Callable[[Stage], Any]] = {
+    StageKind.PREPARE: _prepare,
+    StageKind.S0: _s0,
+    StageKind.TRAIN: _train,
+    StageKind.PROBE: _probe,
+    StageKind.EXPLORE: _explore,
+    StageKind.LABEL: _label,
+    StageKind.EVALUATE: _evaluate,
+    StageKind.JUDGE: _judge,
+}

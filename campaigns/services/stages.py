@@ -1,0 +1,187 @@
+"""A stage from claim to finish: claim it by one conditional UPDATE, wait for its child process, register what came out.
+
+Exactly one worker believes that it owns a stage, for as long as it renews its lease; the child holds a lock on its
+folder, so that even two believers compute once; the finish is one transaction, fenced by the claim, that registers
+the result and creates what comes next.
+"""
+
+import logging
+import time
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q, Sum
+from django.utils import timezone
+
+from campaigns.engines import job
+from campaigns.engines.runners import local
+from campaigns.enums import CampaignState, StageState
+from campaigns.models import Campaign, Stage
+from campaigns.services import artefacts, ingest, protocol, specs
+from campaigns.services.wake import QUEUE, wake
+
+__all__ = ["QUEUE", "claim", "reconcile", "run"]
+
+log = logging.getLogger(__name__)
+POLL_S = 0.25
+RETRY_DELAY_S = 10
+RESEND_AFTER_S = 15
+
+
+def run(stage_id: int) -> None:
+    """What a message asks for: do this stage, if it is to be done and nobody is at it."""
+    stage = claim(stage_id)
+    if stage is None:
+        return
+    try:
+        verdict = _compute(stage)
+    except BaseException:
+        release(stage)
+        raise
+    if verdict == "released":
+        release(stage)
+    elif verdict == "done":
+        finish(stage)
+    else:
+        fail(stage)
+
+
+def claim(stage_id: int) -> Stage | None:
+    """Take a stage that waits, or one whose owner is gone. None: done, taken, paused, not due, or no core is free."""
+    now = timezone.now()
+    with transaction.atomic():
+        busy = Stage.objects.filter(state=StageState.RUNNING, lease_until__gte=now).exclude(pk=stage_id)
+        used = busy.aggregate(total=Sum("cores"))["total"] or 0
+        free = Q(state=StageState.PENDING) & (Q(due_at=None) | Q(due_at__lte=now))
+        abandoned = Q(state=StageState.RUNNING, lease_until__lt=now)
+        owner = uuid.uuid4().hex
+        taken = Stage.objects.filter(
+            free | abandoned,
+            pk=stage_id,
+            cores__lte=max(settings.ENGINE_CORES - used, 1 if not used else 0),
+            campaign__state=CampaignState.RUNNING,
+        ).update(state=StageState.RUNNING, owner=owner, lease_until=_lease(), message="")
+        if not taken:
+            return None
+        Stage.objects.filter(pk=stage_id, started_at=None).update(started_at=now)
+    return Stage.objects.select_related("campaign", "cell").get(pk=stage_id)
+
+
+def _lease() -> Any:
+    return timezone.now() + timedelta(seconds=settings.STAGE_LEASE_S)
+
+
+def _compute(stage: Stage) -> str:
+    """See to it that the stage's engine runs to its end: `done`, `failed`, or `released` when it was paused or taken from us."""
+    folder = stage.folder
+    if (folder / "result.json").exists():
+        return "done"
+    if not (folder / "spec.json").exists():
+        job.write_spec(folder, stage.kind, specs.build(stage))
+    child = local.find(folder) or _start(stage)
+    began = last_renewal = time.monotonic()
+    try:
+        while child is not None and child.is_running():
+            time.sleep(POLL_S)
+            if time.monotonic() - last_renewal > settings.STAGE_LEASE_S / 4:
+                last_renewal = time.monotonic()
+                if not _renew(stage):
+                    return "released"
+            if not _is_wanted(stage):
+                child.stop()
+                return "released"
+            if not child.is_running():
+                child = local.find(folder)  # another process held the folder: wait for that one
+    except BaseException:
+        if child is not None:
+            child.stop()
+        raise
+    finally:
+        Stage.objects.filter(pk=stage.pk).update(seconds=F("seconds") + (time.monotonic() - began))
+    return "done" if (folder / "result.json").exists() else "failed"
+
+
+def _start(stage: Stage) -> local.Child:
+    return local.start(settings.STAGE_MODULES[stage.kind], stage.folder, stage.cores)
+
+
+def _renew(stage: Stage) -> bool:
+    return bool(Stage.objects.filter(pk=stage.pk, owner=stage.owner, state=StageState.RUNNING).update(lease_until=_lease()))
+
+
+def _is_wanted(stage: Stage) -> bool:
+    return Campaign.objects.filter(pk=stage.campaign_id, state=CampaignState.RUNNING).exists()
+
+
+def release(stage: Stage) -> None:
+    """Give a stage back; the next owner goes on from the checkpoints in its folder."""
+    Stage.objects.filter(pk=stage.pk, owner=stage.owner, state=StageState.RUNNING).update(
+        state=StageState.PENDING, owner="", lease_until=None
+    )
+
+
+def finish(stage: Stage) -> None:
+    """Register the result and create what comes next, in one transaction. Nothing happens where the claim is no longer ours."""
+    result = job.read_json(stage.folder / "result.json")
+    if result is None:
+        raise RuntimeError(f"{stage.folder}/result.json is not readable")
+    files = artefacts.hash_outputs(stage.folder, result)
+    with transaction.atomic():
+        mine = Stage.objects.filter(pk=stage.pk, owner=stage.owner, state=StageState.RUNNING).update(
+            state=StageState.DONE,
+            owner="",
+            lease_until=None,
+            finished_at=timezone.now(),
+            startup_seconds=result.get("startup_seconds") or 0.0,
+            labels_computed=result.get("labels_computed") or 0,
+        )
+        if not mine:
+            return
+        stage.refresh_from_db()
+        ingest.ingest(stage, result, files)
+        protocol.advance(stage.campaign)
+
+
+def fail(stage: Stage) -> None:
+    """Keep the reason; try again from the checkpoints where the failure may pass by itself, else stop the campaign with what to do."""
+    failure = job.read_json(stage.folder / "failure.json") or {
+        "message": "The engine ended without a result and without a reason: it was killed (out of memory?) or could not start.",
+        "cause": "engine_died",
+        "permanent": False,
+    }
+    tries = stage.tries + 1
+    again = not failure["permanent"] and tries < settings.STAGE_MAX_TRIES
+    with transaction.atomic():
+        mine = Stage.objects.filter(pk=stage.pk, owner=stage.owner, state=StageState.RUNNING).update(
+            state=StageState.PENDING if again else StageState.FAILED,
+            owner="",
+            lease_until=None,
+            tries=tries,
+            message=failure["message"],
+            cause=failure["cause"],
+            due_at=timezone.now() + timedelta(seconds=RETRY_DELAY_S * tries),
+        )
+        if mine and not again:
+            campaign = Campaign.objects.select_for_update().get(pk=stage.campaign_id)
+            protocol.end(
+                campaign,
+                CampaignState.FAILED,
+                f"{stage.get_kind_display().capitalize()} failed (loop {stage.loop}, step {stage.step}): "
+                f"{failure['message']} Mend the cause, then press “Retry”: nothing that is finished is lost.",
+            )
+
+
+def reconcile() -> int:
+    """Send what is due and what lost its worker. Safe at any time, from anywhere; returns how many messages were sent."""
+    now = timezone.now()
+    stale = Q(sent_at=None) | Q(sent_at__lt=now - timedelta(seconds=RESEND_AFTER_S))
+    waiting = Q(state=StageState.PENDING) & (Q(due_at=None) | Q(due_at__lte=now)) & stale
+    abandoned = Q(state=StageState.RUNNING, lease_until__lt=now) & stale
+    due = list(
+        Stage.objects.filter(waiting | abandoned, campaign__state=CampaignState.RUNNING).order_by("id").values_list("pk", flat=True)[:100]
+    )
+    wake(due)
+    return len(due)

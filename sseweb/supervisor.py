@@ -1,0 +1,107 @@
+"""Starts the processes of an installation, keeps them running, stops them cleanly.
+
+Each is a child that dies with us (PR_SET_PDEATHSIG), whatever kills us; one that ends is started again with a growing delay.
+"""
+
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+PR_SET_PDEATHSIG = 1
+STOP_GRACE_S = 25.0
+MAX_DELAY_S = 30.0
+HEALTHY_AFTER_S = 60.0
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent() -> None:
+    """For a child, before exec: SIGTERM when the thread that started it is gone."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+@dataclass
+class Service:
+    """One process to keep running. Its output goes to a log file of its own."""
+
+    name: str
+    argv: list[str]
+    log_file: Path
+    popen: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    delay_s: float = 0.5
+    not_before: float = 0.0
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def start(self) -> None:
+        with self.log_file.open("ab") as stream:
+            self.popen = subprocess.Popen(
+                self.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+                env=os.environ | self.environment,
+            )
+        self.started_at = time.monotonic()
+
+    def is_running(self) -> bool:
+        return self.popen is not None and self.popen.poll() is None
+
+    def signal(self, number: int) -> None:
+        if self.is_running():
+            os.killpg(self.popen.pid, number)
+
+
+class Supervisor:
+    """Runs services in the order given; stops them in the reverse order."""
+
+    def __init__(self, services: list[Service]) -> None:
+        self.services = services
+        self.stopping = False
+
+    def run(self) -> None:
+        """Until `stop` is called (from a signal handler)."""
+        try:
+            while not self.stopping:
+                for service in self.services:
+                    self._keep(service)
+                time.sleep(0.25)
+        finally:
+            self._stop_all()
+
+    def stop(self, *_: object) -> None:
+        self.stopping = True
+
+    def _keep(self, service: Service) -> None:
+        now = time.monotonic()
+        if service.is_running():
+            if now - service.started_at > HEALTHY_AFTER_S:
+                service.delay_s = 0.5
+            return
+        if service.popen is not None and service.not_before <= service.started_at:
+            log.warning(
+                "%s ended with %s; starting it again in %.1f s (see %s)",
+                service.name,
+                service.popen.returncode,
+                service.delay_s,
+                service.log_file,
+            )
+            service.not_before = now + service.delay_s
+            service.delay_s = min(service.delay_s * 2, MAX_DELAY_S)
+        if now >= service.not_before:
+            service.start()
+
+    def _stop_all(self) -> None:
+        for service in reversed(self.services):
+            service.signal(signal.SIGTERM)
+            deadline = time.monotonic() + STOP_GRACE_S
+            while service.is_running() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            service.signal(signal.SIGKILL)
