@@ -1,0 +1,42 @@
+# Two commands do everything: `make demo` and `make test`. Each sets up what it needs, once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SERVE ?= 1
+
+.PHONY: demo test serve lint benchmark clean help
+
+help:
+	@echo "make demo        set up, run LGPS from its CIF to an activation energy, serve the pages (SERVE=0: end after the result)"
+	@echo "make test        set up, run all tests"
+	@echo "make serve       set up, start broker, web, worker and reconciler on 127.0.0.1"
+	@echo "make lint        ruff"
+	@echo "make benchmark   tests/benchmarks: speed, memory, calibration"
+
+# The constraints file pins every dependency, theirs included.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("sseweb needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else 0'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing (3 to 5 minutes, 4 GB) ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $@
+
+demo: $(READY)
+	$(BIN)/python manage.py campaign run campaigns/examples/demo.yaml $(if $(filter 0,$(SERVE)),,--serve)
+
+serve: $(READY)
+	$(BIN)/python manage.py up
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+benchmark: $(READY)
+	$(BIN)/python -m pytest tests/benchmarks -s -p no:cacheprovider --override-ini addopts=
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache

@@ -1,0 +1,101 @@
+"""A campaign in words, for a terminal: progress while it goes, the result at its end."""
+
+import time
+from typing import Any
+
+from campaigns.models import Campaign
+from campaigns.queries import CampaignProgress, LedgerRow, stage_progress
+
+
+def duration(seconds: float | None) -> str:
+    """`1 h 05 min`, `12 min 30 s`, `8 s`; `unknown` where it is."""
+    if seconds is None:
+        return "unknown"
+    minutes, whole = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {whole:02d} s" if minutes else f"{whole} s"
+
+
+class ProgressPrinter:
+    """One line that changes on a terminal; elsewhere a line when the stage changes and every half minute."""
+
+    def __init__(self, out: Any, is_terminal: bool) -> None:
+        self._out = out
+        self._is_terminal = is_terminal
+        self._began = time.monotonic()
+        self._last_summary = ""
+        self._last_time = 0.0
+
+    def show(self, campaign: Campaign, progress: CampaignProgress) -> None:
+        line = self._line(progress)
+        if self._is_terminal:
+            self._out.write("\r\033[K" + line[:150], ending="")
+            self._out.flush()
+        elif progress.summary != self._last_summary or time.monotonic() - self._last_time > 30:
+            self._out.write(line)
+            self._out.flush()
+            self._last_time = time.monotonic()
+        self._last_summary = progress.summary
+
+    def _line(self, progress: CampaignProgress) -> str:
+        details = []
+        for stage in progress.stages[:2]:
+            found = stage_progress(stage)
+            details.append(f"{found.done:g}/{found.total:g} {found.unit}".strip() if found.unit else found.message)
+        eta = f", about {duration(progress.eta_seconds)} left in this loop" if progress.eta_seconds else ""
+        where = f" [{'; '.join(details)}]" if details else ""
+        return f"{duration(time.monotonic() - self._began):>12}  {progress.fraction:4.0%}  {progress.summary}{where}{eta}"
+
+    def close(self) -> None:
+        if self._is_terminal:
+            self._out.write("")
+
+
+def result_text(found: dict[str, Any], progress: CampaignProgress, ledger: list[LedgerRow]) -> str:
+    """The result as a text: verdict of every run, D(T), Ea, cost."""
+    lines = ["", f"Campaign {found['id']}, {found['name']}: {found['state'].replace('_', ' ')}"]
+    if found["reason"]:
+        lines.append(found["reason"])
+    if found["state"] == "running":
+        lines.append(f"{progress.summary}, {progress.fraction:.0%} of this loop, about {duration(progress.eta_seconds)} left in it")
+    if found["runs"]:
+        lines += ["", *_runs(found), "", _arrhenius(found)]
+    lines += ["", "What it cost", f"  {found['labels_computed']} reference calculations ({found['labeller']})"]
+    for row in ledger:
+        failures = "; ".join(f"{count} × {cause}" for cause, count in row.failures.items())
+        lines.append(
+            f"  {row.kind:<28} {row.n_stages:>4} stages  {duration(row.seconds):>14}"
+            + (f"  (start-up {duration(row.startup_seconds)})" if row.startup_seconds else "")
+            + (f"  failures: {failures}" if failures else "")
+        )
+    return "\n".join(lines)
+
+
+def _runs(found: dict[str, Any]) -> list[str]:
+    """A table of the NVE runs of the last judged model."""
+    lines = [
+        f"NVE runs of the model of loop {found['loop']}, step {found['step']}",
+        f"  {'target K':>8} {'measured K':>10} {'length ps':>9}  {'D cm2/s':>22}  verdict",
+    ]
+    for run in found["runs"]:
+        measured = f"{run['kinetic_temperature_K']:.0f}" if run["kinetic_temperature_K"] else "-"
+        diffusivity = "-"
+        if run["diffusivity_cm2_s"] is not None:
+            diffusivity = f"({run['diffusivity_cm2_s']:.2e} ± {run['diffusivity_error_cm2_s']:.1e})"
+        lines.append(
+            f"  {run['temperature_K']:>8.0f} {measured:>10} {run['duration_ps']:>9.1f}  {diffusivity:>22}  "
+            f"{run['verdict'].replace('_', ' ')}: {run['reason']}"
+        )
+    return lines
+
+
+def _arrhenius(found: dict[str, Any]) -> str:
+    if found["activation_energy_eV"] is None:
+        return f"No activation energy: {found['fit_note']}"
+    note = f"  {found['fit_note']}" if found["fit_note"] else ""
+    return (
+        f"Ea = {found['activation_energy_eV']:.3f} ± {found['activation_energy_error_eV']:.3f} eV "
+        f"from {found['n_points']} temperatures.{note}"
+    )

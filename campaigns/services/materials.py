@@ -1,0 +1,76 @@
+"""Materials from CIFs: read in a bounded child, kept with what they are."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import ProtectedError
+
+from campaigns.engines.read_cif import CifRejected, read_cif
+from campaigns.models import Material
+from campaigns.services.errors import BadInput, WrongState
+
+_CIFS = Path(__file__).resolve().parent.parent / "examples" / "cifs"
+
+
+@dataclass(frozen=True)
+class Example:
+    name: str
+    filename: str
+    description: str
+
+
+EXAMPLES = {
+    "lgps": Example("LGPS", "lgps_kamaya2011.cif", "Li₁₀GeP₂S₁₂, disordered Li and Ge/P, 50 atoms (Kamaya 2011)"),
+    "llzo": Example("LLZO, cubic", "cllzo_awaka2011_feasible.cif", "Li₇La₃Zr₂O₁₂, disordered Li, 192 atoms (Awaka 2011)"),
+    "nasicon": Example("NASICON, C2/c", "nasicon_x2_C2c80_model.cif", "Na₃Zr₂Si₂PO₁₂, disordered Na and Si/P, 80 atoms (model)"),
+    "nasicon-r3c": Example("NASICON, R-3c", "nasicon_x2_R-3c_model.cif", "Na₃Zr₂Si₂PO₁₂ in the hexagonal cell, 120 atoms (model)"),
+    "li3n": Example("Li3N", "li3n_P6mmm.cif", "Li₃N, ordered, 4 atoms: the smallest thing to try"),
+}
+
+
+def create_material(owner: AbstractBaseUser, cif: bytes, filename: str, name: str = "") -> Material:
+    """Read a CIF and keep it. The same CIF twice gives the material that is there. Raises BadInput with what to do."""
+    if len(cif) > settings.MAX_CIF_BYTES:
+        raise BadInput(
+            f"The CIF has {len(cif) / 1e6:.1f} MB; at most {settings.MAX_CIF_BYTES / 1e6:.0f} MB are accepted.", {"cif": "too large"}
+        )
+    digest = hashlib.sha256(cif).hexdigest()
+    if known := Material.objects.filter(owner=owner, cif_sha256=digest).first():
+        return known
+    try:
+        text, facts = read_cif(cif)
+    except CifRejected as error:
+        raise BadInput(f"{filename}: {error}", {"cif": str(error)}) from error
+    material, _ = Material.objects.get_or_create(
+        owner=owner,
+        cif_sha256=digest,
+        defaults={
+            "name": (name.strip() or facts["reduced_formula"])[:200],
+            "cif": text,
+            "cif_filename": Path(filename).name[:200],
+            "facts": facts,
+            **{column: facts[column] for column in _COLUMNS},
+        },
+    )
+    return material
+
+
+_COLUMNS = (
+    *("formula", "reduced_formula", "space_group", "space_group_number", "volume_A3", "density_g_cm3", "n_atoms"),
+    *("a_A", "b_A", "c_A", "alpha_deg", "beta_deg", "gamma_deg", "is_disordered", "mobile_ion"),
+)
+
+
+def create_example(owner: AbstractBaseUser, slug: str) -> Material:
+    example = EXAMPLES[slug]
+    return create_material(owner, (_CIFS / example.filename).read_bytes(), example.filename, example.name)
+
+
+def delete_material(material: Material) -> None:
+    try:
+        material.delete()
+    except ProtectedError as error:
+        raise WrongState(f"{material.name} is used by a campaign: delete its campaigns first.") from error

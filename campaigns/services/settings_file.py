@@ -1,0 +1,126 @@
+"""A campaign from one YAML file: read, checked, and turned into a request. Every problem is named with its key."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import yaml
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.files.base import File
+
+from campaigns.models import Material
+from campaigns.services import data_sets, materials
+from campaigns.services.campaigns import CampaignRequest, CellRequest
+from campaigns.services.errors import BadInput
+
+KEYS = {"name", "material", "cells", "labeller", "s0", "preset", "protocol", "mobile_ion", "seed"}
+CELL_KEYS = {"material", "supercell", "training", "evaluation", "candidate", "oxidation_states"}
+
+
+def load(path: Path) -> tuple[dict[str, Any], str]:
+    """The document and its key (sha256 of the file: the same file goes on with the same campaign). Raises BadInput."""
+    try:
+        content = path.read_bytes()
+        document = yaml.safe_load(content)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} is not YAML: {error}") from error
+    if not isinstance(document, dict):
+        raise BadInput(f"{path} must hold keys and values ({', '.join(sorted(KEYS))}).")
+    _refuse_unknown(document, KEYS, str(path))
+    if not document.get("material") and not document.get("cells"):
+        raise BadInput(f"{path} names no material: give `material:` an example ({', '.join(materials.EXAMPLES)}) or the path of a CIF.")
+    return document, hashlib.sha256(content).hexdigest()
+
+
+def _refuse_unknown(mapping: dict[str, Any], known: set[str], where: str) -> None:
+    unknown = set(mapping) - known
+    if unknown:
+        raise BadInput(f"{where}: unknown key {', '.join(map(str, sorted(unknown)))}; known are {', '.join(sorted(known))}.")
+
+
+def to_request(owner: AbstractBaseUser, document: dict[str, Any], key: str, folder: Path) -> CampaignRequest:
+    """Create the materials that the file names and say the rest as a request. Paths are relative to the file's folder."""
+    labeller = document.get("labeller") or {"name": "chgnet"}
+    labeller = {"name": labeller} if isinstance(labeller, str) else dict(labeller)
+    s0 = dict(document.get("s0") or {})
+    _refuse_unknown(s0, {"route", "path", "format"}, "s0")
+    cells = _cells(owner, document, folder)
+    return CampaignRequest(
+        name=str(document.get("name") or Material.objects.get(pk=cells[0].material_id).name),
+        cells=cells,
+        labeller=labeller.pop("name", "chgnet"),
+        labeller_options=labeller,
+        preset=str(document.get("preset", "quick")),
+        changes=dict(document.get("protocol") or {}),
+        s0_route=s0.get("route", "upload" if "path" in s0 else "fpmd"),
+        s0_upload=_stored(owner, folder / s0["path"]) if "path" in s0 else "",
+        s0_upload_format=s0.get("format", "auto"),
+        mobile_ion=str(document.get("mobile_ion", "")),
+        seed=_whole(document.get("seed", 1)),
+        source_key=key,
+    )
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise BadInput(f"seed must be a whole number, not {value!r}.")
+    return value
+
+
+def _cells(owner: AbstractBaseUser, document: dict[str, Any], folder: Path) -> list[CellRequest]:
+    if not document.get("cells"):
+        return proposed_cells(_material(owner, document["material"], folder))
+    cells = []
+    for number, cell in enumerate(document["cells"], start=1):
+        where = f"cells, number {number}"
+        if not isinstance(cell, dict):
+            raise BadInput(f"{where}: must be keys and values ({', '.join(sorted(CELL_KEYS))}).")
+        _refuse_unknown(cell, CELL_KEYS, where)
+        supercell = cell.get("supercell", [1, 1, 1])
+        if not (isinstance(supercell, list) and len(supercell) == 3 and all(isinstance(n, int) for n in supercell)):
+            raise BadInput(f"{where}: supercell must be three whole numbers, for instance [2, 2, 1].")
+        material = cell.get("material") or document.get("material")
+        if not material:
+            raise BadInput(f"{where}: names no material.")
+        cells.append(
+            CellRequest(
+                _material(owner, material, folder).pk,
+                tuple(supercell),
+                bool(cell.get("training", True)),
+                bool(cell.get("evaluation", True)),
+                int(cell.get("candidate", 0)),
+                cell.get("oxidation_states"),
+            )
+        )
+    return cells
+
+
+def _material(owner: AbstractBaseUser, name: str, folder: Path) -> Material:
+    if name in materials.EXAMPLES:
+        return materials.create_example(owner, name)
+    path = folder / str(name)
+    if not path.is_file():
+        raise BadInput(f"material: {name} is neither an example ({', '.join(materials.EXAMPLES)}) nor a file.")
+    return materials.create_material(owner, path.read_bytes(), path.name)
+
+
+def proposed_cells(material: Material) -> list[CellRequest]:
+    """The training and the evaluation cell that the program proposes; one cell for both where they are the same."""
+    proposed = material.facts["proposed_cells"]
+    training, evaluation = tuple(proposed["training"]["supercell"]), tuple(proposed["evaluation"]["supercell"])
+    if training == evaluation:
+        return [CellRequest(material.pk, training, True, True)]
+    return [CellRequest(material.pk, training, True, False), CellRequest(material.pk, evaluation, False, True)]
+
+
+def _stored(owner: AbstractBaseUser, path: Path) -> str:
+    if not path.is_file():
+        raise BadInput(f"s0: {path} is not a file; put a folder such as deepmd/npy into a .tar.gz or .zip.")
+    with path.open("rb") as stream:
+        upload = File(stream, name=path.name)
+        if upload.size > settings.MAX_DATA_SET_BYTES:
+            raise BadInput(f"s0: {path} is larger than {settings.MAX_DATA_SET_BYTES / 1e6:.0f} MB.")
+        return data_sets.store_upload(owner, upload)

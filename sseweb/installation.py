@@ -1,0 +1,88 @@
+"""The installation that a command needs: the one that runs on this data folder, or one started for as long as the command lasts."""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.management.base import CommandError
+
+from campaigns.engines.job import read_json
+from sseweb.supervisor import die_with_parent
+
+START_TIMEOUT_S = 60.0
+
+
+def demo_account() -> tuple[AbstractBaseUser, str]:
+    """The account of the demo and its password, made once for this data folder."""
+    path = settings.DATA_DIR / "demo_password"
+    if not path.exists():
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+            stream.write(secrets.token_urlsafe(9))
+    password = path.read_text()
+    user, created = get_user_model().objects.get_or_create(username="demo")
+    if created or not user.check_password(password):
+        user.set_password(password)
+        user.save()
+    return user, password
+
+
+class Installation:
+    """Context manager: `address` is where the pages are."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self.address = ""
+
+    def __enter__(self) -> Self:
+        if not self._find():
+            self._process = subprocess.Popen(
+                [sys.executable, str(settings.BASE_DIR / "manage.py"), "up"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+            )
+            deadline = time.monotonic() + START_TIMEOUT_S
+            while not self._find():
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise CommandError(
+                        f"The installation did not start; `manage.py up` says why, as do the logs in {settings.DATA_DIR / 'logs'}."
+                    )
+                time.sleep(0.1)
+        return self
+
+    def _find(self) -> bool:
+        record = read_json(settings.DATA_DIR / "up.json")
+        if not record or not _is_alive(record["pid"]):
+            return False
+        self.address = record["address"]
+        return True
+
+    def wait(self) -> None:
+        """Until Ctrl-C, or until the installation stops."""
+        while self._find():
+            time.sleep(0.5)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Stop what was started here, and nothing else."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait()
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,117 @@
+"""A campaign without a browser: run one from a settings file, look at it, pause, resume or cancel it."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from campaigns import queries, report
+from campaigns.enums import CampaignState
+from campaigns.models import Campaign
+from campaigns.services import campaigns, settings_file
+from campaigns.services.errors import ServiceError
+from sseweb.installation import Installation, demo_account
+
+POLL_S = 1.0
+EXIT_STATUS = {CampaignState.CONVERGED: 0, CampaignState.NOT_CONVERGED: 0}
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        run = verbs.add_parser("run", help="create the campaign of a settings file, run it to its end, print the result")
+        run.add_argument("settings_file", type=Path)
+        run.add_argument("--json", action="store_true", help="print the result for programs; progress goes to standard error")
+        run.add_argument("--user", default="", help="owner; default: the account of `make demo`")
+        run.add_argument("--new", action="store_true", help="start anew although the same file was run before")
+        run.add_argument("--serve", action="store_true", help="stay, and serve the pages, until Ctrl-C")
+        for verb in ("status", "pause", "resume", "cancel", "retry"):
+            one = verbs.add_parser(verb)
+            one.add_argument("id", type=int)
+            one.add_argument("--json", action="store_true")
+
+    def handle(self, *, verb: str, **options: Any) -> None:
+        try:
+            if verb == "run":
+                self._run(**options)
+            else:
+                self._one(verb, options["id"], options["json"])
+        except ServiceError as error:
+            raise CommandError(str(error)) from error
+
+    def _one(self, verb: str, campaign_id: int, as_json: bool) -> None:
+        campaign = Campaign.objects.filter(pk=campaign_id).first()
+        if campaign is None:
+            raise CommandError(f"There is no campaign {campaign_id}.")
+        if verb != "status":
+            getattr(campaigns, verb)(campaign)
+        self._print(campaign, as_json)
+
+    def _print(self, campaign: Campaign, as_json: bool) -> None:
+        found = queries.result(campaign)
+        if as_json:
+            self.stdout.write(json.dumps(found, indent=1))
+        else:
+            self.stdout.write(report.result_text(found, queries.campaign_progress(campaign), queries.cost_ledger(campaign)))
+
+    def _run(self, settings_file: Path, json: bool, user: str, new: bool, serve: bool, **options: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        call_command("migrate", verbosity=0)
+        owner = self._owner(user)
+        campaign = self._campaign(owner, settings_file, new)
+        with Installation() as installation:
+            out = self.stderr if json else self.stdout
+            out.write(f"Campaign {campaign.pk}, “{campaign.name}”: {installation.address}campaigns/{campaign.pk}/")
+            if not user:
+                out.write(f"Sign in as demo with the password {demo_account()[1]}")
+            try:
+                self._follow(campaign, out)
+                self._print(campaign, json)
+                if serve:
+                    out.write(f"\nThe campaign stays open at {installation.address}campaigns/{campaign.pk}/ until Ctrl-C.")
+                    installation.wait()
+            except KeyboardInterrupt:
+                out.write("\nStopping. The same command goes on where it was.")
+        if not campaign.has_ended:
+            raise SystemExit(130)
+        raise SystemExit(EXIT_STATUS.get(campaign.state, 1))
+
+    def _owner(self, user: str) -> AbstractBaseUser:
+        if not user:
+            return demo_account()[0]
+        found = get_user_model().objects.filter(username=user).first()
+        if found is None:
+            raise CommandError(f"There is no account {user}: make one with `manage.py createsuperuser`.")
+        return found
+
+    def _campaign(self, owner: AbstractBaseUser, path: Path, new: bool) -> Campaign:
+        """The campaign of this file that is there already, or a new one; running either way unless it has ended."""
+        document, key = settings_file.load(path)
+        campaign = None if new else Campaign.objects.filter(owner=owner, source_key=key).exclude(state=CampaignState.CANCELLED).first()
+        if campaign is None:
+            campaign = campaigns.create(owner, settings_file.to_request(owner, document, key, path.resolve().parent))
+        go_on = {CampaignState.DRAFT: campaigns.start, CampaignState.PAUSED: campaigns.resume, CampaignState.FAILED: campaigns.retry}
+        if campaign.state in go_on:
+            go_on[campaign.state](campaign)
+        return campaign
+
+    def _follow(self, campaign: Campaign, out: Any) -> None:
+        """Print stage, progress and ETA until the campaign ends: one line that changes on a terminal, a line a change elsewhere."""
+        printer = report.ProgressPrinter(out, is_terminal=os.isatty(out._out.fileno()) if hasattr(out._out, "fileno") else False)
+        while not campaign.has_ended and campaign.state != CampaignState.PAUSED:
+            printer.show(campaign, queries.campaign_progress(campaign))
+            time.sleep(POLL_S)
+            campaign.refresh_from_db()
+        printer.close()
+        if campaign.state == CampaignState.PAUSED:
+            raise CommandError(f"The campaign was paused: `manage.py campaign resume {campaign.pk}` lets it go on ({settings.DATA_DIR}).")
