@@ -1,12 +1,8 @@
 """What every test shares: a data folder of its own, and no silent skips where continuous integration has installed everything."""
 
 import os
-import tempfile
 
 import pytest
-
-# Before Django reads its settings: tests never touch the data of an installation.
-os.environ["SSEWEB_DATA_DIR"] = tempfile.mkdtemp(prefix="sseweb-test-")
 
 
 @pytest.fixture(autouse=True)

@@ -111,8 +111,8 @@ def _problems(request: CampaignRequest, materials: dict[int, Material]) -> dict[
     elements = sorted({symbol for material in materials.values() for symbol in material.facts["elements"]})
     if request.mobile_ion and request.mobile_ion not in elements:
         found["mobile_ion"] = f"{request.mobile_ion} is not in the material ({', '.join(elements)})"
-    if request.labeller not in labellers.REGISTRY:
-        found["labeller"] = f"must be one of {', '.join(labellers.REGISTRY)}"
+    if request.labeller not in labellers.MODULES:
+        found["labeller"] = f"must be one of {', '.join(labellers.MODULES)}"
     elif problems := labellers.check(LabellerSpec(request.labeller, request.labeller_options), elements):
         found["labeller"] = " ".join(problems)
     if not 0 < request.seed < 2**31:

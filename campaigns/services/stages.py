@@ -37,16 +37,15 @@ def run(stage_id: int) -> None:
     if stage is None:
         return
     try:
-        verdict = _compute(stage)
+        {"done": finish, "failed": fail, "released": release}[_compute(stage)](stage)
+    except Exception as error:
+        # Unforeseen: the traceback is for the log, the user gets a stage that failed with a reason, and nothing is lost.
+        _fail_with(stage, {"message": f"Registering the result failed unexpectedly ({type(error).__name__}: {error}).",
+                           "cause": "unforeseen", "permanent": False})
+        raise
     except BaseException:
         release(stage)
         raise
-    if verdict == "released":
-        release(stage)
-    elif verdict == "done":
-        finish(stage)
-    else:
-        fail(stage)
 
 
 def claim(stage_id: int) -> Stage | None:
@@ -140,9 +139,9 @@ def finish(stage: Stage) -> None:
         )
         if not mine:
             return
-        stage.refresh_from_db()
-        ingest.ingest(stage, result, files)
-        protocol.advance(stage.campaign)
+        finished = Stage.objects.select_related("campaign", "cell").get(pk=stage.pk)
+        ingest.ingest(finished, result, files)
+        protocol.advance(finished.campaign)
 
 
 def fail(stage: Stage) -> None:
@@ -152,6 +151,10 @@ def fail(stage: Stage) -> None:
         "cause": "engine_died",
         "permanent": False,
     }
+    _fail_with(stage, failure)
+
+
+def _fail_with(stage: Stage, failure: dict[str, Any]) -> None:
     tries = stage.tries + 1
     again = not failure["permanent"] and tries < settings.STAGE_MAX_TRIES
     with transaction.atomic():

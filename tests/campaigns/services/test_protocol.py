@@ -1,0 +1,107 @@
+"""The order of the protocol, with stand-in engines."""
+
+import pytest
+
+from campaigns import queries
+from campaigns.engines import job
+from campaigns.enums import CampaignState, StageKind, StageState, Verdict
+from campaigns.models import Frame, MdRun, Stage, TrainedModel, TrainingSet
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def kinds(campaign):
+    return list(campaign.stages.order_by("id").values_list("kind", "loop", "step", "repeat"))
+
+
+def test_a_campaign_goes_from_cell_to_activation_energy(make_campaign, stand_ins, run_to_end):
+    campaign = run_to_end(make_campaign())
+
+    assert campaign.state == CampaignState.CONVERGED
+    assert kinds(campaign) == [
+        ("prepare", 0, 0, 0),
+        ("s0", 0, 0, 0),
+        ("s0", 0, 0, 0),
+        ("train", 1, 1, 0),
+        ("probe", 1, 1, 0),
+        ("explore", 1, 1, 0),
+        ("label", 1, 1, 0),
+        ("train", 1, 2, 0),
+        ("explore", 1, 2, 0),
+        ("label", 1, 2, 0),
+        ("evaluate", 1, 2, 0),
+        ("evaluate", 1, 2, 0),
+        ("evaluate", 1, 2, 0),
+        ("judge", 1, 2, 0),
+    ]
+    found = queries.result(campaign)
+    assert found["activation_energy_eV"] == 0.2
+    assert len(found["runs"]) == 3
+    assert found["labels_computed"] == 2 * 6 + 2 * 3
+
+
+def test_the_training_set_grows_and_failed_labels_are_kept_apart(make_campaign, stand_ins, run_to_end):
+    campaign = run_to_end(make_campaign())
+
+    sets = list(TrainingSet.objects.filter(campaign=campaign).values_list("n_new", "n_unlabelled"))
+    assert sets == [(12, 0), (4, 1), (4, 2)]
+    models = TrainedModel.objects.filter(campaign=campaign)
+    kept_then = TrainingSet.objects.filter(campaign=campaign).order_by("id")
+    assert [model.n_frames for model in models] == [kept_then[0].n_kept, kept_then[1].n_kept]
+    unlabelled = Frame.objects.filter(campaign=campaign, verdict=Verdict.UNLABELLED)
+    assert {frame.message for frame in unlabelled} == {"the SCF did not converge in 50 steps"}
+
+
+def test_a_trajectory_with_atoms_too_close_repeats_the_training_with_a_larger_batch(make_campaign, stand_ins, run_to_end):
+    stand_ins("explore", "reject", times=1)
+    campaign = run_to_end(make_campaign())
+
+    assert campaign.state == CampaignState.CONVERGED
+    batches = list(TrainedModel.objects.filter(campaign=campaign, step=1).values_list("repeat", "batch_size"))
+    assert batches == [(0, 1), (1, 2)]
+    assert MdRun.objects.get(campaign=campaign, outcome="min_distance").reason == "Li-Li 0.4 Å at 0.1 ps"
+
+
+def test_a_step_whose_repeats_are_used_up_adds_nothing_and_the_ramp_goes_on(make_campaign, stand_ins, run_to_end):
+    stand_ins("explore", "reject", times=2)
+    campaign = run_to_end(make_campaign(max_training_repeats=1))
+
+    assert campaign.state == CampaignState.CONVERGED
+    assert TrainingSet.objects.get(campaign=campaign, loop=1, step=1).n_new == 0
+    assert TrainingSet.objects.get(campaign=campaign, loop=1, step=2).n_new == 4
+
+
+def test_a_loop_without_one_usable_configuration_fails_with_what_to_do(make_campaign, stand_ins, run_to_end):
+    stand_ins("explore", "reject", times=100)
+    campaign = run_to_end(make_campaign(max_training_repeats=0))
+
+    assert campaign.state == CampaignState.FAILED
+    assert "more configurations in S0" in campaign.reason
+
+
+def test_loops_go_on_until_they_are_used_up(make_campaign, stand_ins, run_to_end):
+    stand_ins("judge", "reject", times=100)
+    campaign = run_to_end(make_campaign(max_loops=2))
+
+    assert campaign.state == CampaignState.NOT_CONVERGED
+    assert "All 2 training loops" in campaign.reason
+    assert campaign.stages.filter(kind=StageKind.JUDGE).count() == 2
+
+
+def test_a_loop_that_is_still_moving_is_followed_by_another(make_campaign, stand_ins, run_to_end):
+    stand_ins("judge", "reject", times=1)
+    campaign = run_to_end(make_campaign(max_loops=5))
+
+    assert campaign.state == CampaignState.CONVERGED
+    assert campaign.loop == 2
+
+
+def test_the_same_campaign_seed_gives_the_same_seeds(make_campaign, stand_ins, run_to_end):
+    first, second = run_to_end(make_campaign()), run_to_end(make_campaign())
+
+    def seeds(campaign):
+        specs = [job.read_json(stage.folder / "spec.json")["spec"] for stage in campaign.stages.order_by("id")]
+        return [spec.get("seed") for spec in specs]
+
+    assert seeds(first) == seeds(second)
+    assert not Stage.objects.exclude(state=StageState.DONE).exists()

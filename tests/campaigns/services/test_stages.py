@@ -1,0 +1,203 @@
+"""Claims, crashes, pauses: each stage is computed once and nothing is lost."""
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from campaigns.engines.runners import local
+from campaigns.enums import CampaignState, StageState
+from campaigns.models import Stage
+from campaigns.services import campaigns, ingest, protocol, stages
+from campaigns.services.errors import WrongState
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def first_stage(make_campaign, stand_ins):
+    campaign = make_campaign()
+    campaigns.start(campaign)
+    return campaign.stages.get()
+
+
+def computed(stage):
+    """How many processes computed this stage."""
+    return len((stage.folder / "computed").read_text().splitlines())
+
+
+def expire(stage):
+    Stage.objects.filter(pk=stage.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+
+
+def test_a_stage_is_claimed_once(first_stage):
+    assert stages.claim(first_stage.pk) is not None
+    assert stages.claim(first_stage.pk) is None
+
+
+def test_a_claim_that_is_not_renewed_belongs_to_nobody(first_stage):
+    stages.claim(first_stage.pk)
+    expire(first_stage)
+    assert stages.claim(first_stage.pk) is not None
+
+
+def test_a_paused_campaign_is_not_claimed(first_stage):
+    campaigns.pause(first_stage.campaign)
+    assert stages.claim(first_stage.pk) is None
+
+
+def test_stages_share_the_cores(make_campaign, stand_ins, settings):
+    settings.ENGINE_CORES = 2
+    one, other = make_campaign(), make_campaign()
+    campaigns.start(one)
+    campaigns.start(other)
+    assert stages.claim(one.stages.get().pk) is not None
+    assert stages.claim(other.stages.get().pk) is None
+
+
+def test_killed_after_the_claim(first_stage, run_to_end):
+    stages.claim(first_stage.pk)
+    expire(first_stage)
+    stages.run(first_stage.pk)
+    first_stage.refresh_from_db()
+    assert first_stage.state == StageState.DONE
+
+
+def test_killed_between_result_and_commit(first_stage, monkeypatch):
+    monkeypatch.setattr(protocol, "advance", _killed)
+    with pytest.raises(KeyboardInterrupt):
+        stages.run(first_stage.pk)
+    first_stage.refresh_from_db()
+    assert first_stage.state == StageState.PENDING
+    assert first_stage.cell.structure is None
+
+    monkeypatch.undo()
+    stages.run(first_stage.pk)
+    first_stage.refresh_from_db()
+    assert first_stage.state == StageState.DONE
+    assert computed(first_stage) == 1
+
+
+def test_killed_within_the_registration(first_stage, monkeypatch):
+    monkeypatch.setattr(ingest, "ingest", _killed)
+    with pytest.raises(KeyboardInterrupt):
+        stages.run(first_stage.pk)
+    monkeypatch.undo()
+    stages.run(first_stage.pk)
+    first_stage.refresh_from_db()
+    assert first_stage.state == StageState.DONE
+    assert computed(first_stage) == 1
+
+
+def _killed(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
+def test_an_engine_left_by_a_killed_worker_is_waited_for(first_stage, stand_ins):
+    stand_ins("prepare", "slow")
+    stage = stages.claim(first_stage.pk)
+    from campaigns.engines import job
+    from campaigns.services import specs
+
+    job.write_spec(stage.folder, stage.kind, specs.build(stage))
+    orphan = local.start("tests.stand_ins.engine", stage.folder, 1)
+    expire(stage)
+
+    stages.run(stage.pk)
+    stage.refresh_from_db()
+    assert stage.state == StageState.DONE
+    assert computed(stage) == 1
+    assert not orphan.is_running()
+
+
+def test_a_late_finish_of_a_lost_claim_changes_nothing(first_stage):
+    late = stages.claim(first_stage.pk)
+    expire(late)
+    stages.run(first_stage.pk)
+    n_stages = Stage.objects.count()
+
+    stages.finish(late)
+    assert Stage.objects.count() == n_stages
+
+
+def test_pause_stops_the_engine_and_resume_goes_on(first_stage, stand_ins):
+    stand_ins("prepare", "slow")
+
+    def pause_soon():
+        time.sleep(1.5)
+        campaigns.pause(first_stage.campaign)
+        connection.close()
+
+    thread = threading.Thread(target=pause_soon)
+    thread.start()
+    began = time.monotonic()
+    stages.run(first_stage.pk)
+    thread.join()
+    first_stage.refresh_from_db()
+    assert first_stage.state == StageState.PENDING
+    assert time.monotonic() - began < 4.5
+    assert local.find(first_stage.folder) is None
+
+    campaigns.resume(first_stage.campaign)
+    stages.run(first_stage.pk)
+    first_stage.refresh_from_db()
+    assert first_stage.state == StageState.DONE
+
+
+def test_a_failure_that_may_pass_is_tried_again_from_the_same_folder(make_campaign, stand_ins, run_to_end):
+    stand_ins("s0", "stumble")
+    campaign = run_to_end(make_campaign())
+    assert campaign.state == CampaignState.CONVERGED
+    stumbled = campaign.stages.get(kind="s0", tries=1)
+    assert computed(stumbled) == 2
+
+
+def test_an_engine_that_dies_without_a_word_is_tried_and_then_said(make_campaign, stand_ins, run_to_end):
+    stand_ins("train", "die", times=10)
+    campaign = run_to_end(make_campaign())
+    assert campaign.state == CampaignState.FAILED
+    assert "was killed" in campaign.reason
+    assert campaign.stages.get(kind="train").tries == 3
+
+
+def test_a_permanent_failure_stops_and_retry_goes_on(make_campaign, stand_ins, run_to_end):
+    stand_ins("label", "fail")
+    campaign = run_to_end(make_campaign())
+    assert campaign.state == CampaignState.FAILED
+    assert "The stand-in was asked to fail" in campaign.reason
+    frames_before = campaign.frames.count()
+
+    campaigns.retry(campaign)
+    campaign = run_to_end(campaign)
+    assert campaign.state == CampaignState.CONVERGED
+    assert campaign.frames.count() == frames_before + 2 * 4
+    assert all(computed(stage) == 1 for stage in campaign.stages.exclude(kind="label"))
+
+
+def test_the_reconciler_sends_what_nobody_is_at(first_stage):
+    assert stages.reconcile() == 0  # it has just been sent
+    Stage.objects.update(sent_at=timezone.now() - timedelta(minutes=1))
+    assert stages.reconcile() == 1
+    stages.claim(first_stage.pk)
+    Stage.objects.update(sent_at=timezone.now() - timedelta(minutes=1))
+    assert stages.reconcile() == 0
+
+
+def test_two_clicks_on_start_start_once(make_campaign, stand_ins):
+    campaign = make_campaign()
+    campaigns.start(campaign)
+    with pytest.raises(WrongState, match="cannot start"):
+        campaigns.start(campaign)
+    assert campaign.stages.count() == 1
+
+
+def test_a_cancelled_campaign_keeps_what_it_has_and_can_be_deleted(make_campaign, stand_ins, run_to_end):
+    campaign = run_to_end(make_campaign())
+    folder = campaign.folder
+    with pytest.raises(WrongState):
+        campaigns.cancel(campaign)
+    campaigns.delete(campaign)
+    assert not folder.exists()

@@ -1,0 +1,12 @@
+"""The project's settings with a data folder of the tests' own: an installation's data are never touched."""
+
+import os
+import tempfile
+
+os.environ["SSEWEB_DATA_DIR"] = tempfile.mkdtemp(prefix="sseweb-test-")
+os.environ["SSEWEB_CORES"] = "2"
+os.environ["LOG_LEVEL"] = "ERROR"
+
+from sseweb.settings import *  # noqa: F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
