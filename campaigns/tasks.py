@@ -6,7 +6,7 @@ from dramatiq.middleware import Shutdown
 from campaigns.services import stages
 
 
-@dramatiq.actor(queue_name=stages.QUEUE, max_retries=0)
+@dramatiq.actor(queue_name=stages.QUEUE)
 def run_stage(stage_id: int) -> None:
     try:
         stages.run(stage_id)

@@ -1,0 +1,127 @@
+"""The contract of the stage folder."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from campaigns.engines import job, specs
+
+MODULE = """
+import sys, time
+from dataclasses import dataclass
+from campaigns.engines import job
+
+@dataclass(frozen=True)
+class Spec:
+    how: str
+
+def run(folder, spec, progress):
+    with (folder / "runs").open("a") as stream:
+        stream.write("1")
+    if spec.how == "fail":
+        raise job.EngineFailed("No. Do this.", cause="bad_input", permanent=True)
+    if spec.how == "surprise":
+        raise KeyError("x")
+    if spec.how == "full":
+        raise OSError(28, "No space left on device")
+    if spec.how == "wait":
+        (folder / "ready").touch()
+        time.sleep(30)
+    progress(1, 2, "steps", "half")
+    return Spec("done")
+
+job.main(run, Spec)
+"""
+
+
+@pytest.fixture
+def engine(tmp_path):
+    script = tmp_path / "engine.py"
+    script.write_text(MODULE)
+    folder = tmp_path / "stage"
+
+    def start(how):
+        job.write_spec(folder, "test", {"how": how})
+        return subprocess.Popen(
+            [sys.executable, str(script), str(folder)], env=os.environ | {"PYTHONPATH": os.getcwd()}, stderr=subprocess.DEVNULL
+        )
+
+    return folder, start
+
+
+def finished(process):
+    return process.wait(timeout=20)
+
+
+def test_a_result_is_computed_once(engine):
+    folder, start = engine
+    assert finished(start("go")) == 0
+    assert finished(start("go")) == 0
+    assert job.read_json(folder / "result.json") == {"how": "done"}
+    assert (folder / "runs").read_text() == "1"
+
+
+@pytest.mark.parametrize(
+    ("how", "permanent", "words"),
+    [("fail", True, "Do this"), ("surprise", False, "not a foreseen failure"), ("full", False, "disk is full")],
+)
+def test_a_failure_says_why_and_a_retry_computes_again(engine, how, permanent, words):
+    folder, start = engine
+    assert finished(start(how)) == 1
+    failure = job.read_json(folder / "failure.json")
+    assert failure["permanent"] is permanent
+    assert words in failure["message"]
+    assert finished(start("go")) == 0
+    assert not (folder / "failure.json").exists()
+
+
+def test_two_processes_do_not_compute_the_same_folder(engine):
+    folder, start = engine
+    first = start("wait")
+    while not (folder / "ready").exists():
+        pass
+    assert finished(start("wait")) == 75
+    first.kill()
+    first.wait()
+    assert finished(start("go")) == 0
+
+
+RESULT = specs.EvaluateResult("completed", "", "t.npz", None, 10.0, 5.0, 600.0, None, 0.1, 1.5, 99.0, 1.0)
+
+
+def test_specs_survive_the_way_through_json():
+    spec = specs.JudgeSpec(
+        runs=[
+            specs.JudgedRun(
+                1, "/x", 600.0, specs.EvaluateResult("completed", "", "t.npz", None, 10.0, 5.0, 600.0, None, 0.1, 1.5, 99.0, 1.0)
+            )
+        ],
+        mobile_ion="Li",
+        mobile_ion_charge=1.0,
+        loop=1,
+        step=2,
+        earlier=[specs.EarlierModel(1, 1, [{"a": 1}], None)],
+        seed=3,
+        stationary_spread_dex=0.1,
+        energy_drift_limit_meV_atom_ns=1.0,
+    )
+    assert job.from_json(specs.JudgeSpec, json.loads(json.dumps(job.to_json(spec)))) == spec
+
+
+def test_a_spec_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match="no field colour"):
+        job.from_json(specs.LabellerSpec, {"name": "x", "options": {}, "colour": 1})
+    with pytest.raises(ValueError, match="name"):
+        job.from_json(specs.LabellerSpec, {})
+
+
+def test_numbers_that_json_has_not_become_null():
+    @dataclass
+    class Numbers:
+        values: list
+
+    assert job.to_json(Numbers([float("nan"), float("inf"), 1.0])) == {"values": [None, None, 1.0]}

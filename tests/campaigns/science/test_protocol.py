@@ -1,0 +1,58 @@
+import pytest
+
+from campaigns.science.protocol import PRESETS, ProtocolSettings, SettingsError, counts, settings_from_mapping
+
+
+def test_the_paper_preset_has_the_numbers_of_the_paper():
+    paper = PRESETS["paper"]
+    assert paper.ramp_temperatures_K == tuple(300.0 + 50 * i for i in range(15))
+    assert (paper.clean_energy_factor, paper.clean_force_factor, paper.min_distance_A) == (2.0, 10.0, 0.6)
+    assert (paper.batch_size, paper.snapshots_per_step, paper.snapshot_interval_ps) == (1, 100, 1.0)
+    assert (paper.s0_temperatures_K, 3 * paper.s0_frames_per_temperature) == ((300.0, 600.0, 900.0), 240)
+    assert not paper.clean_bond_variation
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"ramp_T_min_K": 1200.0}, "ramp_T_max_K"),
+        ({"snapshots_per_step": 0}, "snapshots_per_step"),
+        ({"snapshots_per_step": 2.5}, "snapshots_per_step"),
+        ({"evaluation_temperatures_K": []}, "evaluation_temperatures_K"),
+        ({"evaluation_temperatures_K": [700, 700]}, "evaluation_temperatures_K"),
+        ({"cutoff_A": float("nan")}, "cutoff_A"),
+        ({"precision": "float16"}, "precision"),
+        ({"warm_start": "yes"}, "warm_start"),
+        ({"learning_rate_stop": 1.0}, "learning_rate_stop"),
+        ({"no_such_setting": 1}, "no_such_setting"),
+        ({"timestep_fs": True}, "timestep_fs"),
+        ({"evaluation_duration_ps": 0.1}, "evaluation_duration_ps"),
+    ],
+)
+def test_impossible_settings_are_named(changes, named):
+    with pytest.raises(SettingsError) as caught:
+        settings_from_mapping("quick", changes)
+    assert named in caught.value.problems
+
+
+def test_every_problem_is_named_at_once():
+    with pytest.raises(SettingsError) as caught:
+        ProtocolSettings(snapshots_per_step=0, max_loops=0)
+    assert set(caught.value.problems) == {"snapshots_per_step", "max_loops"}
+
+
+def test_numbers_from_yaml_become_the_right_types():
+    settings = settings_from_mapping(
+        "quick", {"ramp_T_min_K": 500, "embedding_net": [8, 16], "evaluation_temperatures_K": [700, 900, 1100]}
+    )
+    assert settings.ramp_T_min_K == 500.0
+    assert settings.embedding_net == (8, 16)
+    assert settings.ramp_temperatures_K == (500.0, 750.0, 1000.0)
+
+
+def test_counts_of_the_paper():
+    """One FPMD loop of the paper: 15 steps of 100 snapshots, every one labelled."""
+    amounts = counts(PRESETS["paper"], 1, 1, fpmd=True, loops=1)
+    assert amounts.labels - amounts.s0_md_steps == 1500
+    assert amounts.trainings == 15
+    assert amounts.evaluations == 5 * 5
