@@ -1,0 +1,106 @@
+"""Stage `evaluate`: NVT equilibration, then NVE dynamics with the model; the trajectory and thermo table that D is computed from.
+
+The gate's facts are measured here: energy drift, mean kinetic temperature with its error, smallest distance. A run that blows up is a verdict.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from campaigns.engines import lammps_run
+from campaigns.engines.job import Progress, main
+from campaigns.engines.specs import EvaluateResult, EvaluateSpec
+from campaigns.science.lammps_input import Box, Dynamics
+from campaigns.science.selection import min_distance_A
+
+COLUMNS = 5  # id type xu yu zu
+DISTANCE_SAMPLES = 50
+MIN_FRAMES = 2
+
+
+def run(folder: Path, spec: EvaluateSpec, progress: Progress) -> EvaluateResult:
+    dynamics = Dynamics(
+        ensemble="nve",
+        type_map=spec.type_map,
+        model_file=spec.model_file,
+        temperature_K=spec.temperature_K,
+        timestep_fs=spec.timestep_fs,
+        equilibration_steps=spec.equilibration_steps,
+        n_steps=spec.n_steps,
+        dump_every_steps=spec.dump_every_steps,
+        thermostat_damping_fs=spec.thermostat_damping_fs,
+        min_distance_A=spec.min_distance_A,
+        seed=spec.seed,
+        with_forces=False,
+    )
+    facts = lammps_run.run(folder, dynamics, spec.cell_file, spec.launch, progress)
+    atoms, box = lammps_run.read_cell(spec.cell_file)
+    if not (folder / "thermo.npz").exists():
+        _keep(folder, spec, atoms.get_chemical_symbols(), box)
+    with np.load(folder / "trajectory.npz") as trajectory, np.load(folder / "thermo.npz") as thermo:
+        measured = _measured(
+            trajectory["positions_A"], atoms.cell.array, thermo["time_fs"], thermo["temperature_K"], thermo["total_energy_eV"]
+        )
+        n_frames = len(trajectory["positions_A"])
+    (folder / "frames.dump").unlink(missing_ok=True)  # the same numbers as the trajectory, ten times the size
+    return EvaluateResult(
+        outcome=facts.outcome,
+        reason=facts.reason,
+        trajectory_file="trajectory.npz" if n_frames >= MIN_FRAMES else None,
+        thermo_file="thermo.npz",
+        frame_interval_fs=spec.dump_every_steps * spec.timestep_fs,
+        completed_ps=facts.step * spec.timestep_fs / 1000,
+        steps_per_s=facts.steps_per_s,
+        startup_seconds=facts.startup_seconds,
+        **measured,
+    )
+
+
+def _keep(folder: Path, spec: EvaluateSpec, symbols: list[str], box: Box) -> None:
+    """Turn dump and table into two npz files; the second to be written says that both are whole."""
+    steps, positions, table = lammps_run.frames_with_thermo(folder, len(symbols), COLUMNS)
+    time_fs = steps * spec.timestep_fs
+    np.savez(
+        folder / "trajectory.npz",
+        positions_A=box.to_caller(positions).astype(np.float32),
+        cell_A=box.lower_A @ box.rotation,
+        symbols=np.array(symbols),
+        time_fs=time_fs,
+    )
+    columns = ("temperature_K", "potential_energy_eV", "total_energy_eV", "pxx", "pyy", "pzz")
+    np.savez(folder / "thermo.part.npz", time_fs=time_fs, **{name: table.get(name, np.zeros(0)) for name in columns})
+    (folder / "thermo.part.npz").replace(folder / "thermo.npz")
+
+
+def _measured(
+    positions_A: NDArray[np.floating],
+    cell_A: NDArray[np.floating],
+    time_fs: NDArray[np.floating],
+    temperature_K: NDArray[np.floating],
+    total_energy_eV: NDArray[np.floating],
+) -> dict[str, float | None]:
+    """What the gate asks for; None where the run is too short to say."""
+    nothing = dict.fromkeys(("mean_kinetic_temperature_K", "kinetic_temperature_error_K", "energy_drift_meV_atom_ns", "min_distance_A"))
+    if len(positions_A) < MIN_FRAMES:
+        return nothing
+    chosen = np.unique(np.linspace(0, len(positions_A) - 1, DISTANCE_SAMPLES).astype(int))
+    slope_eV_fs = np.polyfit(time_fs - time_fs.mean(), total_energy_eV - total_energy_eV.mean(), 1)[0]
+    return {
+        "mean_kinetic_temperature_K": float(temperature_K.mean()),
+        "kinetic_temperature_error_K": blocked_error(temperature_K),
+        "energy_drift_meV_atom_ns": float(slope_eV_fs * 1e3 * 1e6 / positions_A.shape[1]),
+        "min_distance_A": min(min_distance_A(positions_A[index].astype(float), cell_A) for index in chosen),
+    }
+
+
+def blocked_error(values: NDArray[np.floating], n_blocks: int = 8) -> float | None:
+    """Standard error of the mean of a correlated series (n,), from the scatter of block means."""
+    if len(values) < 2 * n_blocks:
+        return None
+    blocks = values[: len(values) // n_blocks * n_blocks].reshape(n_blocks, -1).mean(axis=1)
+    return float(blocks.std(ddof=1) / np.sqrt(n_blocks))
+
+
+if __name__ == "__main__":
+    main(run, EvaluateSpec)

@@ -1,0 +1,74 @@
+"""Stage `explore`: NVT dynamics with the model at a temperature of the ramp; equidistant snapshots with the model's own energy and forces.
+
+A trajectory in which two atoms come too close, or that blows up, is a result with a reason: the protocol repeats the training step then.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from campaigns.engines import lammps_run
+from campaigns.engines.job import Progress, main
+from campaigns.engines.specs import ExploreResult, ExploreSpec
+from campaigns.science.frames import Frames
+from campaigns.science.lammps_input import Dynamics
+from campaigns.science.selection import min_distance_A
+
+COLUMNS = 8  # id type xu yu zu fx fy fz
+
+
+def run(folder: Path, spec: ExploreSpec, progress: Progress) -> ExploreResult:
+    dynamics = Dynamics(
+        ensemble="nvt",
+        type_map=spec.type_map,
+        model_file=spec.model_file,
+        temperature_K=spec.temperature_K,
+        timestep_fs=spec.timestep_fs,
+        equilibration_steps=spec.equilibration_steps,
+        n_steps=spec.n_snapshots * spec.snapshot_every_steps,
+        dump_every_steps=spec.snapshot_every_steps,
+        thermostat_damping_fs=spec.thermostat_damping_fs,
+        min_distance_A=spec.min_distance_A,
+        seed=spec.seed,
+        with_forces=True,
+    )
+    facts = lammps_run.run(folder, dynamics, spec.cell_file, spec.launch, progress)
+    frames, temperatures_K = _snapshots(folder, spec)
+    closest = min((min_distance_A(frames.positions_A[i], frames.cell_A[i]) for i in range(len(frames))), default=None)
+    completed = facts.outcome == "completed"
+    if completed:
+        frames.save(folder / "snapshots.npz")
+    return ExploreResult(
+        outcome=facts.outcome,
+        reason=facts.reason,
+        min_distance_A=closest,
+        mean_temperature_K=float(np.mean(temperatures_K)) if len(temperatures_K) else None,
+        frames_file="snapshots.npz" if completed else None,
+        n_snapshots=len(frames) if completed else 0,
+        steps_done=facts.step,
+        steps_per_s=facts.steps_per_s,
+        startup_seconds=facts.startup_seconds,
+    )
+
+
+def _snapshots(folder: Path, spec: ExploreSpec) -> tuple[Frames, np.ndarray]:
+    """Snapshots in the axes of the cell file, and their kinetic temperatures."""
+    atoms, box = lammps_run.read_cell(spec.cell_file)
+    steps, values, thermo = lammps_run.frames_with_thermo(folder, len(atoms), COLUMNS)
+    n = len(steps)
+    virial_bar = np.stack([thermo[name] for name in ("pxx", "pyy", "pzz", "pxy", "pxz", "pyz")], -1) if n else np.zeros((0, 6))
+    frames = Frames(
+        symbols=np.array(atoms.get_chemical_symbols()),
+        positions_A=box.to_caller(values[:, :, :3]),
+        cell_A=np.repeat(atoms.cell.array[None], n, axis=0),
+        model_energy_eV=thermo["potential_energy_eV"] if n else np.zeros(0),
+        model_forces_eV_A=box.to_caller(values[:, :, 3:]),
+        model_virial_eV=box.virial_to_caller(virial_bar),
+        time_ps=steps * spec.timestep_fs / 1000,
+        temperature_K=np.full(n, spec.temperature_K),
+    )
+    return frames, thermo.get("temperature_K", np.zeros(0))
+
+
+if __name__ == "__main__":
+    main(run, ExploreSpec)

@@ -1,0 +1,171 @@
+"""One molecular dynamics run with a trained model, from its files to how it ended. Exploration, evaluation and the probe share it."""
+
+import math
+import re
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import ase.io
+import numpy as np
+from ase import Atoms
+
+from campaigns.engines import process
+from campaigns.engines.job import EngineFailed, Progress, read_json, write_json
+from campaigns.engines.specs import LaunchChoice
+from campaigns.science import lammps_input
+from campaigns.science.lammps_input import Box, Dynamics
+
+LOG = "log.lammps"
+# What LAMMPS says when the physics is lost. It is a verdict on the model, not a failure of the engine.
+UNPHYSICAL = ("Lost atoms", "Non-numeric", "Out of range atoms", "Neighbor list overflow", "simulation unstable", "Too many neighbor bins")
+_LOOP = re.compile(r"^Loop time of ([0-9.eE+-]+) on .* for (\d+) steps", re.MULTILINE)
+_HALT = re.compile(r"Fix halt condition for fix-id (\w+) met on step (\d+) with value (\S+)")
+_ERROR = re.compile(r"ERROR.*")
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """How a run ended: `completed`, `min_distance` or `blown_up` with a reason; `step` counts the production part."""
+
+    outcome: str
+    reason: str
+    step: int
+    steps_per_s: float
+    startup_seconds: float
+
+
+def launch_argv(launch: LaunchChoice) -> list[str]:
+    """lmp, under mpiexec where there is more than one rank."""
+    lmp = process.program("lmp")
+    return [lmp] if launch.ranks == 1 else [process.program("mpiexec"), "-n", str(launch.ranks), lmp]
+
+
+def environment(launch: LaunchChoice) -> dict[str, str]:
+    return {
+        "OMP_NUM_THREADS": str(launch.threads),
+        "DP_INTRA_OP_PARALLELISM_THREADS": str(launch.threads),
+        "DP_INTER_OP_PARALLELISM_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+
+
+def read_cell(path: str) -> tuple[Atoms, Box]:
+    atoms = ase.io.read(path)
+    if len(atoms) < 2:
+        raise EngineFailed(f"The cell has {len(atoms)} atom: dynamics needs at least 2.", cause="bad_input", permanent=True)
+    return atoms, Box.of(atoms.cell.array)
+
+
+def run(folder: Path, dynamics: Dynamics, cell_file: str, launch: LaunchChoice, progress: Progress) -> RunFacts:
+    """Run to the end, from the last restart file where there is one. A run that ended before is not run again."""
+    known = read_json(folder / "run.json")
+    if known:
+        return RunFacts(**known)
+    script = _write_inputs(folder, dynamics, cell_file)
+    (folder / LOG).unlink(missing_ok=True)
+    began = time.monotonic()
+    argv = [*launch_argv(launch), "-in", script, "-log", LOG, "-nocite"]
+    process.run(argv, folder, "log", environment=environment(launch), watch=_watcher(folder, dynamics, progress), accept=tuple(range(256)))
+    facts = _facts(folder, dynamics, time.monotonic() - began)
+    write_json(folder / "run.json", asdict(facts))
+    return facts
+
+
+def _write_inputs(folder: Path, dynamics: Dynamics, cell_file: str) -> str:
+    """Write data file and script; returns the script's name."""
+    restarts = [path for path in (folder / "restart.a", folder / "restart.b") if path.exists()]
+    if restarts:
+        newest = max(restarts, key=lambda path: path.stat().st_mtime)
+        (folder / "in.resume").write_text(lammps_input.resume_script(dynamics, newest.name))
+        return "in.resume"
+    atoms, box = read_cell(cell_file)
+    unknown = sorted(set(atoms.get_chemical_symbols()) - set(dynamics.type_map))
+    if unknown:
+        raise EngineFailed(f"The model knows no {', '.join(unknown)}; it was trained on {', '.join(dynamics.type_map)}.",
+                           cause="bad_input", permanent=True)  # fmt: skip
+    (folder / "cell.data").write_text(lammps_input.data_file(atoms.get_chemical_symbols(), atoms.positions, box, dynamics.type_map))
+    (folder / "in.lammps").write_text(lammps_input.start_script(dynamics))
+    return "in.lammps"
+
+
+def _watcher(folder: Path, dynamics: Dynamics, progress: Progress) -> Callable[[], None]:
+    """Reports MD steps from the log while LAMMPS runs."""
+    total = dynamics.equilibration_steps + dynamics.n_steps
+    resumed = bool((folder / "restart.a").exists() or (folder / "restart.b").exists())
+    began = time.monotonic()
+
+    def watch() -> None:
+        log = folder / LOG
+        if not log.exists():
+            progress(0, total, "MD steps", "starting LAMMPS")
+            return
+        text = log.read_text(errors="replace")
+        step = next((int(words[0]) for line in reversed(text.splitlines()) if (words := line.split()) and words[0].isdigit()
+                     and len(words) >= 4), 0)  # fmt: skip
+        producing = resumed or dynamics.equilibration_steps == 0 or len(_LOOP.findall(text)) >= 2
+        done = step + (dynamics.equilibration_steps if producing else 0)
+        phase = dynamics.ensemble.upper() if producing else "equilibration (NVT)"
+        rate = done / max(time.monotonic() - began, 1e-3)
+        progress(min(done, total), total, "MD steps", f"{phase} at {dynamics.temperature_K:g} K, {rate:.0f} steps/s")
+
+    return watch
+
+
+def _facts(folder: Path, dynamics: Dynamics, wall_s: float) -> RunFacts:
+    """Read from the log how the run ended. Raises EngineFailed where it is not the physics that ended it."""
+    text = (folder / LOG).read_text(errors="replace") if (folder / LOG).exists() else ""
+    loops = [(float(seconds), int(steps)) for seconds, steps in _LOOP.findall(text)]
+    in_loops_s = sum(seconds for seconds, _ in loops)
+    rate = sum(steps for _, steps in loops) / in_loops_s if in_loops_s > 0 else 0.0
+    outcome, reason = _outcome(folder, dynamics, text)
+    step = _last_step(folder)
+    return RunFacts(outcome, reason, step, rate, max(wall_s - in_loops_s, 0.0))
+
+
+def _outcome(folder: Path, dynamics: Dynamics, text: str) -> tuple[str, str]:
+    halt = _HALT.search(text)
+    if halt:
+        at_ps = int(halt[2]) * dynamics.timestep_fs / 1000
+        if halt[1] == "halt_close":
+            return "min_distance", f"Two atoms came closer than {dynamics.min_distance_A:g} Å after {at_ps:.3g} ps."
+        return "blown_up", f"The temperature rose to {float(halt[3]):.0f} K after {at_ps:.3g} ps (target {dynamics.temperature_K:g} K)."
+    error = _ERROR.search(text) or _ERROR.search(process.tail(folder / "log"))
+    if error and any(words in error[0] for words in UNPHYSICAL):
+        return "blown_up", f"LAMMPS stopped: {error[0].removeprefix('ERROR').lstrip(': ')}"
+    if error or "Total wall time" not in text:
+        message = error[0] if error else "LAMMPS ended before its run was complete"
+        raise EngineFailed(f"LAMMPS failed: {message}", cause="engine_died", permanent=bool(error), log_tail=process.tail(folder / "log"))
+    if any(not math.isfinite(value) for value in _last_thermo(folder)):
+        return "blown_up", "The energy is not a number any more."
+    return "completed", ""
+
+
+def _last_thermo(folder: Path) -> list[float]:
+    path = folder / "thermo.txt"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [float(word) for word in lines[-1].split()] if lines else []
+
+
+def _last_step(folder: Path) -> int:
+    values = _last_thermo(folder)
+    return int(values[0]) if values and math.isfinite(values[0]) else 0
+
+
+def frames_with_thermo(folder: Path, n_atoms: int, n_columns: int) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Steps (n,), dumped values (n, n_atoms, n_columns - 2) as float32 beyond snapshots' needs, thermo table of the same steps.
+
+    Of steps written twice (before a kill and after it) the later stands; a step that stands in only one of the two files is left out.
+    """
+    dump, thermo = folder / "frames.dump", folder / "thermo.txt"
+    if not dump.exists() or not thermo.exists():
+        return np.zeros(0, int), np.zeros((0, n_atoms, n_columns - 2)), {}
+    table = lammps_input.read_thermo(thermo)
+    known = set(table["step"].astype(int))
+    kind = np.float64 if n_columns > 5 else np.float32
+    frames = {step: values.astype(kind) for step, values in lammps_input.read_frames(dump, n_atoms, n_columns) if step in known}
+    steps = np.array(sorted(frames), dtype=int)
+    rows = np.isin(table["step"].astype(int), steps)
+    values = np.stack([frames[step] for step in steps]) if len(steps) else np.zeros((0, n_atoms, n_columns - 2), kind)
+    return steps, values, {name: column[rows] for name, column in table.items()}

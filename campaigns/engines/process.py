@@ -1,0 +1,110 @@
+"""Runs an external program (dp, lmp, mpiexec) for a stage: bounded, watched, and dead when we are."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from campaigns.engines.job import EngineFailed
+
+PR_SET_PDEATHSIG = 1
+POLL_S = 0.2
+STOP_GRACE_S = 5.0
+TAIL_LINES = 30
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def program(name: str) -> str:
+    """Path of a program of this environment, or of the system. Raises EngineFailed where it is missing."""
+    own = Path(sys.executable).parent / name
+    if own.exists():
+        return str(own)
+    found = next((Path(folder) / name for folder in os.get_exec_path() if (Path(folder) / name).exists()), None)
+    if found is None:
+        raise EngineFailed(
+            f"The program {name} is not installed in {own.parent}: run the set-up again (make demo or make test does it).",
+            cause="engine_missing",
+            permanent=True,
+        )
+    return str(found)
+
+
+def run(
+    argv: list[str],
+    folder: Path,
+    log_name: str,
+    *,
+    environment: Mapping[str, str] | None = None,
+    watch: Callable[[], None] | None = None,
+    silence_limit_s: float = 1800.0,
+    accept: tuple[int, ...] = (0,),
+) -> int:
+    """Run `argv` in `folder`, its output appended to `folder/log_name`; returns the exit status, one of `accept`.
+
+    `watch` is called a few times a second (progress; it may raise to stop the program). A program whose log does not grow for
+    `silence_limit_s` counts as hung. Raises EngineFailed where the program is missing, hangs, is killed or ends with another status.
+    """
+    log_path = folder / log_name
+    try:
+        with log_path.open("ab") as log:
+            process = subprocess.Popen(
+                argv,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=os.environ | dict(environment or {}),
+                preexec_fn=lambda: _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
+            )
+    except OSError as error:
+        raise EngineFailed(f"{argv[0]} could not be started: {error.strerror}.", cause="engine_missing", permanent=True) from error
+    try:
+        _wait(process, log_path, watch, silence_limit_s)
+    finally:
+        _stop(process)
+    if process.returncode not in accept:
+        raise EngineFailed(_ending(argv[0], process.returncode), cause="engine_died", permanent=False, log_tail=tail(log_path))
+    return process.returncode
+
+
+def _wait(process: subprocess.Popen[bytes], log_path: Path, watch: Callable[[], None] | None, silence_limit_s: float) -> None:
+    size, last_growth = -1, time.monotonic()
+    while process.poll() is None:
+        if watch is not None:
+            watch()
+        now_size = log_path.stat().st_size
+        if now_size != size:
+            size, last_growth = now_size, time.monotonic()
+        elif time.monotonic() - last_growth > silence_limit_s:
+            raise EngineFailed(
+                f"{process.args[0]} has said nothing for {silence_limit_s:g} s and was stopped: it hangs.",
+                cause="timeout",
+                permanent=False,
+                log_tail=tail(log_path),
+            )
+        time.sleep(POLL_S)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(STOP_GRACE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _ending(name: str, status: int) -> str:
+    if status < 0:
+        return f"{Path(name).name} was killed by {signal.Signals(-status).name} (out of memory?)."
+    return f"{Path(name).name} ended with status {status}: see the end of its log."
+
+
+def tail(path: Path, lines: int = TAIL_LINES) -> str:
+    """The last lines of a log."""
+    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""

@@ -1,0 +1,74 @@
+"""External programs that are missing, hang, die or are killed; children that outlive us."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from campaigns.engines import process
+from campaigns.engines.job import EngineFailed
+
+
+def python(code):
+    return [sys.executable, "-c", code]
+
+
+def test_its_output_goes_to_the_log(tmp_path):
+    assert process.run(python("print('hello')"), tmp_path, "log") == 0
+    assert process.tail(tmp_path / "log") == "hello"
+
+
+def test_a_missing_program_says_what_to_do():
+    with pytest.raises(EngineFailed, match="run the set-up again") as caught:
+        process.program("no-such-engine")
+    assert caught.value.cause == "engine_missing"
+    assert caught.value.permanent
+
+
+def test_a_program_that_dies_leaves_its_last_words(tmp_path):
+    with pytest.raises(EngineFailed, match="status 7") as caught:
+        process.run(python("print('last words'); raise SystemExit(7)"), tmp_path, "log")
+    assert "last words" in caught.value.log_tail
+    assert not caught.value.permanent
+
+
+def test_a_killed_program_is_named_so(tmp_path):
+    with pytest.raises(EngineFailed, match="SIGKILL"):
+        process.run(python("import os; os.kill(os.getpid(), 9)"), tmp_path, "log")
+
+
+def test_a_program_that_hangs_is_stopped(tmp_path):
+    with pytest.raises(EngineFailed, match="it hangs") as caught:
+        process.run(python("import time; time.sleep(60)"), tmp_path, "log", silence_limit_s=1.0)
+    assert caught.value.cause == "timeout"
+
+
+def test_a_watcher_can_stop_it(tmp_path):
+    def watch():
+        raise EngineFailed("enough", cause="unphysical", permanent=True)
+
+    began = time.monotonic()
+    with pytest.raises(EngineFailed, match="enough"):
+        process.run(python("import time; time.sleep(60)"), tmp_path, "log", watch=watch)
+    assert time.monotonic() - began < 10
+
+
+def test_it_dies_with_us(tmp_path):
+    code = (
+        "from pathlib import Path; import sys; from campaigns.engines import process; "
+        f"process.run([sys.executable, '-c', 'import os, time; print(os.getpid(), flush=True); time.sleep(60)'], Path({str(tmp_path)!r}), 'log')"
+    )
+    parent = subprocess.Popen(python(code), cwd=os.getcwd())
+    deadline = time.monotonic() + 20
+    while not process.tail(tmp_path / "log") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    child = int(process.tail(tmp_path / "log"))
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
