@@ -1,0 +1,64 @@
+"""Reference methods by name: modules that give `TITLE`, `OPTIONS`, `check(options, symbols)` and `build(options, folder, cores)`.
+
+They are imported when they are asked for, and load nothing heavy before `build`, so that a page can show and test a choice.
+"""
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, cast
+
+from campaigns.engines.job import EngineFailed
+from campaigns.engines.labellers.base import Label, LabelFailed, Labeller, Option
+from campaigns.engines.specs import LabellerSpec
+
+__all__ = ["MODULES", "Label", "LabelFailed", "Labeller", "Option", "build", "check", "module"]
+
+MODULES = {
+    "chgnet": "campaigns.engines.labellers.chgnet",
+    "lammps": "campaigns.engines.labellers.lammps",
+}
+
+
+class LabellerModule(Protocol):
+    TITLE: str
+    OPTIONS: tuple[Option, ...]
+
+    def check(self, options: dict, symbols: Sequence[str]) -> list[str]: ...
+
+    def build(self, options: dict, folder: Path, cores: int) -> Labeller: ...
+
+
+def module(name: str) -> LabellerModule:
+    """The module of a reference method. Raises ValueError for a name that is not registered."""
+    if name not in MODULES:
+        raise ValueError(f"There is no reference method {name!r}. There are: {', '.join(MODULES)}.")
+    return cast(LabellerModule, importlib.import_module(MODULES[name]))
+
+
+def check(spec: LabellerSpec, symbols: Sequence[str]) -> list[str]:
+    """What keeps this method, with these options, from labelling a cell of these elements: sentences for the user, none if all is well.
+
+    Cheap: no engine is loaded.
+    """
+    try:
+        chosen = module(spec.name)
+    except ValueError as error:
+        return [str(error)]
+    known = {option.name for option in chosen.OPTIONS}
+    unknown = [f"{spec.name} has no option {name!r}" for name in spec.options if name not in known]
+    return unknown or chosen.check(spec.options, symbols)
+
+
+def build(spec: LabellerSpec, folder: Path, cores: int) -> Labeller:
+    """Load a method, once, for many labels. `folder` is the stage's, for files that the method needs; `cores` bounds its threads.
+
+    Raises EngineFailed where the method is missing on this machine or its options make no sense.
+    """
+    if spec.name not in MODULES:
+        raise EngineFailed(f"There is no reference method {spec.name!r}.", cause="bad_input", permanent=True)
+    try:
+        return module(spec.name).build(spec.options, folder, cores)
+    except ImportError as error:
+        raise EngineFailed(f"The reference method {spec.name} is not installed on this machine ({error}).",
+                           cause="engine_missing", permanent=True) from error

@@ -1,0 +1,94 @@
+"""What every reference method is to the stages: a `Labeller`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from ase.calculators.calculator import Calculator
+
+
+class LabelFailed(Exception):
+    """One configuration has no label; the stage goes on with the next.
+
+    `cause` is one word: `not_finite`, `isolated_atom`, `scf_not_converged`, `bad_geometry`, `engine_error`.
+    """
+
+    def __init__(self, cause: str, message: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+        self.message = message
+
+
+@dataclass(frozen=True)
+class Label:
+    """energy_eV of the whole cell, forces_eV_A (n_atoms, 3), virial_eV (3, 3) = -stress * volume."""
+
+    energy_eV: float
+    forces_eV_A: NDArray[np.float64]
+    virial_eV: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a method, as a page shows it. `kind`: text, lines, number, choice, mapping."""
+
+    name: str
+    kind: str
+    unit: str
+    help: str
+    default: Any
+    choices: tuple[str, ...] = ()
+
+
+class Labeller:
+    """A loaded reference method.
+
+    `calculator` drives dynamics and relaxation; its `calculate` gives energy, forces and stress together and raises LabelFailed.
+    """
+
+    def __init__(self, calculator: "Calculator", method: str, versions: dict[str, str]) -> None:
+        self.calculator = calculator
+        self._method = method
+        self._versions = versions
+
+    def describe(self) -> dict[str, Any]:
+        """Method and versions, for the provenance of a label."""
+        return {"method": self._method, "versions": dict(self._versions)}
+
+    def label(self, atoms: "Atoms", name: str = "") -> Label:
+        """Energy, forces and virial of one configuration; may take hours. Raises LabelFailed.
+
+        `name` is the same for the same label after a kill: a method with files, or with jobs in a queue, keeps them under that name in
+        the stage folder and finds them again.
+        """
+        from ase import Atoms
+
+        copy = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=True)
+        copy.calc = self.calculator
+        return read_label(copy)
+
+
+def read_label(atoms: "Atoms") -> Label:
+    """The label of atoms with a calculator, which computes only what it has not yet. Constraints do not touch it. Raises LabelFailed."""
+    energy_eV = float(atoms.get_potential_energy(apply_constraint=False))
+    forces_eV_A = np.array(atoms.get_forces(apply_constraint=False), dtype=np.float64)
+    virial_eV = -np.array(atoms.get_stress(voigt=False, apply_constraint=False), dtype=np.float64) * atoms.get_volume()
+    if not (np.isfinite(energy_eV) and np.isfinite(forces_eV_A).all() and np.isfinite(virial_eV).all()):
+        raise LabelFailed("not_finite", "The reference method gave an energy, force or virial that is not a finite number.")
+    return Label(energy_eV, forces_eV_A, virial_eV)
+
+
+def require_finite(atoms: "Atoms") -> None:
+    """Neighbour searches hang or crash on NaN. Raises LabelFailed."""
+    if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
+        raise LabelFailed("not_finite", "A position or the cell is not a finite number.")
+
+
+def unknown_elements(symbols: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Elements of a cell that a method does not know, each once, in alphabetical order."""
+    return sorted(set(symbols) - set(known))
