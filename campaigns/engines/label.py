@@ -1,0 +1,165 @@
+"""Stage `label`: the reference method's energy, forces and virial of an exploration's snapshots, and the model's error on each of them.
+
+Every finished label is on the disk (`labels.jsonl`) before the next one is begun: a kill loses the one under way, and none is computed
+twice. A label that failed is a result too: the stage goes on without it.
+"""
+
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.io import read as read_atoms
+
+from campaigns.engines import journal, labellers
+from campaigns.engines.job import EngineFailed, Progress, from_json, main, to_json
+from campaigns.engines.labellers import Label, LabelFailed
+from campaigns.engines.specs import LabelRecord, LabelResult, LabelSpec
+from campaigns.science.frames import Frames
+from campaigns.science.selection import (
+    Bonds,
+    force_statistics,
+    framework_bonds,
+    geometry_key,
+    max_bond_variation,
+    min_distance_A,
+    root_mean_square,
+)
+
+FRAMES_FILE = "labelled.npz"
+JOURNAL = "labels.jsonl"
+
+
+
+def run(folder: Path, spec: LabelSpec, progress: Progress) -> LabelResult:
+    snapshots = Frames.load(Path(spec.snapshots.path))[spec.snapshots.indices]
+    reference = read_atoms(spec.cell_file, format="extxyz")
+    _same_atoms(reference, snapshots)
+    problems = labellers.check(spec.labeller, list(snapshots.symbols))
+    if problems:
+        raise EngineFailed(" ".join(problems), cause="bad_input", permanent=True)
+    entries = {entry["record"]["index"]: entry for entry in journal.read(folder / JOURNAL)}
+    _label_missing(folder, spec, snapshots, reference, entries, progress)
+    return _result(folder, spec, snapshots, [entries[index] for index in spec.snapshots.indices])
+
+
+def _same_atoms(reference: Atoms, snapshots: Frames) -> None:
+    if list(reference.symbols) != list(snapshots.symbols):
+        raise EngineFailed("The snapshots have other atoms, or another order of atoms, than the cell they are compared with.",
+                           cause="bad_input", permanent=True)
+
+
+def _label_missing(folder: Path, spec: LabelSpec, snapshots: Frames, reference: Atoms, entries: dict[int, dict[str, Any]],
+                   progress: Progress) -> None:
+    """Label what has no entry yet; `entries` (by index in the snapshots file) grows with each."""
+    total = len(spec.snapshots.indices)
+    progress(len(entries), total, "label", "loading the reference method")
+    labeller = labellers.build(spec.labeller, folder, spec.cores) if len(entries) < total else None
+    bonds = framework_bonds(list(reference.symbols), reference.positions, reference.cell.array, spec.framework_elements)
+    seen: dict[str, int] = {}
+    with journal.append_to(folder / JOURNAL) as append:
+        for row, index in enumerate(spec.snapshots.indices):
+            atoms = Atoms(list(snapshots.symbols), positions=snapshots.positions_A[row], cell=snapshots.cell_A[row], pbc=True)
+            earlier = seen.setdefault(_key(atoms, index), index)
+            if index in entries:
+                continue
+            started = time.perf_counter()
+            entry = _refused(atoms, index, earlier, spec.min_distance_A)
+            if entry is None:
+                entry = _ask(labeller, atoms, index, snapshots, row)
+                entry["record"] |= _geometry_numbers(atoms, bonds, reference)
+            entry["record"]["seconds"] = time.perf_counter() - started
+            append(to_json(entry))
+            entries[index] = entry
+            failed = sum(item["record"]["state"] == "failed" for item in entries.values())
+            progress(len(entries), total, "label", f"{failed} failed" if failed else "")
+
+
+def _key(atoms: Atoms, index: int) -> str:
+    """Of the geometry; one that has none (NaN) equals nothing but itself."""
+    finite = np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all() and atoms.cell.volume > 0
+    return geometry_key(list(atoms.symbols), atoms.positions, atoms.cell.array) if finite else f"not finite {index}"
+
+
+def _refused(atoms: Atoms, index: int, earlier: int, limit_A: float) -> dict[str, Any] | None:
+    """The entry of a snapshot that the reference method is not asked about, or None."""
+    if earlier != index:
+        return _failed(index, "duplicate", f"The same geometry as snapshot {earlier}, which is labelled once.")
+    try:
+        distance_A = min_distance_A(atoms.positions, atoms.cell.array)
+    except ValueError as error:
+        return _failed(index, "not_finite", f"The snapshot is no crystal: {error}.")
+    if distance_A < limit_A:
+        entry = _failed(index, "bad_geometry", f"Two atoms are {distance_A:.2f} Å apart, below the limit of {limit_A:g} Å: the reference "
+                                               "method was not asked.")
+        entry["record"]["min_distance_A"] = distance_A
+        return entry
+    return None
+
+
+def _failed(index: int, cause: str, message: str, asked: bool = False) -> dict[str, Any]:
+    return {"record": {"index": index, "row": None, "state": "failed", "cause": cause, "message": message}, "asked": asked}
+
+
+def _ask(labeller: labellers.Labeller, atoms: Atoms, index: int, snapshots: Frames, row: int) -> dict[str, Any]:
+    try:
+        label = labeller.label(atoms, f"label-{index:06d}")
+    except LabelFailed as error:
+        return _failed(index, error.cause, error.message, asked=True)
+    forces = force_statistics(label.forces_eV_A)
+    record = {"index": index, "row": None, "state": "done", "cause": "", "message": "", "energy_eV": label.energy_eV,
+              "max_force_eV_A": forces.max_force_eV_A, "rms_force_eV_A": forces.rms_force_eV_A, **_model_error(label, snapshots, row)}
+    return {"record": record, "asked": True, "forces_eV_A": label.forces_eV_A.tolist(), "virial_eV": label.virial_eV.tolist()}
+
+
+def _model_error(label: Label, snapshots: Frames, row: int) -> dict[str, float]:
+    """The model's own values came with the snapshot: its error here is the honest test error, before the configuration enters the set."""
+    errors = {}
+    if snapshots.model_energy_eV is not None:
+        difference_eV = float(snapshots.model_energy_eV[row]) - label.energy_eV
+        errors["model_energy_error_meV_atom"] = 1000 * difference_eV / len(snapshots.symbols)
+    if snapshots.model_forces_eV_A is not None:
+        errors["model_force_rmse_eV_A"] = root_mean_square(snapshots.model_forces_eV_A[row] - label.forces_eV_A)
+    return errors
+
+
+def _geometry_numbers(atoms: Atoms, bonds: Bonds, reference: Atoms) -> dict[str, float | None]:
+    return {"min_distance_A": min_distance_A(atoms.positions, atoms.cell.array),
+            "max_bond_variation": max_bond_variation(bonds, reference.positions, reference.cell.array, atoms.positions, atoms.cell.array)}
+
+
+def _result(folder: Path, spec: LabelSpec, snapshots: Frames, entries: list[dict[str, Any]]) -> LabelResult:
+    done = [position for position, entry in enumerate(entries) if entry["record"]["state"] == "done"]
+    for row, position in enumerate(done):
+        entries[position]["record"]["row"] = row
+    records = [from_json(LabelRecord, entry["record"]) for entry in entries]
+    if not done:
+        raise EngineFailed(_all_failed(records), cause="bad_output", permanent=True)
+    chosen = [entries[position] for position in done]
+    labelled = replace(snapshots[done], energy_eV=np.array([entry["record"]["energy_eV"] for entry in chosen]),
+                       forces_eV_A=np.array([entry["forces_eV_A"] for entry in chosen]),
+                       virial_eV=np.array([entry["virial_eV"] for entry in chosen]))
+    labelled.save(folder / FRAMES_FILE)
+    return LabelResult(
+        frames_file=FRAMES_FILE, records=records, model_force_rmse_eV_A=_over_all(records, "model_force_rmse_eV_A"),
+        model_energy_rmse_meV_atom=_over_all(records, "model_energy_error_meV_atom"),
+        labels_computed=sum(entry["asked"] for entry in entries), seconds=sum(record.seconds for record in records))
+
+
+def _over_all(records: list[LabelRecord], name: str) -> float | None:
+    """All snapshots have the same number of atoms, so the root mean square of their RMSEs is the RMSE over all force components."""
+    values = [value for record in records if (value := getattr(record, name)) is not None]
+    return root_mean_square(values) if values else None
+
+
+def _all_failed(records: list[LabelRecord]) -> str:
+    causes = ", ".join(f"{count} {cause}" for cause, count in Counter(record.cause for record in records).most_common())
+    return (f"None of the {len(records)} snapshots could be labelled ({causes}). The first: {records[0].message} "
+            "If the geometries are bad, the model was not good enough for this temperature: train longer or on more configurations.")
+
+
+if __name__ == "__main__":
+    main(run, LabelSpec)

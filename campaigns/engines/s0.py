@@ -1,0 +1,200 @@
+"""Stage `s0`: the starting training set. Route `fpmd`: NVT dynamics with the reference method itself; `upload`: the user's data set.
+
+The labels of fpmd's frames are the dynamics' own energies and forces: no configuration is calculated twice. Each sampling interval ends
+with a checkpoint (`md.jsonl`): a kill loses one interval at most, and the frames are the same ones, bit for bit, as without it.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.io import read as read_atoms
+from numpy.typing import NDArray
+
+from campaigns.engines import journal, labellers
+from campaigns.engines.job import EngineFailed, Progress, main
+from campaigns.engines.labellers import LabelFailed
+from campaigns.engines.labellers.base import read_label
+from campaigns.engines.specs import S0Result, S0Spec
+from campaigns.engines.upload import UploadRefused, accepted_frames
+from campaigns.science.frames import Frames
+from campaigns.science.langevin import baoab_step, kinetic_temperature_K, maxwell_velocities_A_fs
+from campaigns.science.selection import min_distance_A
+
+FRAMES_FILE = "frames.npz"
+JOURNAL = "md.jsonl"
+THERMOSTAT_DAMPING_FS = 100.0
+MIN_DISTANCE_A = 0.6  # of the protocol
+DISTANCE_CHECK_EVERY_STEPS = 10
+MAX_TEMPERATURE_RATIO = 10.0  # kinetic over target temperature, above which nothing physical is left
+MIN_MAX_TEMPERATURE_K = 5000.0
+
+
+def run(folder: Path, spec: S0Spec, progress: Progress) -> S0Result:
+    if spec.route == "upload":
+        return _upload(folder, spec, progress)
+    if spec.route != "fpmd":
+        raise EngineFailed(f"There is no route {spec.route!r} to the starting set: fpmd or upload.", cause="bad_input", permanent=True)
+    return _fpmd(folder, spec, progress)
+
+
+# --- upload -------------------------------------------------------------------------------------------------------------------------------
+
+
+def _upload(folder: Path, spec: S0Spec, progress: Progress) -> S0Result:
+    started = time.perf_counter()
+    progress(0, 1, "data set", "reading")
+    try:
+        parts = accepted_frames(Path(spec.upload_path or ""), spec.upload_format, spec.elements)
+    except UploadRefused as error:
+        raise EngineFailed(str(error), cause="bad_input", permanent=True) from error
+    files = []
+    for number, frames in enumerate(parts):
+        files.append(f"frames-{number:03d}.npz")
+        frames.save(folder / files[-1])
+    distance_A = min(min_distance_A(positions_A, cell_A) for frames in parts
+                     for positions_A, cell_A in zip(frames.positions_A, frames.cell_A, strict=True))
+    return S0Result(frames_files=files, n_frames=[len(frames) for frames in parts], mean_temperature_K=None, labels_computed=0,
+                    seconds=time.perf_counter() - started, min_distance_A=distance_A)
+
+
+# --- fpmd ---------------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Tally:
+    """What is summed up along the dynamics; goes into every checkpoint."""
+
+    labels_computed: int = 0
+    temperature_sum_K: float = 0.0
+    temperature_count: int = 0
+    min_distance_A: float = math.inf
+    seconds: float = 0.0
+
+
+def _fpmd(folder: Path, spec: S0Spec, progress: Progress) -> S0Result:
+    atoms = _starting_cell(spec)
+    total = spec.equilibration_steps + spec.n_frames * spec.sample_every_steps
+    message = f"NVT at {spec.temperature_K:g} K"
+    checkpoints = journal.read(folder / JOURNAL)
+    step = checkpoints[-1]["step"] if checkpoints else 0
+    if step < total:
+        progress(step, total, "MD step", f"{message}: loading the reference method")
+        atoms.calc = labellers.build(spec.labeller, folder, spec.cores).calculator
+        with journal.append_to(folder / JOURNAL) as append:
+            for checkpoint in _dynamics(spec, atoms, checkpoints[-1] if checkpoints else None, total, progress, message):
+                append(checkpoint)
+                checkpoints.append(checkpoint)
+    return _fpmd_result(folder, spec, atoms, checkpoints)
+
+
+def _starting_cell(spec: S0Spec) -> Atoms:
+    if spec.n_frames < 1 or spec.sample_every_steps < 1 or spec.temperature_K <= 0 or spec.timestep_fs <= 0:
+        raise EngineFailed("Dynamics need a temperature, a time step, at least one frame and a sampling interval of at least one step.",
+                           cause="bad_input", permanent=True)
+    atoms = read_atoms(spec.cell_file, format="extxyz")
+    if len(atoms) < 2:
+        raise EngineFailed("A cell of one atom has no dynamics: choose a larger supercell.", cause="bad_input", permanent=True)
+    problems = labellers.check(spec.labeller, list(atoms.symbols))
+    if problems:
+        raise EngineFailed(" ".join(problems), cause="bad_input", permanent=True)
+    return Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=True)
+
+
+def _dynamics(spec: S0Spec, atoms: Atoms, checkpoint: dict[str, Any] | None, total: int, progress: Progress,
+              message: str) -> Iterator[dict[str, Any]]:
+    """Run to `total` steps; yield a checkpoint with the current label at the end of each sampling interval."""
+    rng = np.random.default_rng(spec.seed)
+    masses_u = atoms.get_masses()
+
+    def forces_at(positions_A: NDArray[np.float64]) -> NDArray[np.float64]:
+        atoms.positions = positions_A
+        return atoms.get_forces()
+
+    step = 0
+    try:
+        if checkpoint is None:
+            tally = Tally(labels_computed=1)  # the forces that the first step starts from
+            started = time.perf_counter()
+            state = (atoms.positions.copy(), maxwell_velocities_A_fs(masses_u, spec.temperature_K, rng), atoms.get_forces())
+        else:
+            step, tally, state = _restored(checkpoint, rng)
+            started = time.perf_counter() - tally.seconds
+        while step < total:
+            state = baoab_step(*state, masses_u, forces_at, timestep_fs=spec.timestep_fs, temperature_K=spec.temperature_K,
+                               damping_fs=THERMOSTAT_DAMPING_FS, rng=rng)
+            step += 1
+            tally.labels_computed += 1
+            sampled = (step - spec.equilibration_steps) % spec.sample_every_steps == 0
+            _watch(spec, atoms, kinetic_temperature_K(state[1], masses_u), step, tally,
+                   check_distance=sampled or step % DISTANCE_CHECK_EVERY_STEPS == 0)
+            progress(step, total, "MD step", message)
+            if sampled:
+                tally.seconds = time.perf_counter() - started
+                yield _checkpoint(atoms, state[1], rng, step, tally)
+    except LabelFailed as error:
+        raise _unphysical(spec, step, error.message) from error
+
+
+def _watch(spec: S0Spec, atoms: Atoms, temperature_K: float, step: int, tally: Tally, check_distance: bool) -> None:
+    """Keep count of temperature and smallest distance; stop dynamics that are no longer physical."""
+    limit_K = max(MAX_TEMPERATURE_RATIO * spec.temperature_K, MIN_MAX_TEMPERATURE_K)
+    if not temperature_K < limit_K:  # true for NaN too
+        raise _unphysical(spec, step, f"the kinetic temperature is {temperature_K:.3g} K")
+    if step > spec.equilibration_steps:
+        tally.temperature_sum_K += temperature_K
+        tally.temperature_count += 1
+    if check_distance:
+        distance_A = min_distance_A(atoms.positions, atoms.cell.array)
+        if distance_A < MIN_DISTANCE_A:
+            raise _unphysical(spec, step, f"two atoms are {distance_A:.2f} Å apart")
+        tally.min_distance_A = min(tally.min_distance_A, distance_A)
+
+
+def _unphysical(spec: S0Spec, step: int, what: str) -> EngineFailed:
+    return EngineFailed(
+        f"The dynamics with the reference method at {spec.temperature_K:g} K blew up at step {step}: {what.rstrip('.')}. Use a smaller "
+        f"time step than {spec.timestep_fs:g} fs, relax the cell before the dynamics, or choose another ordering of the cell.",
+        cause="unphysical", permanent=True)
+
+
+def _checkpoint(atoms: Atoms, velocities_A_fs: NDArray[np.float64], rng: np.random.Generator, step: int, tally: Tally) -> dict[str, Any]:
+    """Everything the dynamics go on from, and the label; JSON keeps every bit of a float."""
+    label = read_label(atoms)
+    return {"step": step, "positions_A": atoms.positions.tolist(), "velocities_A_fs": velocities_A_fs.tolist(),
+            "energy_eV": label.energy_eV, "forces_eV_A": label.forces_eV_A.tolist(), "virial_eV": label.virial_eV.tolist(),
+            "rng": rng.bit_generator.state, "tally": asdict(tally)}
+
+
+def _restored(checkpoint: dict[str, Any], rng: np.random.Generator) -> tuple[int, Tally, tuple[NDArray[np.float64], ...]]:
+    """Step, tally, and positions, velocities and forces; the random numbers go on where they were."""
+    rng.bit_generator.state = checkpoint["rng"]
+    state = tuple(np.array(checkpoint[name]) for name in ("positions_A", "velocities_A_fs", "forces_eV_A"))
+    return checkpoint["step"], Tally(**checkpoint["tally"]), state
+
+
+def _fpmd_result(folder: Path, spec: S0Spec, atoms: Atoms, checkpoints: list[dict[str, Any]]) -> S0Result:
+    sampled = [point for point in checkpoints if point["step"] > spec.equilibration_steps]
+    frames = Frames(
+        symbols=np.array(atoms.get_chemical_symbols()),
+        positions_A=np.array([point["positions_A"] for point in sampled]),
+        cell_A=np.repeat(atoms.cell.array[None], len(sampled), axis=0),
+        energy_eV=np.array([point["energy_eV"] for point in sampled]),
+        forces_eV_A=np.array([point["forces_eV_A"] for point in sampled]),
+        virial_eV=np.array([point["virial_eV"] for point in sampled]),
+        time_ps=np.array([point["step"] for point in sampled]) * spec.timestep_fs / 1000,
+        temperature_K=np.full(len(sampled), spec.temperature_K))
+    frames.save(folder / FRAMES_FILE)
+    tally = Tally(**checkpoints[-1]["tally"])
+    return S0Result(frames_files=[FRAMES_FILE], n_frames=[len(frames)],
+                    mean_temperature_K=tally.temperature_sum_K / tally.temperature_count, labels_computed=tally.labels_computed,
+                    seconds=tally.seconds, min_distance_A=tally.min_distance_A)
+
+
+if __name__ == "__main__":
+    main(run, S0Spec)
