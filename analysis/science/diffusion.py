@@ -1,0 +1,223 @@
+"""The tracer diffusion coefficient of one run with an error that covers the truth as often as it says.
+
+Generalized least squares (gls.py) from a start lag that a scan finds, checked against an ordinary line with a bootstrap over ions;
+where the two disagree the ordinary one is reported. Ions that move together, and scatter between time blocks beyond the model's,
+enlarge the error. D is in cm^2/s; lags are in frames; the fit ends at half of the run.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import chi2, t
+
+from analysis.science import gls, msd
+
+Floats = NDArray[np.floating]
+Integers = NDArray[np.integer]
+
+CM2_S_PER_A2_PS = 1e-4
+N_LAGS = 60  # more do not help: neighbouring lags say the same, and the covariance becomes singular
+N_BLOCKS = 5
+N_RESAMPLES = 400
+MIN_LAGS = 4
+MIN_FRAMES = 16
+ONE_SIGMA = 0.8413447460685429  # quantile of the normal distribution at one standard deviation
+
+
+class TooFewFrames(ValueError):
+    """The run is too short for any slope."""
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Mobile ions of one run: unwrapped positions (n_frames, n_atoms, 3), the ions' indices, the drift to take off, and frame spacing."""
+
+    positions_A: Floats
+    ions: Integers
+    drift_A: Floats
+    frame_interval_ps: float
+
+    @property
+    def n_frames(self) -> int:
+        return len(self.positions_A)
+
+    def part(self, start: int, stop: int) -> "Paths":
+        return replace(self, positions_A=self.positions_A[start:stop], drift_A=self.drift_A[start:stop])
+
+    def to_cm2_s(self, slope_A2: float) -> float:
+        """D = slope/6, from a slope in Angstrom^2 per frame."""
+        return slope_A2 / 6 / self.frame_interval_ps * CM2_S_PER_A2_PS
+
+
+@dataclass(frozen=True)
+class Diffusivity:
+    """D with one standard deviation, and everything that led to it."""
+
+    diffusivity_cm2_s: float
+    error_cm2_s: float
+    method: str  # "GLS" | "OLS + bootstrap"
+    gls_cm2_s: float
+    gls_error_cm2_s: float
+    ols_cm2_s: float
+    ols_error_cm2_s: float
+    block_error_cm2_s: float  # NaN where the run is too short for blocks
+    halves_cm2_s: tuple[float, float]  # D from the first and the second half of the fit window
+    halves_error_cm2_s: tuple[float, float]
+    first_lag: int
+    last_lag: int
+    loglog_slope: float  # over the second half of the fit window
+    non_gaussian: float  # at the first lag of the fit
+    move_together: float  # how many ions move as one; 1 where that cannot be told from 1
+    lags: Integers
+    msd_A2: Floats
+    msd_error_A2: Floats
+    flags: tuple[str, ...]
+
+
+def estimate(paths: Paths, hop_length_A: float, seed: int) -> Diffusivity:
+    """D of the ions. `hop_length_A` is the distance between neighbouring sites: the fit starts where the MSD exceeds half its square."""
+    last = paths.n_frames // 2
+    if paths.n_frames < MIN_FRAMES:
+        raise TooFewFrames(f"{paths.n_frames} stored frames; a slope needs at least {MIN_FRAMES}")
+    lags = msd.thinned_lags(1, last, N_LAGS)
+    each = msd.ion_msd(paths.positions_A, paths.ions, paths.drift_A, lags)
+    mean = each.mean(axis=1)
+    flags: list[str] = []
+    first, alpha2, sample = _start(paths, lags, mean, hop_length_A, flags)
+    window = lags >= first
+    line = gls.fit(lags[window], mean[window], sample)
+    ols = _ordinary(lags, each, line, first, sample, seed)
+    blocks = _block_error(paths, first, line, flags)
+    slope, error, method = _choose(line, ols, blocks, flags)
+    halves = _halves(lags[window], mean[window], sample)
+    to = paths.to_cm2_s
+    return Diffusivity(
+        to(slope), to(error), method, to(line.slope_A2), to(line.slope_error_A2), to(ols[0]), to(ols[1]), to(blocks),
+        (to(halves[0].slope_A2), to(halves[1].slope_A2)), (to(halves[0].slope_error_A2), to(halves[1].slope_error_A2)),
+        int(first), int(last), _second_half_slope(lags, mean, first, paths.frame_interval_ps), alpha2,
+        len(paths.ions) / sample.n_independent, lags, mean, msd_error(lags, mean, sample), tuple(flags),
+    )  # fmt: skip
+
+
+def msd_error(lags: Integers, mean_A2: Floats, sample: gls.Sample) -> Floats:
+    """One standard deviation of the MSD at every lag: each lag as a point of a walk through it."""
+    slopes = mean_A2 / lags
+    return np.array([np.sqrt(gls.covariance(lag[None], slope, 0.0, sample)[0, 0]) for lag, slope in zip(lags, slopes, strict=True)])
+
+
+def _start(paths: Paths, lags: Integers, mean: Floats, hop_length_A: float, flags: list[str]) -> tuple[int, float, gls.Sample]:
+    """First lag of the fit, the non-Gaussian parameter there, and what was averaged over."""
+    diffusive = lags[mean >= 0.5 * hop_length_A**2]
+    floor = int(diffusive[0]) if len(diffusive) and diffusive[0] <= lags[-1] // 3 else None
+    if floor is None:
+        flags.append(f"the MSD does not reach half of {hop_length_A:g} Angstrom squared in a sixth of the run")
+        floor = int(lags[0])
+    together = move_together(paths, floor)
+    if together > 1:
+        flags.append(f"ions move together, about {together:.1f} at a time")
+    sample = gls.Sample(paths.n_frames, len(paths.ions) / together, 0.0)
+    sample = replace(sample, hop_square_A2=_hop_square(paths, lags, mean, floor, sample, hop_length_A))
+    first = _scan(lags, mean, floor, sample, flags)
+    sample = replace(sample, hop_square_A2=_hop_square(paths, lags, mean, first, sample, hop_length_A))
+    return first, msd.non_gaussian(paths.positions_A, paths.ions, paths.drift_A, first), sample
+
+
+def _hop_square(paths: Paths, lags: Integers, mean: Floats, first: int, sample: gls.Sample, hop_length_A: float) -> float:
+    """Square of the hop length as the shot noise sees it: for hops at random times <r^4> = 5/3 <r^2>^2 + l^2 (<r^2> without vibration)."""
+    alpha2 = msd.non_gaussian(paths.positions_A, paths.ions, paths.drift_A, first)
+    hopped = gls.fit(lags[lags >= first], mean[lags >= first], sample).slope_A2 * first
+    here = float(np.interp(first, lags, mean))
+    return float(np.clip(5 / 3 * alpha2 * here**2 / hopped, 0.0, 4 * hop_length_A**2)) if hopped > 0 else hop_length_A**2
+
+
+def _scan(lags: Integers, mean: Floats, floor: int, sample: gls.Sample, flags: list[str]) -> int:
+    """The first start lag whose slope agrees, within error, with those of the two later starts."""
+    starts = [int(lags[np.searchsorted(lags, lag)]) for lag in msd.thinned_lags(floor, max(floor, int(lags[-1]) // 3), 8)]
+    starts = sorted({start for start in starts if np.count_nonzero(lags >= start) >= MIN_LAGS})
+    lines = [gls.fit(lags[lags >= start], mean[lags >= start], sample) for start in starts]
+    for index in range(len(starts) - 2):
+        here = lines[index]
+        if np.isfinite(here.slope_error_A2) and all(
+            abs(here.slope_A2 - later.slope_A2) <= later.slope_error_A2 for later in lines[index + 1 : index + 3]
+        ):
+            return starts[index]
+    flags.append("no three start lags of the fit agree within error")
+    return starts[len(starts) // 2] if starts else floor
+
+
+def _ordinary(lags: Integers, each: Floats, line: gls.Line, first: int, sample: gls.Sample, seed: int) -> tuple[float, float]:
+    """Slope of the ordinary line on evenly spaced lags and its sd: by a bootstrap over ions, at least what a walk would have.
+
+    The bootstrap alone is small where the slope came out small, and is worth little for a few ions.
+    """
+    grid = np.unique(np.rint(np.linspace(first, lags[-1], N_LAGS)).astype(int))
+    n_ions = each.shape[1]
+    curves = np.stack([np.interp(grid, lags, each[:, ion]) for ion in range(n_ions)], axis=1)
+    slopes = np.polyfit(grid.astype(float), curves, 1)[0]
+    expected = gls.ordinary_error(grid, line, sample)
+    if n_ions < 2:
+        return float(slopes.mean()), expected if expected > 0 else float("inf")
+    chosen = np.random.default_rng(seed).integers(0, n_ions, (N_RESAMPLES, n_ions))
+    spread = float(slopes[chosen].mean(axis=1).std(ddof=1)) * float(np.sqrt(n_ions / (n_ions - 1) * n_ions / sample.n_independent))
+    return float(slopes.mean()), max(spread, expected)
+
+
+def move_together(paths: Paths, lag: int) -> float:
+    """How many ions move as one: variance over time of the mean square displacement, over what independent ions would give.
+
+    1 where it does not exceed 1 by two of its own standard deviations.
+    """
+    lag = max(1, min(lag, paths.n_frames // 30))
+    total = np.zeros(paths.n_frames - lag)
+    alone = 0.0
+    for ion in paths.ions:
+        path = paths.positions_A[:, ion, :] - paths.drift_A
+        square = np.square(path[lag:] - path[:-lag]).sum(axis=1)
+        total += square
+        alone += float(square.var())
+    ratio = float(total.var()) / alone if alone > 0 else 1.0
+    noise = np.sqrt(2 * lag / paths.n_frames)
+    return min(ratio, float(len(paths.ions))) if ratio > 1 + 2 * noise else 1.0
+
+
+def _block_error(paths: Paths, first: int, line: gls.Line, flags: list[str]) -> float:
+    """Error of the slope from time blocks, widened by Student's t; NaN where blocks would be shorter than the fit's start allows."""
+    size = paths.n_frames // N_BLOCKS
+    lags = msd.thinned_lags(first, size // 2, 20)
+    if size // 2 < 3 * first or len(lags) < MIN_LAGS:
+        return float("nan")
+    slopes = []
+    for block in range(N_BLOCKS):
+        part = paths.part(block * size, (block + 1) * size)
+        mean = msd.ion_msd(part.positions_A, part.ions, part.drift_A, lags).mean(axis=1)
+        slopes.append(gls.fit(lags, mean, gls.Sample(size, len(part.ions), 0.0)).slope_A2)
+    scatter = float(np.std(slopes, ddof=1)) / np.sqrt(N_BLOCKS)
+    if np.isfinite(line.slope_error_A2) and (N_BLOCKS - 1) * (scatter / line.slope_error_A2) ** 2 > chi2.ppf(0.99, N_BLOCKS - 1):
+        flags.append("time blocks scatter more than the model of the error")
+    return scatter * float(t.ppf(ONE_SIGMA, N_BLOCKS - 1))
+
+
+def _choose(line: gls.Line, ols: tuple[float, float], blocks: float, flags: list[str]) -> tuple[float, float, str]:
+    """Slope, error and method. Blocks count only where their scatter is significantly larger: with five, chance alone makes half larger."""
+    slope, error, method = line.slope_A2, line.slope_error_A2, "GLS"
+    if not np.isfinite(error) or abs(slope - ols[0]) >= 2 * ols[1]:
+        flags.append("generalized and ordinary least squares disagree")
+        # Their disagreement is part of the error: by construction the ordinary slope lies two of its own errors from the other.
+        slope, error, method = ols[0], float(np.hypot(ols[1], (ols[0] - slope) / 2)), "OLS + bootstrap"
+    if any(flag.startswith("time blocks") for flag in flags):
+        error = max(error, blocks)
+    return slope, error, method
+
+
+def _halves(lags: Integers, mean: Floats, sample: gls.Sample) -> tuple[gls.Line, gls.Line]:
+    """Lines through the first and the second half of the fit window, on the logarithm of the lag."""
+    middle = max(2, min(len(lags) // 2, len(lags) - 2))
+    return gls.fit(lags[:middle], mean[:middle], sample), gls.fit(lags[middle:], mean[middle:], sample)
+
+
+def _second_half_slope(lags: Integers, mean: Floats, first: int, frame_interval_ps: float) -> float:
+    late = lags >= max(first, (first + lags[-1]) // 2)
+    if np.count_nonzero(late) < 2:
+        late = np.arange(len(lags)) >= len(lags) - 2
+    return msd.loglog_slope(lags[late] * frame_interval_ps, mean[late])

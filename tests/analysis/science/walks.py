@@ -1,0 +1,40 @@
+"""Walks whose diffusion coefficient is known by construction, for the tests of every estimator."""
+
+import numpy as np
+
+EDGE_A = 1.0
+
+
+def lattice_walk(rng, n_frames, n_ions, hop_probability=1.0, vibration_A=0.0, edge_A=EDGE_A):
+    """Independent ions on a cubic lattice, a hop in a frame with `hop_probability`: D = edge^2 * probability / 6 per frame."""
+    shape = (n_frames - 1, n_ions)
+    steps = np.zeros((*shape, 3))
+    np.put_along_axis(steps, rng.integers(0, 3, shape)[..., None], rng.choice([-edge_A, edge_A], shape)[..., None], axis=2)
+    steps *= (rng.random(shape) < hop_probability)[..., None]
+    path = np.concatenate([np.zeros((1, n_ions, 3)), np.cumsum(steps, axis=0)])
+    return (path + vibration_A * rng.normal(size=path.shape)).astype(np.float32)
+
+
+def concerted_walk(rng, n_frames, n_groups, group, hop_probability=1.0, edge_A=EDGE_A):
+    """Ions that hop together, `group` at a time: the number of independent ions is `n_groups`."""
+    return np.repeat(lattice_walk(rng, n_frames, n_groups, hop_probability, edge_A=edge_A), group, axis=1)
+
+
+def exclusion_walk(rng, n_frames, side, n_ions, sweeps=1):
+    """Hops to empty sites alone, on a periodic simple cubic lattice of `side`^3 sites; `sweeps` attempts per ion and frame."""
+    site = np.stack(np.unravel_index(rng.choice(side**3, n_ions, replace=False), (side,) * 3), axis=1)
+    path = np.empty((n_frames, n_ions, 3), dtype=np.float32)
+    taken = {tuple(one) for one in site.tolist()}
+    here = site.tolist()
+    for frame in range(n_frames):
+        path[frame] = here
+        attempts = zip(*(rng.integers(0, limit, sweeps * n_ions).tolist() for limit in (n_ions, 3, 2)), strict=True)
+        for ion, axis, forward in attempts:
+            target = list(here[ion])
+            target[axis] += 2 * forward - 1
+            key = tuple(value % side for value in target)
+            if key not in taken:
+                taken.remove(tuple(value % side for value in here[ion]))
+                taken.add(key)
+                here[ion] = target
+    return path
