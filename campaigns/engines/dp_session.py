@@ -1,0 +1,28 @@
+"""Several DeePMD-kit commands in one process: its imports cost as much as a short training, so they are paid once.
+
+    python -m campaigns.engines.dp_session '[["train", "input.json"], ["freeze", "-o", "graph.pb"]]'
+
+The model of some descriptors cannot be compressed: that is said in the log and is no failure, the frozen model serves.
+"""
+
+import json
+import sys
+import traceback
+
+
+def main() -> None:
+    from deepmd.main import main as dp
+    from deepmd.tf.env import tf
+
+    for arguments in json.loads(sys.argv[1]):
+        tf.reset_default_graph()
+        try:
+            dp(arguments)
+        except RuntimeError:
+            if arguments[0] != "compress":
+                raise
+            traceback.print_exc()
+
+
+if __name__ == "__main__":
+    main()

