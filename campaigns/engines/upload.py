@@ -78,7 +78,7 @@ def _read(path: Path, format_name: str, elements: Sequence[str]) -> tuple[Upload
         sources = _sources(place, format_name)
         read = [item for source, name in sources for item in upload_formats.read(source, name)]
     if not read:
-        raise UploadRefused(f"{path.name} holds no labelled configuration.")
+        raise UploadRefused(f"{path.name} holds no labelled configuration, or none whose SCF converged.")
     formats = ", ".join(sorted({name for _, name in sources}))
     problems = _incomplete(read)
     if problems:

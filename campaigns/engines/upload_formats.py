@@ -5,6 +5,7 @@ that a wrong shape is named; VASP and CP2K through dpdata (which leaves out step
 Quantum ESPRESSO through ase.
 """
 
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.floating]
 
 SNIFF_BYTES = 16_384
-DEEPMD_FORMATS = ("deepmd/npy", "deepmd/npy/mixed", "deepmd/raw")
+KIND_SUFFIX = re.compile(r"[_\d].*$")  # CP2K's kinds of one element: Fe1, Fe2, O_top
 
 
 class UploadRefused(ValueError):
@@ -196,7 +197,8 @@ def _dpdata(path: Path, dpdata_format: str) -> Iterator[Configuration]:
 
     system = dpdata.LabeledSystem(str(path), fmt=dpdata_format)
     data = system.data
-    symbols = tuple(data["atom_names"][number] for number in data["atom_types"])
+    names = [KIND_SUFFIX.sub("", name) for name in data["atom_names"]]
+    symbols = tuple(names[number] for number in data["atom_types"])
     for row in range(len(data["coords"])):
         yield Configuration(
             symbols, data["coords"][row], None if data.get("nopbc") else data["cells"][row], float(data["energies"][row]),

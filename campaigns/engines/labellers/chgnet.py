@@ -33,8 +33,8 @@ def elements() -> list[str]:
 
 
 def build(options: Mapping[str, Any], folder: Path, cores: int) -> Labeller:
-    """One thread whatever `cores` says: a second one saves 10 to 30 % on an idle machine, and where another program computes beside it every
-    label waits for the slower thread and takes ten times as long. Several stages side by side use the cores better.
+    """One thread whatever `cores` says: a second one saves 10 to 30 % on an idle machine, and where another program computes beside it
+    every label waits for the slower thread, ten times as long. Several stages side by side use the cores better.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its imports' own

@@ -138,6 +138,12 @@ def test_a_vasp_run_is_read_with_its_sign_of_the_stress(tmp_path):
     assert np.diag(frames.virial_eV[0]) == pytest.approx(np.array([10.0, 20.0, 30.0]) * 64 * kbar_A3_eV, rel=1e-4)
 
 
+def test_a_calculation_that_did_not_converge_is_refused(tmp_path):
+    (tmp_path / "pw.out").write_text("     Program PWSCF v.6.7 starts\n     convergence NOT achieved after 100 iterations: stopping\n")
+    with pytest.raises(UploadRefused, match="did not converge"):
+        inspect(tmp_path / "pw.out", "auto", ELEMENTS)
+
+
 @pytest.mark.parametrize("kind", ["zip", "tar.gz"])
 def test_a_packed_folder(system, tmp_path, kind):
     path = tmp_path / f"set.{kind}"
