@@ -86,7 +86,7 @@ def estimate(paths: Paths, hop_length_A: float, seed: int) -> Diffusivity:
     flags: list[str] = []
     first, alpha2, sample = _start(paths, lags, mean, hop_length_A, flags)
     window = lags >= first
-    line = gls.fit(lags[window], mean[window], sample)
+    line = _between_ions(lags[window], each[window], gls.fit(lags[window], mean[window], sample), sample)
     ols = _ordinary(lags, each, line, first, sample, seed)
     blocks = _block_error(paths, first, line, flags)
     slope, error, method = _choose(line, ols, blocks, flags)
@@ -138,12 +138,28 @@ def _scan(lags: Integers, mean: Floats, floor: int, sample: gls.Sample, flags: l
     lines = [gls.fit(lags[lags >= start], mean[lags >= start], sample) for start in starts]
     for index in range(len(starts) - 2):
         here = lines[index]
-        if np.isfinite(here.slope_error_A2) and all(
-            abs(here.slope_A2 - later.slope_A2) <= later.slope_error_A2 for later in lines[index + 1 : index + 3]
-        ):
+        if np.isfinite(here.slope_error_A2) and all(_agree(here, later) for later in lines[index + 1 : index + 3]):
             return starts[index]
     flags.append("no three start lags of the fit agree within error")
     return starts[len(starts) // 2] if starts else floor
+
+
+def _between_ions(lags: Integers, each: Floats, line: gls.Line, sample: gls.Sample) -> gls.Line:
+    """The line with the larger of two errors: the model's, and the scatter of the ions' own slopes (jumps with a memory show there)."""
+    n_ions = each.shape[1]
+    if n_ions < 2 or not np.isfinite(line.slope_error_A2):
+        return line
+    slopes = gls.weights(lags, line, sample) @ each
+    return replace(line, slope_error_A2=max(line.slope_error_A2, float(slopes.std(ddof=1)) / float(np.sqrt(sample.n_independent))))
+
+
+def _agree(here: gls.Line, later: gls.Line) -> bool:
+    """Within two errors of the difference. The later fit uses a part of the same lags, so the variances subtract (Hausman 1978).
+
+    A tighter limit would pass over good starts by chance, and what is chosen by chance errs more than it says.
+    """
+    variance = later.slope_error_A2**2 - here.slope_error_A2**2
+    return abs(here.slope_A2 - later.slope_A2) <= 2 * np.sqrt(max(variance, 0.25 * here.slope_error_A2**2))
 
 
 def _ordinary(lags: Integers, each: Floats, line: gls.Line, first: int, sample: gls.Sample, seed: int) -> tuple[float, float]:

@@ -75,6 +75,13 @@ def ordinary(lags: Integers, msd_A2: Floats) -> Line:
     return Line(float(slope), float("nan"), float(intercept))
 
 
+def weights(lags: Integers, line: Line, sample: Sample) -> Floats:
+    """The slope is linear in the MSD: slope = weights @ msd. Shape (n_lags,), per frame."""
+    design = np.stack([np.ones(len(lags)), lags.astype(float)], axis=1)
+    whitened = np.linalg.solve(covariance(lags, line.slope_A2, line.intercept_A2, sample), design)
+    return np.linalg.solve(design.T @ whitened, whitened.T)[1]
+
+
 def ordinary_error(lags: Integers, line: Line, sample: Sample) -> float:
     """What the unweighted slope's standard deviation is where the walk is that of `line`."""
     design = np.stack([np.ones(len(lags)), lags.astype(float)], axis=1)
