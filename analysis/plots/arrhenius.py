@@ -1,0 +1,92 @@
+"""D against 1000/T with the fitted lines, and a second axis in kelvin (Figs. 3 to 6 of Marcolongo et al. 2019)."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from bokeh.models import ColumnDataSource, FixedTicker, LinearAxis, Range1d
+from bokeh.plotting import figure
+
+from analysis.plots.theme import Theme, canvas, hover, legend, style_axes, whiskers
+
+BOLTZMANN_EV_K = 8.617333262e-5
+KELVIN_TICKS = (300, 350, 400, 450, 500, 550, 600, 650, 700, 800, 900, 1000, 1200, 1500, 2000, 3000)
+
+
+@dataclass(frozen=True)
+class ArrheniusSeries:
+    """One model's or campaign's points and line. Lists run over the runs that gave a D.
+
+    `shade` (0 to 1) colours a step within a sequence; None takes the next colour of the palette.
+    `in_fit` is False for a run that the gate kept out of the fit: it is drawn hollow.
+    """
+
+    label: str
+    temperature_K: list[float]
+    diffusivity_cm2_s: list[float]
+    error_cm2_s: list[float]
+    verdict: list[str]
+    in_fit: list[bool]
+    log10_prefactor_cm2_s: float | None = None
+    activation_energy_eV: float | None = None
+    shade: float | None = None
+    marker: int = 0
+    hidden_label: bool = field(default=False)
+
+
+def arrhenius_figure(series: list[ArrheniusSeries], theme: Theme, extend_to_K: float | None = None) -> figure:
+    """`extend_to_K` draws the lines on to that temperature, dashed: extrapolated, not measured."""
+    temperatures = [T for one in series for T in one.temperature_K] + ([extend_to_K] if extend_to_K else [])
+    low, high = (1000 / max(temperatures), 1000 / min(temperatures)) if temperatures else (0.8, 1.8)
+    margin = 0.06 * (high - low) or 0.1
+    plot = canvas(theme, "1000/T (1/K)", "D (cm²/s)", height=430, y_axis_type="log", x_range=Range1d(low - margin, high + margin))
+    entries = []
+    for index, one in enumerate(series):
+        colour = theme.colour(index) if one.shade is None else theme.shade(one.shade)
+        renderers = _points(plot, one, colour, theme) + _line(plot, one, colour, extend_to_K)
+        if renderers:
+            entries.append((one.label, renderers))
+    _kelvin_axis(plot, low - margin, high + margin)
+    style_axes(plot, theme)
+    legend(plot, theme, entries[:24])
+    return plot
+
+
+def _points(plot: figure, one: ArrheniusSeries, colour: str, theme: Theme) -> list:
+    if not one.temperature_K:
+        return []
+    diffusivity, error = np.array(one.diffusivity_cm2_s), np.array(one.error_cm2_s)
+    source = ColumnDataSource({
+        "x": 1000 / np.array(one.temperature_K), "T": one.temperature_K, "D": diffusivity, "error": error,
+        # On a logarithmic axis an error bar may not reach zero.
+        "lower": np.maximum(diffusivity - error, diffusivity * 0.05), "upper": diffusivity + error,
+        "verdict": one.verdict, "label": [one.label] * len(diffusivity),
+        "fill": [0.9 if used else 0.0 for used in one.in_fit],
+    })
+    whiskers(plot, source, "x", "lower", "upper", colour)
+    points = plot.scatter("x", "D", source=source, marker=theme.marker(one.marker), size=9, line_color=colour, line_width=1.8,
+                          fill_color=colour, fill_alpha="fill")
+    hover(plot, points, ("", "@label"), ("T", "@T{0} K"), ("D", "@D{0.00e+0} ± @error{0.0e+0} cm²/s"), ("verdict", "@verdict"))
+    return [points]
+
+
+def _line(plot: figure, one: ArrheniusSeries, colour: str, extend_to_K: float | None) -> list:
+    if one.activation_energy_eV is None or one.log10_prefactor_cm2_s is None or not one.temperature_K:
+        return []
+    measured = 1000 / np.array([max(one.temperature_K), min(one.temperature_K)])
+    renderers = [plot.line(measured, _diffusivity(one, measured), line_color=colour, line_width=1.8)]
+    if extend_to_K and 1000 / extend_to_K > measured[1]:
+        beyond = np.array([measured[1], 1000 / extend_to_K])
+        renderers.append(plot.line(beyond, _diffusivity(one, beyond), line_color=colour, line_width=1.5, line_dash="dashed"))
+    return renderers
+
+
+def _diffusivity(one: ArrheniusSeries, inverse_kK: np.ndarray) -> np.ndarray:
+    exponent = one.log10_prefactor_cm2_s - one.activation_energy_eV * inverse_kK / (1000 * BOLTZMANN_EV_K * math.log(10))
+    return 10.0**exponent
+
+
+def _kelvin_axis(plot: figure, low: float, high: float) -> None:
+    ticks = {1000 / T: f"{T}" for T in KELVIN_TICKS if low <= 1000 / T <= high}
+    axis = LinearAxis(ticker=FixedTicker(ticks=list(ticks)), major_label_overrides=ticks, axis_label="T (K)")
+    plot.add_layout(axis, "above")

@@ -1,0 +1,100 @@
+"""How every plot looks: colours that colour-blind readers can tell apart, markers beside colours, light and dark, axes with units."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from bokeh.models import GlyphRenderer, HoverTool, Legend, LegendItem, Whisker
+from bokeh.palettes import Cividis256, Plasma256
+from bokeh.plotting import figure
+
+# Okabe and Ito 2008, https://jfly.uni-koeln.de/color/; the order differs so that the first ones stand out on each ground.
+LIGHT_PALETTE = ("#0072B2", "#D55E00", "#007a59", "#A8467E", "#8a6100", "#3c8fc4", "#555555")
+DARK_PALETTE = ("#56B4E9", "#E69F00", "#2fc99a", "#e29bc0", "#F0E442", "#ff8a4c", "#bbbbbb")
+DASHES = ("solid", "dashed", "dotted", "dotdash")
+MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "hex", "plus", "star")
+
+
+@dataclass(frozen=True)
+class Theme:
+    dark: bool = False
+    narrow: bool = False
+
+    @property
+    def ink(self) -> str:
+        return "#e5eaef" if self.dark else "#18222c"
+
+    @property
+    def soft(self) -> str:
+        return "#a9b5c0" if self.dark else "#4d5a67"
+
+    @property
+    def grid(self) -> str:
+        return "#2d3843" if self.dark else "#e3e8ec"
+
+    @property
+    def surface(self) -> str:
+        return "#182027" if self.dark else "#ffffff"
+
+    def colour(self, index: int) -> str:
+        palette = DARK_PALETTE if self.dark else LIGHT_PALETTE
+        return palette[index % len(palette)]
+
+    def shade(self, fraction: float) -> str:
+        """A step of a sequence, 0 first and 1 last, on a scale whose lightness alone tells the order."""
+        position = min(max(fraction, 0.0), 1.0)
+        if self.dark:
+            return Plasma256[110 + round(position * 130)]
+        return Cividis256[round((1 - position) * 190)]
+
+    def dash(self, index: int) -> str:
+        return DASHES[index % len(DASHES)]
+
+    def marker(self, index: int) -> str:
+        return MARKERS[index % len(MARKERS)]
+
+
+def canvas(theme: Theme, x_title: str, y_title: str, *, height: int = 380, **options: Any) -> figure:
+    """An empty figure as wide as its place, with axis titles that name the unit."""
+    plot = figure(sizing_mode="stretch_width", height=height, tools="pan,box_zoom,reset,save", toolbar_location="above", **options)
+    plot.toolbar.logo = None
+    plot.toolbar.autohide = True
+    plot.xaxis.axis_label, plot.yaxis.axis_label = x_title, y_title
+    plot.background_fill_color = plot.border_fill_color = plot.outline_line_color = None
+    plot.min_border_right = 12
+    plot.grid.grid_line_color = theme.grid
+    style_axes(plot, theme)
+    return plot
+
+
+def style_axes(plot: figure, theme: Theme) -> None:
+    for axis in plot.axis:
+        axis.axis_label_text_color = theme.ink
+        axis.axis_label_text_font_style = "normal"
+        axis.axis_label_text_font_size = "13px"
+        axis.major_label_text_color = theme.soft
+        axis.major_label_text_font_size = "12px"
+        axis.axis_line_color = axis.major_tick_line_color = axis.minor_tick_line_color = theme.soft
+
+
+def hover(plot: figure, renderer: GlyphRenderer, *rows: tuple[str, str]) -> None:
+    plot.add_tools(HoverTool(renderers=[renderer], tooltips=list(rows)))
+
+
+def whiskers(plot: figure, source: Any, base: str, lower: str, upper: str, colour: str) -> None:
+    whisker = Whisker(source=source, base=base, lower=lower, upper=upper, line_color=colour, line_width=1.5)
+    for head in (whisker.upper_head, whisker.lower_head):
+        head.line_color, head.size = colour, 6
+    plot.add_layout(whisker)
+
+
+def legend(plot: figure, theme: Theme, entries: list[tuple[str, list[GlyphRenderer]]]) -> None:
+    """Beside the plot, or below it where it is narrow; a click on an entry hides its curve."""
+    if len(entries) < 2:
+        return
+    box = Legend(items=[LegendItem(label=label, renderers=renderers) for label, renderers in entries], click_policy="hide")
+    box.label_text_color, box.label_text_font_size = theme.ink, "12px"
+    box.background_fill_color, box.border_line_color = None, None
+    box.spacing, box.padding = 2, 4
+    if theme.narrow:
+        box.ncols = 2
+    plot.add_layout(box, "below" if theme.narrow else "right")

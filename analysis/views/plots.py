@@ -1,0 +1,115 @@
+"""Bokeh documents as JSON, for static/js/plots.js to embed: one address for each plot."""
+
+import json
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_GET
+
+from analysis import queries
+from analysis.views.selection import chosen_campaigns, chosen_temperature_K
+from campaigns.models import MdRun
+from campaigns.queries import learning_curve
+from campaigns.views import access
+
+
+def _theme(request: HttpRequest) -> Any:
+    from analysis.plots.theme import Theme
+
+    return Theme(dark=request.GET.get("theme") == "dark", narrow=request.GET.get("narrow") == "1")
+
+
+def _document(plot: Any) -> HttpResponse:
+    from bokeh.embed import json_item
+
+    return HttpResponse(json.dumps(json_item(plot)), content_type="application/json")
+
+
+def _nothing(message: str) -> JsonResponse:
+    """No plot, and why; the page shows the sentence in its place."""
+    return JsonResponse({"doc": None, "message": message})
+
+
+@login_required
+@require_GET
+def arrhenius(request: HttpRequest, pk: int) -> HttpResponse:
+    from analysis.plots.arrhenius import arrhenius_figure
+
+    series = queries.by_training_step(queries.judged_models(access.campaign(request, pk).trained_models.all()))
+    if not any(one.temperature_K for one in series):
+        return _nothing("No run has given a diffusion coefficient yet.")
+    return _document(arrhenius_figure(series, _theme(request)))
+
+
+@login_required
+@require_GET
+def against_step(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
+    from analysis.plots.series import series_figure
+
+    titles = {"activation-energy": ("activation_energy", "Ea (eV)", "eV"), "diffusivity": ("diffusivity", "D (cm²/s)", "cm²/s")}
+    if quantity not in titles:
+        raise Http404
+    campaign = access.campaign(request, pk)
+    name, title, unit = titles[quantity]
+    temperature_K = chosen_temperature_K(request, campaign)
+    series = queries.step_series(queries.judged_models(campaign.trained_models.all()), name, temperature_K)
+    if not series:
+        return _nothing("No model has an Arrhenius line yet: it takes at least three diffusive runs.")
+    if name == "diffusivity":
+        title = f"D at {temperature_K:g} K (cm²/s)"
+    return _document(series_figure(series, _theme(request), title, unit, logarithmic=name == "diffusivity"))
+
+
+@login_required
+@require_GET
+def msd(request: HttpRequest, pk: int) -> HttpResponse:
+    from analysis.plots.msd import msd_figure
+
+    found = MdRun.objects.select_related("campaign", "diffusion").filter(campaign__in=access.campaigns(request))
+    run = get_object_or_404(found, pk=pk)
+    curves = queries.msd_curves(run)
+    if not curves:
+        return _nothing("This run has no mean square displacement.")
+    window = run.diffusion.details.get("fit_window_ps") if hasattr(run, "diffusion") else None
+    return _document(msd_figure(curves, _theme(request), tuple(window) if window else None))
+
+
+@login_required
+@require_GET
+def learning(request: HttpRequest, pk: int) -> HttpResponse:
+    from analysis.plots.learning import learning_figure
+
+    model = access.trained_model(request, pk)
+    if not model.learning_curve.file.exists():
+        return _nothing("The file of the learning curve is not there any more.")
+    return _document(learning_figure(learning_curve(model), _theme(request)))
+
+
+@login_required
+@require_GET
+def training_set(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
+    from analysis.plots.training_set import thinned, training_set_figure
+
+    if quantity not in queries.QUANTITIES:
+        raise Http404
+    points = queries.training_set_points(access.campaign(request, pk), quantity)
+    if not len(points.order):
+        return _nothing("No configuration has a label yet.")
+    title = {"energy": "energy (eV/atom)", "force": "largest force (eV/Å)"}[quantity]
+    return _document(training_set_figure(thinned(points), _theme(request), title))
+
+
+@login_required
+@require_GET
+def comparison(request: HttpRequest) -> HttpResponse:
+    from analysis.plots.arrhenius import arrhenius_figure
+
+    campaigns = chosen_campaigns(request)
+    found = queries.last_judged(campaigns)
+    series = [queries.arrhenius_series(found[campaign.pk], campaign.name[:40], marker=index)
+              for index, campaign in enumerate(campaigns) if campaign.pk in found]
+    if not any(one.temperature_K for one in series):
+        return _nothing("None of these campaigns has a diffusion coefficient yet.")
+    return _document(arrhenius_figure(series, _theme(request), extend_to_K=chosen_temperature_K(request)))

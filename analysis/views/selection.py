@@ -1,0 +1,32 @@
+"""Which campaigns and which temperature a page of results was asked for."""
+
+import math
+
+from django.http import HttpRequest
+
+from campaigns.models import Campaign
+from campaigns.views import access
+
+MAX_COMPARED = 50
+ROOM_TEMPERATURE_K = 300.0
+
+
+def chosen_campaigns(request: HttpRequest) -> list[Campaign]:
+    """Those of ?campaign=1&campaign=2 that the user may see, in that order."""
+    wanted = list(dict.fromkeys(int(word) for word in request.GET.getlist("campaign") if word.isdigit() and len(word) < 16))[:MAX_COMPARED]
+    found = access.campaigns(request).in_bulk(wanted)
+    return [found[pk] for pk in wanted if pk in found]
+
+
+def chosen_temperature_K(request: HttpRequest, campaign: Campaign | None = None) -> float:
+    """?temperature_K=..., else the middle evaluation temperature of the campaign, else 300 K."""
+    try:
+        given = float(request.GET.get("temperature_K", ""))
+    except ValueError:
+        given = math.nan
+    if 1 <= given <= 5000:
+        return given
+    if campaign is None:
+        return ROOM_TEMPERATURE_K
+    temperatures = sorted(campaign.settings.evaluation_temperatures_K)
+    return temperatures[len(temperatures) // 2]

@@ -1,0 +1,308 @@
+"""What users type, parsed. The rules of a campaign stand in services and protocol; here is only their way into a form and back."""
+
+import re
+from dataclasses import fields
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.http import QueryDict
+
+from campaigns.engines import labellers
+from campaigns.enums import S0Route
+from campaigns.models import Material
+from campaigns.science.protocol import GROUPS, PRESET_HELP, PRESETS, ProtocolSettings, SettingsError, settings_from_mapping
+from campaigns.services.campaigns import CampaignRequest, CellRequest
+
+UPLOAD_FORMATS = [
+    ("auto", "find out from the file"), ("extxyz", "extended XYZ"), ("deepmd/npy", "deepmd/npy (packed folder)"),
+    ("deepmd/npy/mixed", "deepmd/npy/mixed (packed folder)"), ("deepmd/raw", "deepmd/raw (packed folder)"),
+    ("vasp/outcar", "VASP OUTCAR"), ("vasp/xml", "VASP vasprun.xml"), ("cp2k/output", "CP2K output"),
+    ("qe/pw/output", "Quantum ESPRESSO output"),
+]
+MAX_CELLS = 12
+
+
+class MaterialForm(forms.Form):
+    """A CIF, as a file or as text."""
+
+    cif_file = forms.FileField(required=False, label="CIF file", help_text="At most 1 MB, one structure.")
+    cif_text = forms.CharField(required=False, label="or paste its text", strip=False, max_length=settings.MAX_CIF_BYTES,
+                               widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false"}))
+    name = forms.CharField(required=False, max_length=200, label="Name", help_text="Left empty: the formula.")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors and not cleaned.get("cif_file") and not (cleaned.get("cif_text") or "").strip():
+            self.add_error("cif_file", "Choose a CIF file, or paste the text of one below.")
+        return cleaned
+
+    def cif(self) -> tuple[bytes, str]:
+        """The CIF and its file name."""
+        file = self.cleaned_data.get("cif_file")
+        if file:
+            return file.read(), file.name
+        return self.cleaned_data["cif_text"].encode("utf-8", "replace"), "pasted.cif"
+
+
+class NumbersField(forms.CharField):
+    """Several numbers, separated by commas or blanks, as a tuple of the type that the setting has."""
+
+    def __init__(self, kind: type, **options: Any) -> None:
+        super().__init__(**options)
+        self._kind = kind
+
+    def prepare_value(self, value: Any) -> Any:
+        return value if isinstance(value, str) else ", ".join(f"{item:g}" for item in value or ())
+
+    def to_python(self, value: Any) -> tuple[float, ...]:
+        words = [word for word in re.split(r"[,;\s]+", str(value or "")) if word]
+        try:
+            return tuple(self._kind(word) for word in words)
+        except ValueError as error:
+            what = "whole numbers" if self._kind is int else "numbers"
+            raise forms.ValidationError(f"Give {what}, separated by commas.") from error
+
+
+class ProtocolForm(forms.Form):
+    """Every setting of the protocol, from its own definition: label, unit, help and bounds are not said twice."""
+
+    def __init__(self, preset: str, data: Any = None, initial: dict[str, Any] | None = None) -> None:
+        self.preset = preset if preset in PRESETS else "quick"
+        values = {spec.name: getattr(PRESETS[self.preset], spec.name) for spec in fields(ProtocolSettings)}
+        super().__init__(data, initial=values | (initial or {}))
+        for spec in fields(ProtocolSettings):
+            self.fields[spec.name] = _setting_field(values[spec.name], spec.metadata)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors:
+            try:
+                settings_from_mapping(self.preset, self.changes)
+            except SettingsError as error:
+                for name, problem in error.problems.items():
+                    self.add_error(name, problem[:1].upper() + problem[1:] + ".")
+        return cleaned
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The settings that differ from the preset."""
+        chosen = PRESETS[self.preset]
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in self.cleaned_data.items()
+                if value != getattr(chosen, name)}
+
+    @property
+    def groups(self) -> list[dict[str, Any]]:
+        """For the template: each group with what matters first and the rest, and whether the rest must be open to show an error."""
+        found = []
+        for name, title in GROUPS.items():
+            bound = [(self[spec.name], spec.metadata["key"]) for spec in fields(ProtocolSettings) if spec.metadata["group"] == name]
+            rest = [field for field, is_key in bound if not is_key]
+            found.append({"title": title, "key": [field for field, is_key in bound if is_key], "rest": rest,
+                          "open": any(field.errors for field in rest)})
+        return found
+
+
+def _setting_field(value: Any, metadata: Any) -> forms.Field:
+    bounds = {"min_value": metadata["low"], "max_value": metadata["high"]}
+    if metadata["choices"]:
+        field: forms.Field = forms.ChoiceField(choices=[(choice, choice) for choice in metadata["choices"]])
+    elif isinstance(value, bool):
+        field = forms.BooleanField(required=False)
+    elif isinstance(value, tuple):
+        field = NumbersField(type(value[0]))
+    elif isinstance(value, int):
+        field = forms.IntegerField(**bounds)
+    else:
+        field = forms.FloatField(**bounds)
+        field.widget.attrs["step"] = "any"
+    return described(field, metadata["label"], metadata["unit"], metadata["help"])
+
+
+def described(field: forms.Field, label: str, unit: str, explanation: str) -> forms.Field:
+    """A field with its unit, and the text that stands behind its (?)."""
+    field.label, field.unit, field.explanation = label, unit, explanation
+    return field
+
+
+class CellForm(forms.Form):
+    """One supercell of one material."""
+
+    material = forms.ModelChoiceField(queryset=Material.objects.none(), label="Material", error_messages={
+        "invalid_choice": "This material does not exist (any more)."})
+    a = forms.IntegerField(min_value=1, max_value=10, initial=1, label="a")
+    b = forms.IntegerField(min_value=1, max_value=10, initial=1, label="b")
+    c = forms.IntegerField(min_value=1, max_value=10, initial=1, label="c")
+    for_training = forms.BooleanField(required=False, label="train on it")
+    for_evaluation = forms.BooleanField(required=False, label="evaluate D in it")
+    candidate = forms.IntegerField(min_value=0, max_value=99, initial=0, label="Ordering")
+
+    def __init__(self, materials: Any, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.fields["material"].queryset = materials
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors and not cleaned["for_training"] and not cleaned["for_evaluation"]:
+            raise forms.ValidationError("Tick what this cell is for, or remove it.")
+        return cleaned
+
+    @property
+    def n_atoms(self) -> int:
+        return round(self.cleaned_data["material"].n_atoms * self.cleaned_data["a"] * self.cleaned_data["b"] * self.cleaned_data["c"])
+
+    def request(self) -> CellRequest:
+        found = self.cleaned_data
+        return CellRequest(found["material"].pk, (found["a"], found["b"], found["c"]), found["for_training"], found["for_evaluation"],
+                           found["candidate"])
+
+
+class LabellerOptionsForm(forms.Form):
+    """The options of one reference method, as its module describes them.
+
+    Whole potential files have no place in a form: they are given in a settings file.
+    """
+
+    prefix = "labeller"
+
+    def __init__(self, labeller: str, data: Any = None, initial: dict[str, Any] | None = None) -> None:
+        super().__init__(data, initial=initial)
+        options = labellers.module(labeller).OPTIONS if labeller in labellers.MODULES else ()
+        for option in options:
+            if option.name == "files":
+                continue
+            field = _option_field(option)
+            self.fields[option.name] = described(field, option.name.replace("_", " ").capitalize(), option.unit, option.help)
+
+    def values(self) -> dict[str, Any]:
+        """What was given; an option left empty keeps its default."""
+        return {name: value for name, value in self.cleaned_data.items() if value not in ("", None, [], {})}
+
+
+def _option_field(option: labellers.Option) -> forms.Field:
+    if option.kind == "choice":
+        return forms.ChoiceField(choices=[(choice, choice) for choice in option.choices], initial=option.default, required=False)
+    if option.kind == "number":
+        return forms.FloatField(initial=option.default, required=False, widget=forms.NumberInput(attrs={"step": "any"}))
+    if option.kind == "lines":
+        return LinesField(initial=option.default, required=False)
+    if option.kind == "mapping":
+        return MappingField(initial=option.default, required=False)
+    return forms.CharField(initial=option.default, required=False, max_length=1000)
+
+
+class LinesField(forms.CharField):
+    """A list of texts, one a line."""
+
+    widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false"})
+
+    def prepare_value(self, value: Any) -> Any:
+        return value if isinstance(value, str) else "\n".join(value or ())
+
+    def to_python(self, value: Any) -> list[str]:
+        return [line.strip() for line in str(value or "").splitlines() if line.strip()]
+
+
+class MappingField(forms.CharField):
+    """Numbers by name, separated by commas or line ends: `Li 1, O -2`."""
+
+    widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "placeholder": "Li 1, O -2"})
+
+    def prepare_value(self, value: Any) -> Any:
+        return value if isinstance(value, str) else "\n".join(f"{name} {number:g}" for name, number in (value or {}).items())
+
+    def to_python(self, value: Any) -> dict[str, float]:
+        found = {}
+        for line in re.split(r"[\n,;]+", str(value or "")):
+            words = re.split(r"[\s:=]+", line.strip())
+            if words == [""]:
+                continue
+            try:
+                name, number = words
+                found[name] = float(number)
+            except ValueError as error:
+                raise forms.ValidationError(f"“{line.strip()}” is not a name and a number, such as “Li 1”.") from error
+        return found
+
+
+class CampaignForm(forms.Form):
+    """The parts of a campaign that are neither cells nor settings."""
+
+    name = forms.CharField(max_length=200, label="Name of the campaign")
+    labeller = forms.ChoiceField(label="Reference method")
+    s0_route = forms.ChoiceField(choices=S0Route.choices, initial=S0Route.FPMD, widget=forms.RadioSelect, label="Where S0 comes from")
+    s0_upload = forms.CharField(required=False, widget=forms.HiddenInput)
+    s0_upload_format = forms.ChoiceField(choices=UPLOAD_FORMATS, initial="auto", required=False, label="Format")
+    preset = forms.ChoiceField(choices=[(name, name) for name in PRESETS], initial="quick", widget=forms.RadioSelect, label="Preset")
+    mobile_ion = forms.CharField(required=False, max_length=3, label="Mobile ion", help_text="Left empty: as proposed for the material.")
+    seed = forms.IntegerField(min_value=1, max_value=2**31 - 1, initial=1, label="Seed", help_text="The same seed gives the same campaign.")
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.fields["labeller"].choices = [(name, labellers.module(name).TITLE) for name in labellers.MODULES]
+        self.fields["labeller"].initial = "chgnet"
+
+    @property
+    def preset_choices(self) -> list[dict[str, Any]]:
+        chosen = self["preset"].value()
+        return [{"name": name, "help": text, "checked": name == chosen} for name, text in PRESET_HELP.items()]
+
+
+class CampaignSetup:
+    """The whole page: campaign, cells, options of the reference method, protocol settings; read from one POST."""
+
+    def __init__(self, materials: Any, data: QueryDict | None = None, initial: dict[str, Any] | None = None) -> None:
+        initial = initial or {}
+        self.materials = materials
+        self.campaign = CampaignForm(data, initial=initial.get("campaign"))
+        preset, labeller = self.campaign["preset"].value() or "quick", self.campaign["labeller"].value() or "chgnet"
+        self.protocol = ProtocolForm(preset, data, initial.get("protocol"))
+        self.options = LabellerOptionsForm(labeller, data, initial.get("options"))
+        if data is None:
+            self.cells = [CellForm(materials, prefix=f"cell-{index}", initial=cell) for index, cell in enumerate(initial.get("cells", []))]
+        else:
+            self.cells = [CellForm(materials, data, prefix=f"cell-{index}") for index in cell_indices(data)]
+        self.cells_error = ""
+
+    def is_valid(self) -> bool:
+        parts = [form.is_valid() for form in (self.campaign, self.protocol, self.options, *self.cells)]  # all, so that all errors show
+        if not self.cells:
+            self.cells_error = "Choose a material and at least one cell."
+        return all(parts) and bool(self.cells)
+
+    def request(self) -> CampaignRequest:
+        found = self.campaign.cleaned_data
+        return CampaignRequest(
+            name=found["name"], cells=[form.request() for form in self.cells], labeller=found["labeller"],
+            labeller_options=self.options.values(), preset=found["preset"], changes=self.protocol.changes, s0_route=found["s0_route"],
+            s0_upload=found["s0_upload"], s0_upload_format=found["s0_upload_format"] or "auto", mobile_ion=found["mobile_ion"],
+            seed=found["seed"])
+
+    def n_atoms(self, purpose: str) -> list[int]:
+        return [form.n_atoms for form in self.cells if form.cleaned_data[purpose]]
+
+    def elements(self) -> list[str]:
+        return sorted({symbol for form in self.cells for symbol in form.cleaned_data["material"].facts["elements"]})
+
+    def add_problems(self, problems: dict[str, str], message: str) -> None:
+        """Put what a service refused at the fields it names; what names no field stands above the form."""
+        placed = False
+        for name, problem in problems.items():
+            text = problem[:1].upper() + problem[1:]
+            if name == "cells":
+                self.cells_error = text
+            elif name in self.campaign.fields:
+                self.campaign.add_error(name, text)
+            elif name in self.protocol.fields:
+                self.protocol.add_error(name, text)
+            else:
+                continue
+            placed = True
+        if not placed:
+            self.campaign.add_error(None, message)
+
+
+def cell_indices(data: Any) -> list[int]:
+    """Which rows of cells were sent: a row that was removed leaves a gap."""
+    found = {int(match[1]) for key in data if (match := re.fullmatch(r"cell-(\d{1,3})-material", key))}
+    return sorted(found)[:MAX_CELLS]

@@ -1,0 +1,159 @@
+"""How values look on a page: formulae, numbers with units and errors, durations, badges, help."""
+
+import math
+import re
+from typing import Any
+
+from django import template
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import slugify
+
+from campaigns.enums import CampaignState, RunOutcome, StageState, Verdict
+from campaigns.templatetags.glossary import GLOSSARY
+
+register = template.Library()
+
+DASH = "–"
+# Words of every state, verdict and decision, by how they are to be taken.
+TONES = {
+    CampaignState.RUNNING: "run", CampaignState.CONVERGED: "good", CampaignState.NOT_CONVERGED: "warn", CampaignState.FAILED: "bad",
+    CampaignState.PAUSED: "warn", StageState.DONE: "good", Verdict.KEPT: "good", Verdict.REJECTED: "warn", Verdict.UNLABELLED: "bad",
+    RunOutcome.COMPLETED: "good", RunOutcome.MIN_DISTANCE: "bad", RunOutcome.BLOWN_UP: "bad",
+    "diffusive": "good", "bounded": "warn", "subdiffusive": "warn", "too_short": "warn", "ballistic": "warn", "drifting": "warn",
+    "melted": "bad", "stationary": "good", "moving": "warn", "undecided": "",
+}
+
+
+@register.filter
+def formula(text: Any) -> SafeString:
+    """Li10GeP2S12 with subscripts; partial counts such as Li20.4 too."""
+    pieces = re.split(r"(?<=[A-Za-z)\]])(\d+(?:\.\d+)?)", str(text))
+    return format_html_join("", "{}", ((_subscript(piece) if index % 2 else piece,) for index, piece in enumerate(pieces)))
+
+
+def _subscript(count: str) -> SafeString | str:
+    return "" if count == "1" else format_html("<sub>{}</sub>", count)
+
+
+@register.filter
+def sig(value: float | None, digits: int = 3) -> SafeString | str:
+    """`digits` significant figures; very small and very large numbers as a power of ten."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    if value == 0:
+        return "0"
+    exponent = math.floor(math.log10(abs(value)))
+    if exponent < -3 or exponent > 5:
+        return _scientific(f"{value / 10**exponent:.{digits - 1}f}", exponent)
+    rounded = f"{value:.{max(digits - 1 - exponent, 0)}f}"
+    return rounded.replace("-", "−")
+
+
+def _scientific(mantissa: str, exponent: int) -> SafeString:
+    return format_html("{} × 10<sup>{}</sup>", mantissa.replace("-", "−"), str(exponent).replace("-", "−"))
+
+
+@register.simple_tag
+def measured(value: float | None, error: float | None = None, unit: str = "") -> SafeString | str:
+    """A value with its error, both rounded where the error's second figure stands: 0.214 ± 0.018 eV."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    if not error or not math.isfinite(error):
+        return format_html("{} {}", sig(value), unit) if unit else sig(value)
+    exponent = math.floor(math.log10(max(abs(value), abs(error))))
+    scale = 10.0**exponent if exponent < -3 or exponent > 5 else 1.0
+    decimals = min(max(1 - math.floor(math.log10(error / scale)), 0), 8)
+    text = f"{value / scale:.{decimals}f} ± {error / scale:.{decimals}f}".replace("-", "−")
+    if scale != 1.0:
+        power = str(exponent).replace("-", "−")
+        return format_html("({}) × 10<sup>{}</sup> {}", text, power, unit)
+    return format_html("{} {}", text, unit)
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """45 s, 3 min, 2 h 05 min, 3 d 4 h."""
+    if seconds is None or not math.isfinite(seconds):
+        return DASH
+    whole = round(seconds)
+    if whole < 1:
+        return f"{seconds:.1f} s"
+    if whole < 90:
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes // 1440} d {minutes % 1440 // 60} h"
+
+
+@register.filter
+def megabytes(n_bytes: int | None) -> str:
+    if n_bytes is None:
+        return DASH
+    for limit, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if n_bytes >= limit:
+            return f"{n_bytes / limit:.1f} {unit}"
+    return f"{n_bytes} bytes"
+
+
+@register.filter
+def percent(fraction: float | None) -> str:
+    return DASH if fraction is None else f"{100 * fraction:.0f} %"
+
+
+@register.filter
+def percent_fine(fraction: float) -> str:
+    """An occupancy: 69.1 %, and 100 % without decimals."""
+    return f"{100 * fraction:.1f}".removesuffix(".0") + " %"
+
+
+@register.filter
+def joined(values: Any) -> str:
+    """A list of settings as one reads it: 300, 600, 900."""
+    if isinstance(values, list | tuple):
+        return ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values)
+    if isinstance(values, bool):
+        return "yes" if values else "no"
+    return f"{values:g}" if isinstance(values, float) else str(values)
+
+
+@register.filter
+def times(values: Any) -> str:
+    return " × ".join(str(value) for value in values)
+
+
+@register.simple_tag
+def badge(value: str, words: str = "") -> SafeString:
+    """A state or verdict: its word, a shape and a colour (never the colour alone)."""
+    tone = TONES.get(value, "")
+    text = words or str(value).replace("_", " ")
+    return format_html('<span class="badge{}">{}</span>', f" badge-{tone}" if tone else "", text)
+
+
+@register.inclusion_tag("partials/help.html", name="help")
+def help_text(term: str, text: str = "") -> dict[str, str]:
+    """The (?) beside a term: from the glossary, or with a text of its own."""
+    return {"term": term, "text": text or GLOSSARY[term]}
+
+
+@register.inclusion_tag("partials/plot.html")
+def plot(url: str, label: str, size: str = "") -> dict[str, str]:
+    """A plot that is drawn when it comes into sight; `label` is what a screen reader says."""
+    return {"url": url, "label": label, "size": size, "id": "plot-" + slugify(url)}
+
+
+@register.inclusion_tag("partials/structure.html")
+def structure(url: str, label: str, key: str) -> dict[str, str]:
+    return {"url": url, "label": label, "key": key}
+
+
+@register.simple_tag(takes_context=True)
+def query_with(context: template.Context, **changes: Any) -> SafeString:
+    """This page's query string with some values changed: for filters, sorting and pages."""
+    query = context["request"].GET.copy()
+    for name, value in changes.items():
+        query.pop(name, None) if value in ("", None) else query.__setitem__(name, str(value))
+    return mark_safe("?" + query.urlencode().replace("&", "&amp;"))  # noqa: S308 - urlencode quotes every value

@@ -1,0 +1,197 @@
+"""A campaign's pages: list, overview with its live parts, models, stages, settings; and what can be done with it."""
+
+from dataclasses import fields
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import OuterRef, Prefetch, Subquery
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from campaigns import queries
+from campaigns.enums import CampaignState, StageKind, StageState
+from campaigns.models import Campaign, Cell, TrainedModel
+from campaigns.science.protocol import GROUPS, PRESETS, ProtocolSettings
+from campaigns.services import campaigns as services
+from campaigns.views import access, fragments, pictures, refusals
+
+PER_PAGE = 25
+STAGES_PER_PAGE = 100
+# What can be done with a campaign in each state.
+ACTIONS = {
+    CampaignState.DRAFT: ("start", "delete"),
+    CampaignState.RUNNING: ("pause", "cancel"),
+    CampaignState.PAUSED: ("resume", "cancel"),
+    CampaignState.FAILED: ("retry", "cancel", "delete"),
+}
+VERBS = {
+    "start": (services.start, "The campaign is started."),
+    "pause": (services.pause, "The campaign is paused; it goes on from its checkpoints when you resume it."),
+    "resume": (services.resume, "The campaign goes on."),
+    "cancel": (services.cancel, "The campaign is cancelled. What was computed stays."),
+    "retry": (services.retry, "The failed stages are tried again."),
+    "delete": (services.delete, "The campaign and its files are deleted."),
+}
+# What to do next, by state, where the campaign itself has not said.
+NEXT = {
+    CampaignState.DRAFT: "Nothing runs yet. Look at the settings once more, then start it.",
+    CampaignState.PAUSED: "Nothing runs. Resume it, and it goes on from its last checkpoints.",
+    CampaignState.CONVERGED: "D(T) no longer moves with further training. The results tab has D, Eₐ and their errors.",
+    CampaignState.NOT_CONVERGED: "All loops are used up and D(T) still moves. See the results for what moved; a campaign with more loops, "
+                                 "a larger S0 or longer evaluation runs may settle it.",
+    CampaignState.FAILED: "Mend what the reason names, then retry: finished stages are kept.",
+    CampaignState.CANCELLED: "It will not go on. What was computed can be looked at.",
+}
+
+
+def actions(campaign: Campaign) -> tuple[str, ...]:
+    return ACTIONS.get(campaign.state, ("delete",))
+
+
+@login_required
+@require_GET
+def campaign_list(request: HttpRequest) -> HttpResponse:
+    last = TrainedModel.objects.filter(campaign=OuterRef("pk"), arrhenius__activation_energy_eV__isnull=False).order_by("-loop", "-step")
+    found = access.campaigns(request).annotate(
+        activation_energy_eV=Subquery(last.values("arrhenius__activation_energy_eV")[:1]),
+        activation_energy_error_eV=Subquery(last.values("arrhenius__activation_energy_error_eV")[:1]),
+    ).prefetch_related(Prefetch("cells", Cell.objects.select_related("material").defer("material__cif", "material__facts")))
+    state = request.GET.get("state", "")
+    if state in CampaignState.values:
+        found = found.filter(state=state)
+    page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+    for campaign in page:
+        campaign.material_formulas = list(dict.fromkeys(cell.material.reduced_formula for cell in campaign.cells.all()))
+        campaign.position = position(campaign)
+    context = {"section": "campaigns", "page": page, "ticked": {int(word) for word in request.GET.getlist("campaign") if word.isdigit()},
+               "states": CampaignState.choices, "state": state,
+               "any_running": any(campaign.state == CampaignState.RUNNING for campaign in page)}
+    if request.htmx and request.GET.get("part") == "rows":
+        return fragments.live(request, "campaigns/_rows.html", context, ended=not context["any_running"])
+    return render(request, "campaigns/list.html", context)
+
+
+def position(campaign: Campaign) -> str:
+    """Where it stands, from its own row: a list of campaigns reads no stage."""
+    if not campaign.loop:
+        return "" if campaign.state == CampaignState.DRAFT else "starting set"
+    return f"loop {campaign.loop}, step {campaign.step} of {len(campaign.settings.ramp_temperatures_K)}"
+
+
+def page_context(campaign: Campaign, tab: str) -> dict[str, Any]:
+    """What the head of every tab shows."""
+    return {"section": "campaigns", "campaign": campaign, "tab": tab, "ended": campaign.state != CampaignState.RUNNING, "seen": "",
+            **_status(campaign)}
+
+
+def _materials(campaign: Campaign) -> list[Cell]:
+    return list(campaign.cells.select_related("material", "structure").defer("material__cif", "material__facts"))
+
+
+@login_required
+@require_GET
+def overview(request: HttpRequest, pk: int) -> HttpResponse:
+    campaign = access.campaign(request, pk)
+    context = page_context(campaign, "overview") | {"cells": _materials(campaign)}
+    for part in PARTS.values():
+        context |= part(campaign)
+    return render(request, "campaigns/overview.html", context)
+
+
+def _status(campaign: Campaign) -> dict[str, Any]:
+    return {"actions": actions(campaign), "next_step": NEXT.get(campaign.state, "")}
+
+
+def _running(campaign: Campaign) -> dict[str, Any]:
+    progress = queries.campaign_progress(campaign)
+    waiting = campaign.stages.filter(state=StageState.PENDING).order_by("id").values("kind", "message", "tries")[:20]
+    return {"progress": progress, "waiting": [{**row, "label": StageKind(row["kind"]).label} for row in waiting],
+            "running": [(stage, queries.stage_progress(stage), queries.stage_log_tail(stage, 8)) for stage in progress.stages]}
+
+
+def _ramp(campaign: Campaign) -> dict[str, Any]:
+    loops: dict[int, list[queries.RampStep]] = {}
+    for step in queries.ramp(campaign):
+        loops.setdefault(step.loop, []).append(step)
+    starting_set = campaign.training_sets.filter(loop=0).first()
+    return {"loops": loops, "starting_set": starting_set}
+
+
+# The parts of the overview that are live, each with its own rhythm.
+PARTS = {"status": _status, "running": _running, "ramp": _ramp}
+
+
+@login_required
+@require_GET
+def live(request: HttpRequest, pk: int, part: str) -> HttpResponse:
+    if part not in PARTS:
+        raise Http404
+    campaign = access.campaign(request, pk)
+    ended = campaign.state != CampaignState.RUNNING
+    return fragments.live(request, f"campaigns/_{part}.html", {"campaign": campaign} | PARTS[part](campaign), ended=ended)
+
+
+@login_required
+@require_POST
+def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+    campaign = access.campaign(request, pk)
+    service, done = VERBS[verb]
+    with refusals.as_message(request):
+        service(campaign)
+        messages.success(request, done)
+        if verb == "delete":
+            return redirect("campaign-list")
+    return redirect("campaign-overview", pk)
+
+
+@login_required
+@require_GET
+def models(request: HttpRequest, pk: int) -> HttpResponse:
+    campaign = access.campaign(request, pk)
+    found = campaign.trained_models.select_related("arrhenius", "frozen").order_by("-loop", "-step", "-repeat")
+    page = Paginator(found, STAGES_PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "campaigns/models.html", page_context(campaign, "models") | {"page": page})
+
+
+@login_required
+@require_GET
+def stages(request: HttpRequest, pk: int) -> HttpResponse:
+    campaign = access.campaign(request, pk)
+    found = campaign.stages.select_related("cell__material").defer("cell__material__cif", "cell__material__facts").order_by("-id")
+    kind, state = request.GET.get("kind", ""), request.GET.get("state", "")
+    if kind in StageKind.values:
+        found = found.filter(kind=kind)
+    if state in StageState.values:
+        found = found.filter(state=state)
+    page = Paginator(found, STAGES_PER_PAGE).get_page(request.GET.get("page"))
+    ledger = queries.cost_ledger(campaign)
+    total = {"stages": sum(row.n_stages for row in ledger), "labels": sum(row.labels for row in ledger),
+             "seconds": sum(row.seconds for row in ledger), "startup_seconds": sum(row.startup_seconds for row in ledger)}
+    context = {"page": page, "kinds": StageKind.choices, "states": StageState.choices, "kind": kind, "state": state,
+               "ledger": ledger, "ledger_total": total}
+    return render(request, "campaigns/stages.html", page_context(campaign, "stages") | context)
+
+
+@login_required
+@require_GET
+def settings(request: HttpRequest, pk: int) -> HttpResponse:
+    campaign = access.campaign(request, pk)
+    chosen, preset = campaign.settings, PRESETS[campaign.preset]
+    groups = [{"title": title, "rows": [
+        {**spec.metadata, "value": getattr(chosen, spec.name), "changed": getattr(chosen, spec.name) != getattr(preset, spec.name),
+         "preset_value": getattr(preset, spec.name)}
+        for spec in fields(ProtocolSettings) if spec.metadata["group"] == name]} for name, title in GROUPS.items()]
+    context = page_context(campaign, "settings") | {"groups": groups, "cells": _materials(campaign)}
+    return render(request, "campaigns/settings.html", context)
+
+
+@login_required
+@require_GET
+def cell_structure(request: HttpRequest, pk: int) -> HttpResponse:
+    cell = access.cell(request, pk)
+    if cell.structure is None:
+        return JsonResponse({"message": "The cell has not been ordered yet."}, status=404)
+    return JsonResponse(pictures.of_cell(cell))

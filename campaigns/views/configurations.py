@@ -1,0 +1,89 @@
+"""The training set: every configuration with its verdict, filtered, sorted and paged; one configuration; the set as extended XYZ."""
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import Count, F, QuerySet
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from campaigns.enums import CleaningRule, FrameSource, Verdict
+from campaigns.models import Campaign, Frame
+from campaigns.views import access, exports, pictures
+from campaigns.views.campaigns import page_context
+
+PER_PAGE = 100
+SORTABLE = ("id", "temperature_K", "energy_eV_atom", "max_force_eV_A", "min_distance_A", "model_force_rmse_eV_A", "number")
+FILTERS = {"verdict": Verdict.values, "rule": [rule for rule in CleaningRule.values if rule], "source": FrameSource.values}
+
+
+def filtered(request: HttpRequest, campaign: Campaign) -> tuple[QuerySet[Frame], dict[str, str]]:
+    """The configurations that the query string asks for, and what it asked; unknown values are ignored."""
+    found, chosen = campaign.frames.all(), {}
+    for name, values in FILTERS.items():
+        if request.GET.get(name) in values:
+            chosen[name] = request.GET[name]
+    for name in ("loop", "step"):
+        if request.GET.get(name, "").isdigit() and len(request.GET[name]) < 6:
+            chosen[name] = request.GET[name]
+    return found.filter(**chosen), chosen
+
+
+def _sorted(request: HttpRequest, found: QuerySet[Frame]) -> tuple[QuerySet[Frame], str]:
+    key = request.GET.get("sort", "id")
+    name = key.removeprefix("-")
+    if name not in SORTABLE:
+        return found.order_by("id"), "id"
+    column = F(name)
+    order = column.desc(nulls_last=True) if key.startswith("-") else column.asc(nulls_last=True)
+    return found.order_by(order, "id"), key
+
+
+@login_required
+@require_GET
+def training_set(request: HttpRequest, pk: int) -> HttpResponse:
+    campaign = access.campaign(request, pk)
+    found, chosen = filtered(request, campaign)
+    rows, key = _sorted(request, found)
+    page = Paginator(rows.defer("message"), PER_PAGE).get_page(request.GET.get("page"))
+    sets = list(campaign.training_sets.all())
+    context: dict[str, Any] = {
+        "page": page, "chosen": chosen, "sort": key, "verdicts": Verdict.choices, "sources": FrameSource.choices,
+        "rules": [choice for choice in CleaningRule.choices if choice[0]], "sets": sets, "last_set": sets[-1] if sets else None,
+        "counts": {row["verdict"]: row["n"] for row in campaign.frames.order_by().values("verdict").annotate(n=Count("id"))},
+    }
+    return render(request, "campaigns/training_set.html", page_context(campaign, "training-set") | context)
+
+
+@login_required
+@require_GET
+def training_set_download(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+    """What the filter leaves, as extended XYZ; configurations without a label are left out."""
+    campaign = access.campaign(request, pk)
+    found, _ = filtered(request, campaign)
+    labelled = found.exclude(verdict=Verdict.UNLABELLED).select_related("artefact").order_by("artefact_id", "row")
+    return StreamingHttpResponse(exports.extended_xyz(labelled), content_type="chemical/x-xyz", headers={
+        "Content-Disposition": f'attachment; filename="campaign-{campaign.pk}-configurations.extxyz"'})
+
+
+@login_required
+@require_GET
+def configuration(request: HttpRequest, pk: int) -> HttpResponse:
+    frame = access.frame(request, pk)
+    return render(request, "campaigns/configuration.html", page_context(frame.campaign, "training-set") | {"frame": frame})
+
+
+@login_required
+@require_GET
+def configuration_structure(request: HttpRequest, pk: int) -> HttpResponse:
+    return JsonResponse(pictures.of_frame(access.frame(request, pk)))
+
+
+@login_required
+@require_GET
+def configuration_download(request: HttpRequest, pk: int) -> HttpResponse:
+    frame = access.frame(request, pk)
+    return HttpResponse("".join(exports.extended_xyz([frame])), content_type="chemical/x-xyz", headers={
+        "Content-Disposition": f'attachment; filename="configuration-{frame.pk}.extxyz"'})

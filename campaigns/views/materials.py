@@ -1,0 +1,93 @@
+"""Materials: list, upload, page, picture, examples."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import Count, Q
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from campaigns.forms import MaterialForm
+from campaigns.models import Material
+from campaigns.services import materials
+from campaigns.views import pictures, refusals, uploads
+
+PER_PAGE = 50
+
+
+@login_required
+@require_GET
+def material_list(request: HttpRequest) -> HttpResponse:
+    found = Material.objects.visible_to(request.user).defer("cif", "facts").annotate(n_campaigns=Count("cells__campaign", distinct=True))
+    words = request.GET.get("q", "").strip()
+    if words:
+        found = found.filter(Q(name__icontains=words) | Q(formula__icontains=words) | Q(reduced_formula__icontains=words))
+    page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "materials/list.html", {"section": "materials", "page": page, "words": words, "examples": materials.EXAMPLES})
+
+
+@uploads.at_most(settings.MAX_CIF_BYTES)
+@login_required
+@require_http_methods(["GET", "POST"])
+def material_new(request: HttpRequest) -> HttpResponse:
+    form = MaterialForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        with refusals.as_form_error(form):
+            cif, filename = form.cif()
+            material = materials.create_material(request.user, cif, filename, form.cleaned_data["name"])
+            return redirect("material-page", material.pk)
+    status = 422 if request.method == "POST" else 200
+    context = {"section": "materials", "form": form, "examples": materials.EXAMPLES}
+    return render(request, "materials/new.html", context, status=status)
+
+
+@login_required
+@require_POST
+def material_example(request: HttpRequest, slug: str) -> HttpResponse:
+    if slug not in materials.EXAMPLES:
+        raise Http404
+    with refusals.as_message(request):
+        return redirect("material-page", materials.create_example(request.user, slug).pk)
+    return redirect("material-list")
+
+
+def visible_material(request: HttpRequest, pk: int) -> Material:
+    return get_object_or_404(Material.objects.visible_to(request.user), pk=pk)
+
+
+@login_required
+@require_GET
+def material_page(request: HttpRequest, pk: int) -> HttpResponse:
+    material = visible_material(request, pk)
+    campaigns = material.cells.values("campaign_id", "campaign__name", "campaign__state").distinct()
+    context = {"section": "materials", "material": material, "facts": material.facts, "campaigns": campaigns}
+    return render(request, "materials/page.html", context)
+
+
+@login_required
+@require_GET
+def material_structure(request: HttpRequest, pk: int) -> HttpResponse:
+    return JsonResponse(pictures.of_material(visible_material(request, pk)))
+
+
+@login_required
+@require_GET
+def material_cif(request: HttpRequest, pk: int) -> HttpResponse:
+    material = visible_material(request, pk)
+    return HttpResponse(material.cif, content_type="chemical/x-cif", headers={
+        "Content-Disposition": f'attachment; filename="material-{material.pk}.cif"'})
+
+
+@login_required
+@require_POST
+def material_delete(request: HttpRequest, pk: int) -> HttpResponse:
+    material = visible_material(request, pk)
+    name, page = material.name, reverse("material-page", args=[pk])
+    with refusals.as_message(request):
+        materials.delete_material(material)
+        messages.success(request, f"{name} is deleted.")
+        page = reverse("material-list")
+    return redirect(page)

@@ -1,0 +1,40 @@
+"""One trained model: what it was trained on, how well, and its files."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from campaigns.models import TrainedModel
+from campaigns.views import access
+from campaigns.views.campaigns import page_context
+from campaigns.views.stages import attachment
+
+# Files of a model by their name in the address, with what they are for.
+FILES = {
+    "frozen": "frozen model, for LAMMPS (pair_style deepmd) and dp test",
+    "compressed": "compressed model: the same, faster",
+    "input_json": "training input of DeePMD-kit",
+    "learning_curve": "learning curve (lcurve.out)",
+}
+
+
+@login_required
+@require_GET
+def model_page(request: HttpRequest, pk: int) -> HttpResponse:
+    model = access.trained_model(request, pk)
+    runs = model.md_runs.select_related("cell__material", "stage", "diffusion").defer("cell__material__cif", "cell__material__facts")
+    files = [(name, text, getattr(model, name)) for name, text in FILES.items() if getattr(model, name)]
+    context = {"model": model, "runs": runs, "files": files, "launches": model.launches.select_related("cell__material")}
+    return render(request, "campaigns/model.html", page_context(model.campaign, "models") | context)
+
+
+@login_required
+@require_GET
+def model_file(request: HttpRequest, pk: int, name: str) -> FileResponse:
+    model: TrainedModel = access.trained_model(request, pk)
+    artefact = getattr(model, name) if name in FILES else None
+    if artefact is None:
+        raise Http404
+    suffix = "".join(artefact.file.suffixes)
+    return attachment(artefact.file, f"campaign-{model.campaign_id}-model-{model.loop}.{model.step}-{name}{suffix}")

@@ -1,0 +1,128 @@
+"""Setting up a campaign: one page, with parts that htmx exchanges while one chooses, and an estimate that follows."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from campaigns.forms import CampaignSetup, CellForm, LabellerOptionsForm, ProtocolForm, cell_indices
+from campaigns.models import Material
+from campaigns.science.protocol import SettingsError
+from campaigns.services import campaigns, data_sets, estimates
+from campaigns.services.errors import ServiceError
+from campaigns.views import uploads
+
+
+def _materials(request: HttpRequest) -> Any:
+    return Material.objects.visible_to(request.user).defer("cif")
+
+
+def _chosen(request: HttpRequest) -> Material | None:
+    wanted = request.GET.get("material", "")
+    return _materials(request).filter(pk=wanted).first() if wanted.isdigit() else None
+
+
+def proposed_cells(material: Material) -> list[dict[str, Any]]:
+    """Rows for the form: one where the training cell and the evaluation cell are the same, else two."""
+    proposals = material.facts.get("proposed_cells") or {}
+    rows: dict[tuple[int, ...], dict[str, Any]] = {}
+    for purpose in ("training", "evaluation"):
+        proposal = proposals.get(purpose) or {"supercell": [1, 1, 1], "reason": ""}
+        a, b, c = proposal["supercell"]
+        row = rows.setdefault((a, b, c), {"material": material.pk, "a": a, "b": b, "c": c, "candidate": 0})
+        row[f"for_{purpose}"] = True
+    return list(rows.values())
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def campaign_new(request: HttpRequest) -> HttpResponse:
+    if request.method == "POST":
+        return _create(request)
+    material = _chosen(request)
+    initial = {"cells": proposed_cells(material), "campaign": {"name": f"{material.name}, quick"}} if material else {}
+    return _page(request, CampaignSetup(_materials(request), initial=initial), material)
+
+
+def _create(request: HttpRequest) -> HttpResponse:
+    setup = CampaignSetup(_materials(request), request.POST)
+    if setup.is_valid():
+        try:
+            return redirect("campaign-overview", campaigns.create(request.user, setup.request()).pk)
+        except ServiceError as error:
+            setup.add_problems(error.fields, str(error))
+    first = setup.cells[0].cleaned_data.get("material") if setup.cells else None
+    return _page(request, setup, first, status=422)
+
+
+def _page(request: HttpRequest, setup: CampaignSetup, material: Material | None, status: int = 200) -> HttpResponse:
+    context = {"section": "campaigns", "setup": setup, "material": material, "materials": _materials(request),
+               "max_data_set_bytes": settings.MAX_DATA_SET_BYTES}
+    return render(request, "campaigns/new.html", context, status=status)
+
+
+@login_required
+@require_GET
+def cells(request: HttpRequest) -> HttpResponse:
+    """The cells that are proposed for a material."""
+    material = _chosen(request)
+    setup = CampaignSetup(_materials(request), initial={"cells": proposed_cells(material) if material else []})
+    return render(request, "campaigns/_cells.html", {"setup": setup, "material": material})
+
+
+@login_required
+@require_GET
+def one_more_cell(request: HttpRequest) -> HttpResponse:
+    """An empty row below those that the form has."""
+    index = max(cell_indices(request.GET), default=-1) + 1
+    initial = {"material": request.GET.get("material"), "for_training": True}
+    return render(request, "campaigns/_cell.html", {"cell": CellForm(_materials(request), prefix=f"cell-{index}", initial=initial)})
+
+
+@login_required
+@require_GET
+def labeller_options(request: HttpRequest) -> HttpResponse:
+    return render(request, "campaigns/_labeller_options.html", {"options": LabellerOptionsForm(request.GET.get("labeller", ""))})
+
+
+@login_required
+@require_GET
+def preset_settings(request: HttpRequest) -> HttpResponse:
+    return render(request, "campaigns/_protocol.html", {"protocol": ProtocolForm(request.GET.get("preset", "quick"))})
+
+
+@login_required
+@require_POST
+def estimate(request: HttpRequest) -> HttpResponse:
+    """What the campaign as typed so far would cost, or what keeps it from being estimated."""
+    setup = CampaignSetup(_materials(request), request.POST)
+    if not setup.is_valid():
+        return render(request, "campaigns/_estimate.html", {"problem": "Fill in what is missing or wrong above to see the cost."})
+    try:
+        found = estimates.estimate(setup.request(), setup.n_atoms("for_training"), setup.n_atoms("for_evaluation"))
+    except (ServiceError, SettingsError) as error:
+        return render(request, "campaigns/_estimate.html", {"problem": str(error)})
+    return render(request, "campaigns/_estimate.html", {"estimate": found})
+
+
+@uploads.at_most(settings.MAX_DATA_SET_BYTES)
+@login_required
+@require_POST
+def upload_data_set(request: HttpRequest) -> HttpResponse:
+    """Keep a data set and say what is in it, before it is accepted as S0."""
+    file = request.FILES.get("data_set")
+    if file is None:
+        return render(request, "campaigns/_upload.html", {"problem": "Choose a file first."})
+    setup = CampaignSetup(_materials(request), request.POST)
+    elements = setup.elements() if setup.cells and all(form.is_valid() for form in setup.cells) else []
+    upload_format = request.POST.get("s0_upload_format") or "auto"
+    try:
+        token = data_sets.store_upload(request.user, file)
+        summary = data_sets.inspect_upload(request.user, token, upload_format, elements)
+    except ServiceError as error:
+        return render(request, "campaigns/_upload.html", {"problem": str(error)})
+    accepted = "" if summary.get("problems") else token
+    return render(request, "campaigns/_upload.html", {"summary": summary, "token": accepted, "filename": file.name})

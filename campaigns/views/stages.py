@@ -1,0 +1,62 @@
+"""One stage: how it stands, its log, its files."""
+
+from pathlib import Path
+
+from django.contrib.auth.decorators import login_required
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from campaigns import queries
+from campaigns.enums import StageState
+from campaigns.models import Stage
+from campaigns.views import access, fragments
+from campaigns.views.campaigns import page_context
+
+MAX_FILES = 200
+UNDER_WAY = (StageState.PENDING, StageState.RUNNING)
+
+
+@login_required
+@require_GET
+def stage_page(request: HttpRequest, pk: int) -> HttpResponse:
+    stage = access.stage(request, pk)
+    context = page_context(stage.campaign, "stages") | _live_context(stage) | {"files": files_of(stage)}
+    return render(request, "campaigns/stage.html", context)
+
+
+def _live_context(stage: Stage) -> dict[str, object]:
+    return {"stage": stage, "progress": queries.stage_progress(stage), "log": queries.stage_log_tail(stage), "seen": "",
+            "ended": stage.state not in UNDER_WAY}
+
+
+@login_required
+@require_GET
+def stage_live(request: HttpRequest, pk: int) -> HttpResponse:
+    stage = access.stage(request, pk)
+    return fragments.live(request, "campaigns/_stage_live.html", _live_context(stage), ended=stage.state not in UNDER_WAY)
+
+
+def files_of(stage: Stage) -> list[tuple[str, int]]:
+    """Names relative to the stage's folder, with their sizes."""
+    if not stage.folder.is_dir():
+        return []
+    found = sorted(path for path in stage.folder.rglob("*") if path.is_file() and not path.is_symlink() and not path.name.startswith("."))
+    return [(str(path.relative_to(stage.folder)), path.stat().st_size) for path in found[:MAX_FILES]]
+
+
+@login_required
+@require_GET
+def stage_file(request: HttpRequest, pk: int, name: str) -> FileResponse:
+    """A file of the folder as an attachment; nothing outside it, and no link that leads out of it."""
+    folder = access.stage(request, pk).folder.resolve()
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder) or not path.is_file():
+        raise Http404
+    return attachment(path)
+
+
+def attachment(path: Path, name: str = "") -> FileResponse:
+    if not path.is_file():
+        raise Http404
+    return FileResponse(path.open("rb"), as_attachment=True, filename=name or path.name, content_type="application/octet-stream")

@@ -1,0 +1,43 @@
+/* Embeds the Bokeh documents that the server sends into every element with data-plot-url, in the colours of the reader's scheme. */
+"use strict";
+(function () {
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
+
+  function note(element, text) {
+    const paragraph = document.createElement("p");
+    paragraph.className = "plot-note";
+    paragraph.textContent = text;
+    element.replaceChildren(paragraph);
+  }
+
+  async function draw(element) {
+    const url = new URL(element.dataset.plotUrl, window.location.href);
+    url.searchParams.set("theme", dark.matches ? "dark" : "light");
+    if (element.clientWidth < 560) { url.searchParams.set("narrow", "1"); }
+    try {
+      const response = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" });
+      if (!response.ok) { throw new Error(String(response.status)); }
+      const item = await response.json();
+      if (!item.doc) { note(element, item.message); return; }
+      element.replaceChildren();
+      await window.Bokeh.embed.embed_item(item, element.id);
+    } catch (error) {
+      note(element, "The plot could not be loaded; the table beside it holds the same numbers. Reload the page to try again.");
+    }
+  }
+
+  function drawAll(root) {
+    const elements = root.querySelectorAll("[data-plot-url]");
+    if (!elements.length || !window.Bokeh) { return; }
+    // Only what comes into sight is fetched and drawn.
+    const watcher = new IntersectionObserver(function (entries) {
+      for (const entry of entries) {
+        if (entry.isIntersecting) { watcher.unobserve(entry.target); draw(entry.target); }
+      }
+    }, { rootMargin: "200px" });
+    elements.forEach(function (element) { watcher.observe(element); });
+  }
+
+  document.addEventListener("DOMContentLoaded", function () { drawAll(document); });
+  dark.addEventListener("change", function () { drawAll(document); });
+})();
