@@ -20,6 +20,7 @@ CM2_S_PER_A2_PS = 1e-4
 N_LAGS = 60  # more do not help: neighbouring lags say the same, and the covariance becomes singular
 N_BLOCKS = 5
 N_RESAMPLES = 400
+START_FRACTION = 10  # the fit starts no earlier than its end over this: hops that undo hops bend the MSD at short lags
 MIN_LAGS = 4
 MIN_FRAMES = 16
 ONE_SIGMA = 0.8413447460685429  # quantile of the normal distribution at one standard deviation
@@ -109,7 +110,7 @@ def msd_error(lags: Integers, mean_A2: Floats, sample: gls.Sample) -> Floats:
 def _start(paths: Paths, lags: Integers, mean: Floats, hop_length_A: float, flags: list[str]) -> tuple[int, float, gls.Sample]:
     """First lag of the fit, the non-Gaussian parameter there, and what was averaged over."""
     diffusive = lags[mean >= 0.5 * hop_length_A**2]
-    floor = int(diffusive[0]) if len(diffusive) and diffusive[0] <= lags[-1] // 3 else None
+    floor = int(max(diffusive[0], lags[-1] // START_FRACTION)) if len(diffusive) and diffusive[0] <= lags[-1] // 3 else None
     if floor is None:
         flags.append(f"the MSD does not reach half of {hop_length_A:g} Angstrom squared in a sixth of the run")
         floor = int(lags[0])

@@ -1,0 +1,161 @@
+"""Activation energy from D at several temperatures: a weighted line of ln D against 1/(kT).
+
+Each D carries its own error and, through the line, that of its kinetic temperature. Errors in eV are one standard deviation; intervals
+of an extrapolated D are 95 % in ln D with Student's t for n - 2 degrees of freedom.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import least_squares
+from scipy.stats import t
+
+from analysis.science.transport import BOLTZMANN_EV_K
+
+Floats = NDArray[np.floating]
+
+MIN_POINTS = 3
+FEW_POINTS = 5
+SHORT_RANGE_KK = 0.8 / 1000  # 1/K that the temperatures should span
+CURVED_SIGMA = 2.0
+HUBER_SIGMA = 1.345
+
+
+class NoLine(ValueError):
+    """There are too few temperatures for a line, or they are all the same."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """D (n,) cm^2/s > 0 with errors > 0, at kinetic temperatures (n,) K with errors (n,) K (0 where unknown)."""
+
+    temperature_K: Floats
+    temperature_error_K: Floats
+    diffusivity_cm2_s: Floats
+    error_cm2_s: Floats
+
+    def without(self, index: int) -> "Points":
+        return Points(*(np.delete(column, index) for column in (
+            self.temperature_K, self.temperature_error_K, self.diffusivity_cm2_s, self.error_cm2_s)))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Line:
+    """ln D = ln_prefactor - activation_energy/(kT); `covariance` (2, 2) is of (ln_prefactor, activation_energy)."""
+
+    activation_energy_eV: float
+    activation_energy_error_eV: float
+    ln_prefactor: float
+    covariance: Floats
+    chi2_per_dof: float
+    n_points: int
+
+    @property
+    def log10_prefactor(self) -> float:
+        return self.ln_prefactor / float(np.log(10))
+
+
+@dataclass(frozen=True)
+class Extrapolated:
+    """D at a temperature with its 95 % interval, cm^2/s."""
+
+    temperature_K: float
+    diffusivity_cm2_s: float
+    low_cm2_s: float
+    high_cm2_s: float
+
+
+def fit(points: Points, rounds: int = 3) -> Line:
+    """Weighted line; its covariance is inflated by max(1, chi^2/dof). Raises NoLine below three distinct temperatures."""
+    if len(np.unique(points.temperature_K)) < MIN_POINTS:
+        raise NoLine(f"{len(np.unique(points.temperature_K))} temperatures; a line with an error needs at least {MIN_POINTS}")
+    inverse, logarithm = _axes(points)
+    energy = -float(np.polyfit(inverse, logarithm, 1)[0])
+    for _ in range(rounds):  # the temperature's error counts through the slope
+        sigma = _sigma(points, energy)
+        coefficients, covariance = _weighted(inverse, logarithm, sigma, 1)
+        energy = -float(coefficients[1])
+    residuals = (logarithm - coefficients[0] - coefficients[1] * inverse) / sigma
+    per_dof = float(residuals @ residuals) / (len(inverse) - 2)
+    covariance = covariance * max(1.0, per_dof) * np.array([[1, -1], [-1, 1]])  # of (ln D0, Ea = -slope)
+    return Line(energy, float(np.sqrt(covariance[1, 1])), float(coefficients[0]), covariance, per_dof, len(inverse))
+
+
+def extrapolate(line: Line, temperature_K: float) -> Extrapolated:
+    """D on the line; a number outside of the measured temperatures is extrapolated and must be called so."""
+    gradient = np.array([1.0, -1.0 / (BOLTZMANN_EV_K * temperature_K)])
+    centre = float(gradient @ np.array([line.ln_prefactor, line.activation_energy_eV]))
+    half = float(t.ppf(0.975, line.n_points - 2)) * float(np.sqrt(gradient @ line.covariance @ gradient))
+    with np.errstate(over="ignore"):
+        return Extrapolated(temperature_K, float(np.exp(centre)), float(np.exp(centre - half)), float(np.exp(centre + half)))
+
+
+def robust_activation_energy_eV(points: Points) -> float:
+    """Ea with Huber's loss: a stray point pulls with a bounded force."""
+    inverse, logarithm = _axes(points)
+    start = fit(points)
+    sigma = _sigma(points, start.activation_energy_eV)
+    centre = inverse.mean()
+
+    def residuals(p: Floats) -> Floats:
+        return (logarithm - p[0] + p[1] * (inverse - centre)) / sigma
+
+    guess = [start.ln_prefactor - start.activation_energy_eV * centre, start.activation_energy_eV]
+    return float(least_squares(residuals, guess, loss="huber", f_scale=HUBER_SIGMA, x_scale="jac", xtol=1e-14, ftol=1e-14, gtol=1e-14).x[1])
+
+
+def jackknife_max_change_eV(points: Points) -> float | None:
+    """Largest change of Ea where one point is left out; None where that would leave no line."""
+    whole = fit(points).activation_energy_eV
+    changes = []
+    for index in range(len(points.temperature_K)):
+        try:
+            changes.append(abs(fit(points.without(index)).activation_energy_eV - whole))
+        except NoLine:
+            return None
+    return max(changes)
+
+
+def curvature_sigma(points: Points) -> float | None:
+    """Quadratic term of ln D in 1/(kT) over its error; None below four temperatures."""
+    if len(np.unique(points.temperature_K)) <= MIN_POINTS:
+        return None
+    inverse, logarithm = _axes(points)
+    sigma = _sigma(points, fit(points).activation_energy_eV)
+    coefficients, covariance = _weighted(inverse - inverse.mean(), logarithm, sigma, 2)
+    return float(coefficients[2] / np.sqrt(covariance[2, 2]))
+
+
+def caveats(points: Points, line: Line) -> list[str]:
+    """What to beware of, one clause each."""
+    found = []
+    n = len(np.unique(points.temperature_K))
+    if n < FEW_POINTS:
+        found.append(f"only {n} temperatures (at least {FEW_POINTS} are needed to trust the error)")
+    span = float(np.ptp(1 / points.temperature_K))
+    if span < SHORT_RANGE_KK:
+        found.append(f"the temperatures span {1000 * span:.2f}/1000 K (0.8/1000 K are advised)")
+    curvature = curvature_sigma(points)
+    if curvature is not None and abs(curvature) > CURVED_SIGMA:
+        found.append(f"the points bend by {abs(curvature):.1f} of their error: do not extrapolate")
+    if line.chi2_per_dof > CURVED_SIGMA:
+        found.append(f"the points scatter more than their errors say (chi2/dof {line.chi2_per_dof:.1f}); the error of Ea was enlarged")
+    return found
+
+
+def _axes(points: Points) -> tuple[Floats, Floats]:
+    return 1.0 / (BOLTZMANN_EV_K * points.temperature_K), np.log(points.diffusivity_cm2_s)
+
+
+def _sigma(points: Points, energy_eV: float) -> Floats:
+    thermal = energy_eV * points.temperature_error_K / (BOLTZMANN_EV_K * points.temperature_K**2)
+    return np.hypot(points.error_cm2_s / points.diffusivity_cm2_s, thermal)
+
+
+def _weighted(x: Floats, y: Floats, sigma: Floats, degree: int) -> tuple[Floats, Floats]:
+    """Coefficients, lowest power first, and their covariance. x is centred and scaled inside: 1/(kT) is far from zero."""
+    design = np.vander(x, degree + 1, increasing=True) / sigma[:, None]
+    q, r = np.linalg.qr(design)
+    inverse = np.linalg.inv(r)
+    return inverse @ (q.T @ (y / sigma)), inverse @ inverse.T

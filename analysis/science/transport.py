@@ -1,0 +1,86 @@
+"""What follows from D: conductivity, Haven ratio, and how long a run must be.
+
+Planning formula: He, Zhu, Epstein and Mo, npj Comput. Mater. 4, 18 (2018), 10.1038/s41524-018-0074-y.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import constants
+from scipy.stats import t
+
+from analysis.science import gls, msd
+from analysis.science.diffusion import MIN_LAGS, ONE_SIGMA, Floats, Paths
+
+BOLTZMANN_EV_K = constants.k / constants.e
+ELEMENTARY_CHARGE_C = constants.e
+CM3_PER_A3 = 1e-24
+N_BLOCKS = 5
+
+
+@dataclass(frozen=True)
+class Collective:
+    """D_sigma and Haven ratio with their errors (one sd, from time blocks with Student's t). There is no average over ions in D_sigma."""
+
+    charge_diffusivity_cm2_s: float
+    charge_diffusivity_error_cm2_s: float
+    haven_ratio: float
+    haven_ratio_error: float
+
+
+def effective_events(n_ions: int, largest_msd_A2: float, hop_length_A: float) -> float:
+    """N_eff: how many hops were seen, taking off those that were undone."""
+    return n_ions * largest_msd_A2 / hop_length_A**2
+
+
+def planned_relative_error(n_events: float) -> float:
+    """RSD of D for planning, He 2018; not the error of a run that was made."""
+    return 3.43 / math.sqrt(n_events) + 0.04 if n_events > 0 else math.inf
+
+
+def run_length_ps(diffusivity_cm2_s: float, n_ions: int, hop_length_A: float, relative_error: float) -> float:
+    """How long a run must be for a relative error (over 0.04) of D."""
+    if relative_error <= 0.04 or diffusivity_cm2_s <= 0:
+        raise ValueError("The relative error must exceed 0.04, the floor of the planning formula, and D must be positive")
+    events = (3.43 / (relative_error - 0.04)) ** 2
+    return events * hop_length_A**2 / (n_ions * 6 * diffusivity_cm2_s * 1e4)
+
+
+def nernst_einstein_S_cm(diffusivity_cm2_s: float, n_ions: int, charge: float, volume_A3: float, temperature_K: float) -> float:
+    """sigma = N q^2 D / (V k T), S/cm, without correlation (Haven ratio 1)."""
+    density_cm3 = n_ions / (volume_A3 * CM3_PER_A3)
+    return density_cm3 * charge**2 * ELEMENTARY_CHARGE_C * diffusivity_cm2_s / (BOLTZMANN_EV_K * temperature_K)
+
+
+def haven(paths: Paths, first_lag: int, diffusivity_cm2_s: float, diffusivity_error_cm2_s: float) -> Collective | None:
+    """D_sigma from the whole run, its error from blocks; None where the run is too short for blocks."""
+    n = paths.n_frames
+    size = n // N_BLOCKS
+    lags = msd.thinned_lags(first_lag, size // 2, 20)
+    if len(lags) < MIN_LAGS or lags[-1] < 2 * lags[0]:
+        return None
+    # One path: only lags far below the run's length carry information, so blocks and run use the same ones.
+    whole = paths.to_cm2_s(_collective_slope(paths, lags))
+    blocks = [paths.to_cm2_s(_collective_slope(paths.part(i * size, (i + 1) * size), lags)) for i in range(N_BLOCKS)]
+    error = float(np.std(blocks, ddof=1)) / math.sqrt(N_BLOCKS) * float(t.ppf(ONE_SIGMA, N_BLOCKS - 1))
+    if whole <= 0:
+        return Collective(whole, error, math.nan, math.nan)
+    ratio = diffusivity_cm2_s / whole
+    relative = math.hypot(error / whole, diffusivity_error_cm2_s / diffusivity_cm2_s) if diffusivity_cm2_s > 0 else math.inf
+    return Collective(whole, error, ratio, abs(ratio) * relative)
+
+
+def _collective_slope(paths: Paths, lags: Floats) -> float:
+    mean = msd.collective_msd(paths.positions_A, paths.ions, paths.drift_A, lags)
+    return gls.fit(lags, mean, gls.Sample(paths.n_frames, 1.0, 0.0)).slope_A2
+
+
+def half_squared_hop_slope(lag_ps: Floats, msd_A2: Floats, hop_length_A: float) -> float:
+    """D, cm^2/s, as He 2018 take it: ordinary line from MSD = a^2/2 to half of the run. Raises ValueError where the MSD does not grow by a^2/2."""
+    stop = len(lag_ps) // 2
+    window = np.flatnonzero(msd_A2[:stop] >= 0.5 * hop_length_A**2)
+    if not len(window) or msd_A2[stop - 1] - msd_A2[window[0]] < 0.5 * hop_length_A**2:
+        raise ValueError(f"The MSD does not grow by half of {hop_length_A:g} Angstrom squared within half of the run")
+    slope = float(np.polyfit(lag_ps[window[0] : stop], msd_A2[window[0] : stop], 1)[0])
+    return slope / 6 * 1e-4

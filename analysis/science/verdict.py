@@ -1,0 +1,177 @@
+"""Is this run's D a diffusion coefficient? One verdict per run with the number that decided, its threshold and a sentence.
+
+The criteria are those of a diffusive run: the ions have moved over several sites, enough hops were seen, the MSD grows
+linearly, both halves of the fit give the same D, the framework stays, and many ions have left their sites.
+Order matters: what makes the run worthless comes first, so a caged ion or a melt is never called diffusive.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.science.diffusion import Diffusivity
+from analysis.science.transport import effective_events
+
+HOP_LENGTH_A = 3.0
+LARGE_MSD_A2 = 5.0
+MIN_EVENTS = 50.0
+SLOPE_RANGE = (0.85, 1.15)
+BOUNDED_SLOPE = 0.5
+BALLISTIC_SLOPE = 1.5
+HALVES_SIGMA = 2.0
+FRAMEWORK_MSD_A2 = 3.0
+MOVED_FRACTION = 0.2
+LARGEST_SLOPE_ERROR = 0.5  # with a larger one the slope cannot tell anything from diffusion
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the verdict looks at. `largest_msd_A2` is the mobile ions' at the end of the fit; `framework_msd_A2` there too, or None
+    without a framework, with `framework_slope` its d ln MSD/d ln t; `moved_fraction` of the ions are farther than a hop from their start."""
+
+    outcome: str  # of the dynamics: completed | min_distance | blown_up
+    outcome_reason: str
+    energy_drift_meV_atom_ns: float | None
+    energy_drift_limit_meV_atom_ns: float
+    completed_ps: float
+    n_ions: int
+    estimate: Diffusivity | None  # None where there are too few frames
+    hop_length_A: float
+    framework_msd_A2: float | None
+    framework_slope: float | None
+    moved_fraction: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    name: str
+    reason: str
+    number: float | None = None
+    threshold: float | None = None
+    unit: str = ""
+
+
+def judge(evidence: Evidence) -> Verdict:
+    """The first test that fails names the verdict."""
+    for test in (_dynamics, _drifting, _length, _melted, _ballistic, _caged, _events, _linear, _halves):
+        verdict = test(evidence)
+        if verdict is not None:
+            return verdict
+    found = evidence.estimate.loglog_slope
+    return Verdict("diffusive", f"The MSD grows linearly (log-log slope {found:.2f}) over {events(evidence):.0f} hops.",
+                   events(evidence), MIN_EVENTS, "hops")  # fmt: skip
+
+
+def events(evidence: Evidence) -> float:
+    """N_eff at the end of the fit."""
+    return effective_events(evidence.n_ions, float(evidence.estimate.msd_A2[-1]), evidence.hop_length_A)
+
+
+def needed_ps(evidence: Evidence) -> float:
+    """Run length at which the MSD at half of the run and the number of hops would suffice, at this D."""
+    estimate = evidence.estimate
+    per_ps = 6e4 * estimate.diffusivity_cm2_s  # Angstrom^2 per ps
+    if not per_ps > 0:
+        return float("inf")
+    goal = max(_msd_goal(evidence), MIN_EVENTS * evidence.hop_length_A**2 / evidence.n_ions)
+    return 2 * goal / per_ps
+
+
+def _msd_goal(evidence: Evidence) -> float:
+    return max(LARGE_MSD_A2, 2 * evidence.hop_length_A**2)
+
+
+def _dynamics(evidence: Evidence) -> Verdict | None:
+    if evidence.outcome == "completed":
+        return None
+    after = evidence.completed_ps
+    return Verdict(
+        "blown_up", f"The dynamics stopped after {after:.3g} ps: {evidence.outcome_reason or evidence.outcome}", after, None, "ps"
+    )
+
+
+def _drifting(evidence: Evidence) -> Verdict | None:
+    drift, limit = evidence.energy_drift_meV_atom_ns, evidence.energy_drift_limit_meV_atom_ns
+    if drift is None or abs(drift) <= limit:
+        return None
+    return Verdict("drifting", f"The total energy drifts by {drift:.3g} meV/atom/ns; at most {limit:g} is allowed.",
+                   abs(drift), limit, "meV/atom/ns")  # fmt: skip
+
+
+def _length(evidence: Evidence) -> Verdict | None:
+    if evidence.estimate is not None:
+        return None
+    return Verdict("too_short", f"{evidence.completed_ps:.3g} ps hold too few stored frames for a slope; make the run at least ten times longer.",
+                   evidence.completed_ps, 10 * evidence.completed_ps, "ps")  # fmt: skip
+
+
+def _melted(evidence: Evidence) -> Verdict | None:
+    found = evidence.framework_msd_A2
+    if found is None or found <= FRAMEWORK_MSD_A2 or (evidence.framework_slope or 0.0) < BOUNDED_SLOPE:
+        return None
+    return Verdict("melted", f"The framework moves too: its MSD reaches {found:.2g} Å² and grows (limit {FRAMEWORK_MSD_A2:g} Å²).",
+                   found, FRAMEWORK_MSD_A2, "Å²")  # fmt: skip
+
+
+def _ballistic(evidence: Evidence) -> Verdict | None:
+    slope = evidence.estimate.loglog_slope
+    if not slope > BALLISTIC_SLOPE or _slope_error(evidence) > LARGEST_SLOPE_ERROR:
+        return None
+    return Verdict("ballistic", f"The MSD grows as t^{slope:.2f}: atoms fly freely over the whole fit; make the run longer.",
+                   slope, BALLISTIC_SLOPE, "")  # fmt: skip
+
+
+def _caged(evidence: Evidence) -> Verdict | None:
+    """A cage is recognized by the slope, or by ions that stay at home while the MSD would say that they have left."""
+    slope, moved = evidence.estimate.loglog_slope, evidence.moved_fraction
+    large = float(evidence.estimate.msd_A2[-1]) >= _msd_goal(evidence)
+    if np.isfinite(slope) and slope < BOUNDED_SLOPE:
+        return Verdict("bounded", f"The MSD levels off (log-log slope {slope:.2f}, below {BOUNDED_SLOPE:g}): the ions rattle in cages.",
+                       slope, BOUNDED_SLOPE, "")  # fmt: skip
+    if large and moved < MOVED_FRACTION:
+        return Verdict("bounded", f"Only {100 * moved:.0f} % of the ions ended more than {evidence.hop_length_A:g} Å from where they began.",
+                       100 * moved, 100 * MOVED_FRACTION, "%")  # fmt: skip
+    return None
+
+
+def _events(evidence: Evidence) -> Verdict | None:
+    largest, goal, seen = float(evidence.estimate.msd_A2[-1]), _msd_goal(evidence), events(evidence)
+    length = needed_ps(evidence)
+    if largest >= goal and seen >= MIN_EVENTS:
+        return None
+    advice = f"about {max(length, 1.2 * evidence.completed_ps):.2g} ps are needed" if np.isfinite(length) else "no motion was seen at all"
+    if largest < goal:
+        return Verdict("too_short", f"The MSD reaches {largest:.2g} Å² in {evidence.completed_ps:.3g} ps, not {goal:.3g} Å²: {advice}.",
+                       largest, goal, "Å²")  # fmt: skip
+    return Verdict("too_short", f"{seen:.0f} hops were seen in {evidence.completed_ps:.3g} ps, not {MIN_EVENTS:.0f}: {advice}.",
+                   seen, MIN_EVENTS, "hops")  # fmt: skip
+
+
+def _slope_error(evidence: Evidence) -> float:
+    """Rough sd of the log-log slope: a free line's slope at long lags has about the relative error of the ordinary D."""
+    estimate = evidence.estimate
+    return estimate.ols_error_cm2_s / abs(estimate.ols_cm2_s) if estimate.ols_cm2_s else float("inf")
+
+
+def _linear(evidence: Evidence) -> Verdict | None:
+    """Outside of the range by more than its own error: a short run's slope scatters by that much."""
+    slope, error = evidence.estimate.loglog_slope, min(_slope_error(evidence), LARGEST_SLOPE_ERROR)
+    low, high = SLOPE_RANGE
+    if slope < low - error:
+        return Verdict("subdiffusive", f"The MSD grows as t^{slope:.2f}, more slowly than t: this D would fall further in a longer run.",
+                       slope, low, "")  # fmt: skip
+    if slope > high + error:
+        longer = 3 * evidence.completed_ps
+        return Verdict("too_short", f"The MSD grows as t^{slope:.2f}, faster than t: a few long hops decide; run about {longer:.2g} ps.",
+                       slope, high, "")  # fmt: skip
+    return None
+
+
+def _halves(evidence: Evidence) -> Verdict | None:
+    (first, second), (error, later) = evidence.estimate.halves_cm2_s, evidence.estimate.halves_error_cm2_s
+    apart = abs(first - second) / float(np.hypot(error, later)) if np.isfinite(error) and np.isfinite(later) else 0.0
+    if apart <= HALVES_SIGMA:
+        return None
+    name = "subdiffusive" if second < first else "too_short"
+    return Verdict(name, f"D is {first:.2g} from the first half of the fit and {second:.2g} cm²/s from the second, {apart:.1f} errors apart; "
+                   f"run about {3 * evidence.completed_ps:.2g} ps.", apart, HALVES_SIGMA, "σ")  # fmt: skip
