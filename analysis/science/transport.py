@@ -77,7 +77,10 @@ def _collective_slope(paths: Paths, lags: Floats) -> float:
 
 
 def half_squared_hop_slope(lag_ps: Floats, msd_A2: Floats, hop_length_A: float) -> float:
-    """D, cm^2/s, as He 2018 take it: ordinary line from MSD = a^2/2 to half of the run. Raises ValueError where the MSD does not grow by a^2/2."""
+    """D, cm^2/s, as He 2018 take it: ordinary line from MSD = a^2/2 to half of the run.
+
+    Raises ValueError where the MSD does not grow by a^2/2.
+    """
     stop = len(lag_ps) // 2
     window = np.flatnonzero(msd_A2[:stop] >= 0.5 * hop_length_A**2)
     if not len(window) or msd_A2[stop - 1] - msd_A2[window[0]] < 0.5 * hop_length_A**2:

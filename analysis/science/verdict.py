@@ -21,13 +21,14 @@ BALLISTIC_SLOPE = 1.5
 HALVES_SIGMA = 2.0
 FRAMEWORK_MSD_A2 = 3.0
 MOVED_FRACTION = 0.2
+SLOPE_TOLERANCE = 0.2  # what chance may add to the slope of a short run
 LARGEST_SLOPE_ERROR = 0.5  # with a larger one the slope cannot tell anything from diffusion
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the verdict looks at. `largest_msd_A2` is the mobile ions' at the end of the fit; `framework_msd_A2` there too, or None
-    without a framework, with `framework_slope` its d ln MSD/d ln t; `moved_fraction` of the ions are farther than a hop from their start."""
+    """What the verdict looks at. `framework_msd_A2` is at the end of the fit, with `framework_slope` its d ln MSD/d ln t; None where
+    there is no framework. `moved_fraction` of the ions ended farther than a hop from where they began."""
 
     outcome: str  # of the dynamics: completed | min_distance | blown_up
     outcome_reason: str
@@ -101,7 +102,7 @@ def _drifting(evidence: Evidence) -> Verdict | None:
 def _length(evidence: Evidence) -> Verdict | None:
     if evidence.estimate is not None:
         return None
-    return Verdict("too_short", f"{evidence.completed_ps:.3g} ps hold too few stored frames for a slope; make the run at least ten times longer.",
+    return Verdict("too_short", f"{evidence.completed_ps:.3g} ps hold too few stored frames for a slope; run ten times longer.",
                    evidence.completed_ps, 10 * evidence.completed_ps, "ps")  # fmt: skip
 
 
@@ -129,7 +130,7 @@ def _caged(evidence: Evidence) -> Verdict | None:
         return Verdict("bounded", f"The MSD levels off (log-log slope {slope:.2f}, below {BOUNDED_SLOPE:g}): the ions rattle in cages.",
                        slope, BOUNDED_SLOPE, "")  # fmt: skip
     if large and moved < MOVED_FRACTION:
-        return Verdict("bounded", f"Only {100 * moved:.0f} % of the ions ended more than {evidence.hop_length_A:g} Å from where they began.",
+        return Verdict("bounded", f"Only {100 * moved:.0f} % of the ions ended over {evidence.hop_length_A:g} Å from where they began.",
                        100 * moved, 100 * MOVED_FRACTION, "%")  # fmt: skip
     return None
 
@@ -155,7 +156,7 @@ def _slope_error(evidence: Evidence) -> float:
 
 def _linear(evidence: Evidence) -> Verdict | None:
     """Outside of the range by more than its own error: a short run's slope scatters by that much."""
-    slope, error = evidence.estimate.loglog_slope, min(_slope_error(evidence), LARGEST_SLOPE_ERROR)
+    slope, error = evidence.estimate.loglog_slope, min(_slope_error(evidence), SLOPE_TOLERANCE)
     low, high = SLOPE_RANGE
     if slope < low - error:
         return Verdict("subdiffusive", f"The MSD grows as t^{slope:.2f}, more slowly than t: this D would fall further in a longer run.",
@@ -173,5 +174,5 @@ def _halves(evidence: Evidence) -> Verdict | None:
     if apart <= HALVES_SIGMA:
         return None
     name = "subdiffusive" if second < first else "too_short"
-    return Verdict(name, f"D is {first:.2g} from the first half of the fit and {second:.2g} cm²/s from the second, {apart:.1f} errors apart; "
+    return Verdict(name, f"D is {first:.2g} from the first half of the fit, {second:.2g} cm²/s from the second: {apart:.1f} errors apart; "
                    f"run about {3 * evidence.completed_ps:.2g} ps.", apart, HALVES_SIGMA, "σ")  # fmt: skip

@@ -1,0 +1,184 @@
+"""Stage `judge`: D, its error and a verdict for every run of one model; then Ea, and whether D has become stationary.
+
+python -m analysis.engines.judge FOLDER
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.engines import models
+from analysis.science import diffusion, msd, transport, verdict
+from analysis.science.diffusion import Diffusivity, Paths
+from campaigns.engines.job import EngineFailed, Progress, main
+from campaigns.engines.specs import JudgedRun, JudgeResult, JudgeSpec, RunDiffusion
+
+Floats = NDArray[np.floating]
+
+MSD_FILE = "msd.npz"
+MSD_LAGS = 300
+HOP_LENGTH_A = verdict.HOP_LENGTH_A
+
+
+def run(folder: Path, spec: JudgeSpec, progress: Progress) -> JudgeResult:
+    curves: dict[str, Floats] = {}
+    judged = []
+    for index, one in enumerate(spec.runs):
+        progress(index, len(spec.runs), "runs", f"{one.temperature_K:g} K")
+        judged.append(judge_run(one, spec, curves))
+    with (folder / MSD_FILE).open("wb") as stream:
+        np.savez(stream, **curves)
+    progress(len(spec.runs), len(spec.runs), "runs", "")
+    arrhenius = models.arrhenius(judged)
+    return JudgeResult(judged, arrhenius, models.stationarity(judged, arrhenius, spec), MSD_FILE)
+
+
+def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats]) -> RunDiffusion:
+    """D and the verdict of one run; its MSDs are added to `curves` under the names that JudgeResult.msd_file promises."""
+    loaded = None if one.result.trajectory_file is None else _load(one)
+    if loaded is None:
+        return _no_trajectory(one, spec)
+    positions_A, cell_A, symbols, frame_interval_ps, flags = loaded
+    is_mobile = symbols == spec.mobile_ion
+    if not is_mobile.any():
+        raise EngineFailed(f"The trajectory of {one.temperature_K:g} K has no {spec.mobile_ion}", cause="bad_input", permanent=True)
+    reference = msd.drift(positions_A, is_mobile)
+    paths = Paths(positions_A, np.flatnonzero(is_mobile), reference.displacement_A, frame_interval_ps)
+    try:
+        estimate = diffusion.estimate(paths, HOP_LENGTH_A, spec.seed + one.run_id)
+    except diffusion.TooFewFrames:
+        estimate = None
+    _add_curves(curves, one.run_id, symbols, paths, estimate)
+    framework_A2, framework_slope = _framework(paths, ~is_mobile)
+    net = msd.net_displacement(positions_A, paths.ions, paths.drift_A)
+    evidence = _evidence(one, spec, len(paths.ions), estimate, framework_A2, framework_slope, float((net > HOP_LENGTH_A).mean()))
+    details: dict[str, Any] = {"n_ions": len(paths.ions), "volume_A3": abs(float(np.linalg.det(cell_A))), "framework_msd_A2": framework_A2,
+                               "drift_reference": reference.reference, "moved_fraction": evidence.moved_fraction, "flags": flags}  # fmt: skip
+    if estimate is not None:
+        details |= _details(paths, estimate, evidence, spec, _temperature(one), details["volume_A3"])
+        details["flags"] = flags + list(estimate.flags)
+    return _row(one, verdict.judge(evidence), estimate, details)
+
+
+def _load(one: JudgedRun) -> tuple[Floats, Floats, NDArray[np.str_], float, list[str]] | None:
+    """Positions, cell, symbols, frame spacing in ps, and flags; None where there are fewer than two frames."""
+    path = Path(one.folder) / one.result.trajectory_file
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            positions_A, cell_A, symbols, time_fs = (stored[name] for name in ("positions_A", "cell_A", "symbols", "time_fs"))
+    except (OSError, KeyError, ValueError) as error:
+        raise EngineFailed(f"The trajectory {path} cannot be read ({error}): repeat the run at {one.temperature_K:g} K",
+                           cause="bad_input", permanent=True) from error  # fmt: skip
+    if len(positions_A) < 2:
+        return None
+    steps = np.diff(time_fs)
+    if not np.allclose(steps, steps[0], rtol=1e-3) or steps[0] <= 0:
+        raise EngineFailed(f"The frames of {path} are not evenly spaced in time: repeat the run", cause="bad_input", permanent=True)
+    finite = np.isfinite(positions_A).all(axis=(1, 2))
+    if not finite.all():  # a run that blew up: what came before still shows how
+        positions_A = positions_A[: int(np.argmin(finite))]
+        if len(positions_A) < 2:
+            return None
+    flags = []
+    if msd.is_wrapped(positions_A, cell_A):
+        try:
+            positions_A = msd.unwrap(positions_A, cell_A)
+        except msd.AmbiguousStep as error:
+            raise EngineFailed(
+                f"The trajectory {path} is wrapped and cannot be unwrapped. {error}", cause="bad_input", permanent=True
+            ) from error
+        flags.append("the stored coordinates were wrapped and have been unwrapped")
+    return positions_A, cell_A, symbols, float(steps[0]) / 1000, flags
+
+
+def _temperature(one: JudgedRun) -> float:
+    return one.result.mean_kinetic_temperature_K or one.temperature_K
+
+
+def _evidence(one: JudgedRun, spec: JudgeSpec, n_ions: int, estimate: Diffusivity | None, framework_A2: float | None,
+              framework_slope: float | None, moved: float) -> verdict.Evidence:  # fmt: skip
+    result = one.result
+    return verdict.Evidence(result.outcome, result.reason, result.energy_drift_meV_atom_ns, spec.energy_drift_limit_meV_atom_ns,
+                            result.completed_ps, n_ions, estimate, HOP_LENGTH_A, framework_A2, framework_slope, moved)  # fmt: skip
+
+
+def _no_trajectory(one: JudgedRun, spec: JudgeSpec) -> RunDiffusion:
+    return _row(one, verdict.judge(_evidence(one, spec, 0, None, None, None, 0.0)), None, {"flags": ["there is no trajectory"]})
+
+
+def _row(one: JudgedRun, found: verdict.Verdict, estimate: Diffusivity | None, details: dict[str, Any]) -> RunDiffusion:
+    return RunDiffusion(
+        run_id=one.run_id, temperature_K=one.temperature_K, kinetic_temperature_K=one.result.mean_kinetic_temperature_K,
+        kinetic_temperature_error_K=one.result.kinetic_temperature_error_K, verdict=found.name, reason=found.reason,
+        number=found.number, threshold=found.threshold, unit=found.unit,
+        diffusivity_cm2_s=None if estimate is None else estimate.diffusivity_cm2_s,
+        diffusivity_error_cm2_s=None if estimate is None else estimate.error_cm2_s, details=details,
+    )  # fmt: skip
+
+
+def _framework(paths: Paths, is_framework: NDArray[np.bool_]) -> tuple[float | None, float | None]:
+    """MSD of the framework at half of the run and its log-log slope over the last factor of four; None without a framework."""
+    atoms = np.flatnonzero(is_framework)
+    if not len(atoms) or paths.n_frames < 4:
+        return None, None
+    lags = msd.thinned_lags(max(1, paths.n_frames // 8), paths.n_frames // 2, 10)
+    mean = msd.ion_msd(paths.positions_A, atoms, paths.drift_A, lags).mean(axis=1)
+    slope = msd.loglog_slope(lags * paths.frame_interval_ps, mean)
+    return float(mean[-1]), slope if math.isfinite(slope) else None
+
+
+def _add_curves(curves: dict[str, Floats], run_id: int, symbols: NDArray[np.str_], paths: Paths, estimate: Diffusivity | None) -> None:
+    """MSD and one standard deviation for every species at the same lags."""
+    lags = msd.thinned_lags(1, paths.n_frames // 2, MSD_LAGS)
+    curves[f"t_ps_{run_id}"] = lags * paths.frame_interval_ps
+    for species in sorted(set(symbols.tolist())):
+        atoms = np.flatnonzero(symbols == species)
+        mean = msd.ion_msd(paths.positions_A, atoms, paths.drift_A, lags).mean(axis=1)
+        together = estimate.move_together if estimate is not None and np.array_equal(atoms, paths.ions) else 1.0
+        error = diffusion.msd_error(lags, mean, diffusion.gls.Sample(paths.n_frames, len(atoms) / together, 0.0))
+        curves[f"msd_A2_{run_id}_{species}"] = mean
+        curves[f"msd_error_A2_{run_id}_{species}"] = error
+
+
+def _details(paths: Paths, estimate: Diffusivity, evidence: verdict.Evidence, spec: JudgeSpec, temperature_K: float,
+             volume_A3: float) -> dict[str, Any]:  # fmt: skip
+    n = len(paths.ions)
+    value, error = estimate.diffusivity_cm2_s, estimate.error_cm2_s
+    n_events = verdict.events(evidence)
+    factor_mS_cm = 1000 * transport.nernst_einstein_S_cm(1.0, n, spec.mobile_ion_charge, volume_A3, temperature_K)
+    collective = transport.haven(paths, estimate.first_lag, value, error)
+    target_ps = transport.run_length_ps(value, n, HOP_LENGTH_A, 0.2) if value > 0 else None
+    return {
+        "n_eff": n_events,
+        "planned_relative_error": transport.planned_relative_error(n_events),
+        "run_length_for_20_percent_ps": target_ps,
+        "needed_run_length_ps": verdict.needed_ps(evidence),
+        "hop_length_A": HOP_LENGTH_A,
+        "method": estimate.method,
+        "gls_cm2_s": estimate.gls_cm2_s,
+        "gls_error_cm2_s": estimate.gls_error_cm2_s,
+        "ols_cm2_s": estimate.ols_cm2_s,
+        "ols_error_cm2_s": estimate.ols_error_cm2_s,
+        "block_error_cm2_s": estimate.block_error_cm2_s,
+        "first_half_cm2_s": estimate.halves_cm2_s[0],
+        "second_half_cm2_s": estimate.halves_cm2_s[1],
+        "fit_window_ps": [estimate.first_lag * paths.frame_interval_ps, estimate.last_lag * paths.frame_interval_ps],
+        "loglog_slope": estimate.loglog_slope,
+        "non_gaussian": estimate.non_gaussian,
+        "move_together": estimate.move_together,
+        "msd_A2": float(estimate.msd_A2[-1]),
+        "conductivity_mS_cm": factor_mS_cm * value,
+        "conductivity_error_mS_cm": factor_mS_cm * error,
+        "conductivity_mS_cm_per_cm2_s": factor_mS_cm,
+        "charge_diffusivity_cm2_s": None if collective is None else collective.charge_diffusivity_cm2_s,
+        "charge_diffusivity_error_cm2_s": None if collective is None else collective.charge_diffusivity_error_cm2_s,
+        "haven_ratio": None if collective is None else collective.haven_ratio,
+        "haven_ratio_error": None if collective is None else collective.haven_ratio_error,
+    }
+
+
+if __name__ == "__main__":
+    main(run, JudgeSpec)
