@@ -55,8 +55,16 @@ def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats]) -> Run
     framework_A2, framework_slope = _framework(paths, ~is_mobile)
     net = msd.net_displacement(positions_A, paths.ions, paths.drift_A)
     evidence = _evidence(one, spec, len(paths.ions), estimate, framework_A2, framework_slope, float((net > HOP_LENGTH_A).mean()))
-    details: dict[str, Any] = {"n_ions": len(paths.ions), "volume_A3": abs(float(np.linalg.det(cell_A))), "framework_msd_A2": framework_A2,
-                               "drift_reference": reference.reference, "moved_fraction": evidence.moved_fraction, "flags": flags}  # fmt: skip
+    if reference.reference != "framework":
+        flags.append("every atom is mobile: the drift of all atoms was taken off, and there is no Haven ratio")
+    details: dict[str, Any] = {
+        "n_ions": len(paths.ions),
+        "volume_A3": abs(float(np.linalg.det(cell_A))),
+        "framework_msd_A2": framework_A2,
+        "drift_reference": reference.reference,
+        "moved_fraction": evidence.moved_fraction,
+        "flags": flags,
+    }
     if estimate is not None:
         details |= _details(paths, estimate, evidence, spec, _temperature(one), details["volume_A3"])
         details["flags"] = flags + list(estimate.flags)
@@ -149,7 +157,7 @@ def _details(paths: Paths, estimate: Diffusivity, evidence: verdict.Evidence, sp
     value, error = estimate.diffusivity_cm2_s, estimate.error_cm2_s
     n_events = verdict.events(evidence)
     factor_mS_cm = 1000 * transport.nernst_einstein_S_cm(1.0, n, spec.mobile_ion_charge, volume_A3, temperature_K)
-    collective = transport.haven(paths, estimate.first_lag, value, error)
+    collective = None if evidence.framework_msd_A2 is None else transport.haven(paths, estimate.first_lag, value, error)
     target_ps = transport.run_length_ps(value, n, HOP_LENGTH_A, 0.2) if value > 0 else None
     return {
         "n_eff": n_events,

@@ -15,6 +15,7 @@ from campaigns.engines.specs import ArrheniusResult, JudgeSpec, RunDiffusion, St
 ROOM_TEMPERATURE_K = 300.0
 DIFFUSIVE = "diffusive"
 DEX = 1 / math.log(10)
+TYPICAL_ENERGY_EV = 0.3  # of a solid electrolyte, where no line gives one
 
 
 def arrhenius(runs: list[RunDiffusion]) -> ArrheniusResult:
@@ -110,28 +111,27 @@ def _line_details(columns: line.Points, fitted: line.Line, used: list[RunDiffusi
 
 
 def stationarity(runs: list[RunDiffusion], fit: ArrheniusResult, spec: JudgeSpec) -> StationarityResult:
-    """Compare this model with the earlier ones of its loop, at every temperature that at least two of them share."""
+    """Compare this model with the earlier ones of its loop: on the lines where they have one, else at the temperatures they share.
+
+    One series is tested, not one for each temperature: of many tests some fail by chance.
+    """
     steps, found = _loop(runs, fit, spec)
-    candidates = [one for one in (_series_on_lines(steps, found), *_series_at_temperatures(steps, found)) if one is not None]
-    if not candidates:
-        decision = series.decide(series.Series(np.zeros(0), np.zeros(0), np.zeros(0), ""), spec.stationary_spread_dex)
-        with_d = sum(bool(points) for points, _ in found)
-        reason = decision.reason if with_d < 2 else f"{with_d} models have a D, but at no common temperature: nothing can be compared."
-        if with_d == 1:
-            reason = "Only one model has a D to compare: train further."
-        return StationarityResult("undecided", reason, None, {"series": [], "n_models": with_d})
-    decisions = [series.decide(one, spec.stationary_spread_dex) for one in candidates]
-    worst = min(range(len(decisions)), key=lambda index: (_ORDER[decisions[index].decision], -len(candidates[index].steps), index))
-    chosen = decisions[worst]
-    listed = [to_json({"where": one.where, "steps": one.steps.tolist(), "log10_D": one.log10_diffusivity.tolist(),
-                       "error_dex": one.error_dex.tolist(), **vars(decision)})
-              for one, decision in zip(candidates, decisions, strict=True)]  # fmt: skip
-    return StationarityResult(
-        chosen.decision, chosen.reason, chosen.spread_dex, {"series": listed, "n_models": len(candidates[worst].steps)}
-    )
+    with_d = sum(bool(points) for points, _ in found)
+    lines, shared = _series_on_lines(steps, found), _series_at_temperatures(steps, found)
+    chosen = max((one for one in (lines, shared) if one is not None), key=lambda one: len(one.steps), default=None)
+    if chosen is None:
+        why = (
+            "This model has no D that can be compared"
+            if not found[-1][0]
+            else "There is no earlier model with a D at the same temperatures"
+        )
+        return StationarityResult("undecided", f"{why}; {with_d} of {len(found)} models of the loop have one.", None, {"n_models": with_d})
+    decision = series.decide(chosen, spec.stationary_spread_dex)
+    details = {"where": chosen.where, "steps": chosen.steps.tolist(), "log10_D": chosen.log10_diffusivity.tolist(),
+               "error_dex": chosen.error_dex.tolist(), "n_models": len(chosen.steps), "slope_dex_per_step": decision.slope_dex_per_step,
+               "slope_sigma": decision.slope_sigma, "chi2": decision.chi2, "p_value": decision.p_value}  # fmt: skip
+    return StationarityResult(decision.decision, decision.reason, decision.spread_dex, details)
 
-
-_ORDER = {"moving": 0, "undecided": 1, "stationary": 2}
 
 Model = tuple[dict[float, tuple[float, float]], dict[str, Any] | None]  # log10 D and error at each target temperature; the line
 
@@ -145,19 +145,25 @@ def _loop(runs: list[RunDiffusion], fit: ArrheniusResult, spec: JudgeSpec) -> tu
 
 
 def _at_targets(runs: Iterable[dict[str, Any]]) -> dict[float, tuple[float, float]]:
-    """log10 D with its error at each target temperature, replicas averaged, from the diffusive runs of a model."""
+    """log10 D with its error at each target temperature, replicas averaged, from the diffusive runs of a model.
+
+    The kinetic temperature misses the target by up to some ten kelvin, which an activation energy turns into an error of D.
+    """
     usable = [run for run in (RunDiffusion(**run) for run in runs) if _usable(run)]
-    return {
-        point["target_temperature_K"]: (math.log10(point["diffusivity_cm2_s"]), DEX * point["error_cm2_s"] / point["diffusivity_cm2_s"])
-        for point in _points(usable)
-    }
+    found = {}
+    for point in _points(usable):
+        target_K = point["target_temperature_K"]
+        missed = TYPICAL_ENERGY_EV / line.BOLTZMANN_EV_K * (1 / point["temperature_K"] - 1 / target_K)
+        error = math.hypot(point["error_cm2_s"] / point["diffusivity_cm2_s"], missed)
+        found[target_K] = (DEX * math.log(point["diffusivity_cm2_s"]), DEX * error)
+    return found
 
 
 def _series_on_lines(steps: list[int], models: list[Model]) -> series.Series | None:
     """log10 D on the models' lines at the middle of their common range in 1/T, where D and Ea are nearly uncorrelated."""
     fitted = [(step, fit) for step, (_, fit) in zip(steps, models, strict=True)
               if fit is not None and fit["activation_energy_eV"] is not None and fit["details"].get("covariance")]  # fmt: skip
-    if len(fitted) < 2:
+    if len(fitted) < 2 or fitted[-1][0] != steps[-1]:
         return None
     ranges = np.array([fit["details"]["temperature_range_K"] for _, fit in fitted])
     temperature_K = 2 / float(np.mean(1 / ranges[:, 0]) + np.mean(1 / ranges[:, 1]))
@@ -167,12 +173,15 @@ def _series_on_lines(steps: list[int], models: list[Model]) -> series.Series | N
     return series.Series(np.array([step for step, _ in fitted], dtype=float), np.array(values), np.array(errors), f"{temperature_K:.0f} K")
 
 
-def _series_at_temperatures(steps: list[int], models: list[Model]) -> list[series.Series]:
-    """One series for each target temperature at which this model and at least one earlier one have a D."""
-    found = []
-    for temperature_K in sorted(models[-1][0]):
-        rows = [(step, *points[temperature_K]) for step, (points, _) in zip(steps, models, strict=True) if temperature_K in points]
-        if len(rows) > 1:
-            columns = np.array(rows, dtype=float).T
-            found.append(series.Series(*columns, f"{temperature_K:g} K"))
-    return found
+def _series_at_temperatures(steps: list[int], models: list[Model]) -> series.Series | None:
+    """Mean log10 D over the temperatures that this model shares with the earlier ones; the oldest give way where none is common to all."""
+    rows = [(step, points) for step, (points, _) in zip(steps, models, strict=True) if set(points) & set(models[-1][0])]
+    while len(rows) > 1:
+        common = sorted(set.intersection(*(set(points) for _, points in rows)))
+        if common:
+            values = np.array([[points[T] for T in common] for _, points in rows])
+            errors = np.sqrt(np.square(values[:, :, 1]).sum(axis=1)) / len(common)
+            where = ", ".join(f"{T:g}" for T in common) + " K"
+            return series.Series(np.array([step for step, _ in rows], dtype=float), values[:, :, 0].mean(axis=1), errors, where)
+        rows = rows[1:]
+    return None

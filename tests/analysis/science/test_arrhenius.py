@@ -1,0 +1,116 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import constants
+
+from analysis.science import arrhenius, transport
+
+GOLDENS = Path(__file__).parents[2] / "data" / "goldens"
+K = constants.k / constants.e
+GOLDEN_K = 8.617e-5  # what the published numbers were computed with
+
+
+def ideal(temperatures_K=(500, 600, 750, 1000, 1200), energy_eV=0.3, relative_error=0.1, temperature_error_K=0.0):
+    T = np.array(temperatures_K, dtype=float)
+    D = 1e-3 * np.exp(-energy_eV / (K * T))
+    return arrhenius.Points(T, np.full(len(T), temperature_error_K), D, relative_error * D)
+
+
+@pytest.fixture
+def llzo():
+    T, D, error = np.loadtxt(GOLDENS / "arrhenius_D_T.csv", delimiter=",", skiprows=1).T
+    return arrhenius.Points(T, np.zeros(9), D, error)
+
+
+def test_an_ideal_line_gives_its_energy():
+    line = arrhenius.fit(ideal())
+    assert line.activation_energy_eV == pytest.approx(0.3, abs=1e-10)
+    assert line.log10_prefactor == pytest.approx(-3, abs=1e-10)
+    assert arrhenius.robust_activation_energy_eV(ideal()) == pytest.approx(0.3, abs=1e-8)
+    assert arrhenius.jackknife_max_change_eV(ideal()) < 1e-10
+    assert arrhenius.extrapolate(line, 300).diffusivity_cm2_s == pytest.approx(1e-3 * np.exp(-0.3 / (K * 300)), rel=1e-9)
+
+
+def test_llzo_as_published(llzo):
+    line = arrhenius.fit(llzo)
+    cold = arrhenius.extrapolate(line, 300)
+    assert line.activation_energy_eV * GOLDEN_K / K == pytest.approx(0.258128, abs=1e-6)
+    assert line.activation_energy_error_eV * GOLDEN_K / K == pytest.approx(0.016832, abs=1e-6)
+    assert cold.diffusivity_cm2_s == pytest.approx(6.80754e-9, rel=1e-6)
+    gradient = np.array([1, -1 / (K * 300)])
+    normal = 1.96 * np.sqrt(gradient @ line.covariance @ gradient)  # the published interval is normal; ours is Student's, wider
+    assert cold.diffusivity_cm2_s * np.exp(-normal) == pytest.approx(2.8e-9, rel=0.02)
+    assert cold.diffusivity_cm2_s * np.exp(normal) == pytest.approx(1.7e-8, rel=0.04)
+    assert cold.low_cm2_s < 2.8e-9
+
+
+def test_conductivity_of_llzo_as_published(llzo):
+    from pymatgen.io.vasp import Poscar
+
+    text = (GOLDENS / "arrhenius_POSCAR").read_text()
+    structure = Poscar.from_str(text).structure
+    n_li = structure.composition["Li"]
+    factor = 1000 * transport.nernst_einstein_S_cm(1.0, n_li, 1.0, structure.volume, 300.0)
+    assert factor == pytest.approx(1.5870125e8, rel=5e-7)  # with the constants of 2014
+    assert factor * arrhenius.extrapolate(arrhenius.fit(llzo), 300).diffusivity_cm2_s == pytest.approx(1.080365, rel=1e-6)
+
+
+def test_the_error_covers_the_truth():
+    rng, z, inside = np.random.default_rng(2), [], []
+    exact = ideal(relative_error=0.15)
+    for _ in range(400):
+        logs = np.log(exact.diffusivity_cm2_s) + 0.15 * rng.normal(size=5)
+        line = arrhenius.fit(arrhenius.Points(exact.temperature_K, exact.temperature_error_K, np.exp(logs), 0.15 * np.exp(logs)))
+        z.append((line.activation_energy_eV - 0.3) / line.activation_energy_error_eV)
+        cold = arrhenius.extrapolate(line, 300)
+        inside.append(cold.low_cm2_s < 1e-3 * np.exp(-0.3 / (K * 300)) < cold.high_cm2_s)
+    assert 0.66 < np.mean(np.abs(z) < 1) < 0.85  # chi^2 above its mean enlarges the error, below it does not shrink it
+    assert abs(np.mean(z)) < 0.15
+    assert np.mean(inside) > 0.94
+
+
+def test_an_uncertain_temperature_enlarges_the_error():
+    assert arrhenius.fit(ideal(temperature_error_K=25)).activation_energy_error_eV > arrhenius.fit(ideal()).activation_energy_error_eV * 1.2
+
+
+def test_scatter_beyond_the_errors_enlarges_them():
+    exact = ideal()
+    noisy = arrhenius.Points(
+        exact.temperature_K, exact.temperature_error_K, exact.diffusivity_cm2_s * [1.5, 0.6, 1.4, 0.7, 1.3], exact.error_cm2_s
+    )
+    line = arrhenius.fit(noisy)
+    assert line.chi2_per_dof > 4
+    assert any("scatter" in one for one in arrhenius.caveats(noisy, line))
+
+
+def test_two_temperatures_give_no_line():
+    with pytest.raises(arrhenius.NoLine, match="2 temperatures"):
+        arrhenius.fit(ideal((600, 800)))
+    with pytest.raises(arrhenius.NoLine):
+        arrhenius.fit(ideal((600, 600, 800)))
+
+
+def test_few_temperatures_are_said_to_be_few():
+    points = ideal((600, 800, 1000))
+    assert any("only 3 temperatures" in one for one in arrhenius.caveats(points, arrhenius.fit(points)))
+    assert arrhenius.jackknife_max_change_eV(points) is None
+    assert arrhenius.curvature_sigma(points) is None
+
+
+def test_a_bend_is_seen():
+    exact = ideal()
+    bend = np.exp(-(((1000 / exact.temperature_K) - 1.3) ** 2))
+    points = arrhenius.Points(
+        exact.temperature_K, exact.temperature_error_K, exact.diffusivity_cm2_s * bend, 0.1 * exact.diffusivity_cm2_s * bend
+    )
+    assert arrhenius.curvature_sigma(points) < -2
+    assert any("bend" in one for one in arrhenius.caveats(points, arrhenius.fit(points)))
+
+
+def test_a_stray_point_pulls_the_robust_fit_less():
+    exact = ideal((500, 550, 600, 700, 800, 1000, 1200))
+    D = exact.diffusivity_cm2_s * [3, 1, 1, 1, 1, 1, 1]
+    points = arrhenius.Points(exact.temperature_K, exact.temperature_error_K, D, 0.1 * D)
+    weighted = abs(arrhenius.fit(points).activation_energy_eV - 0.3)
+    assert abs(arrhenius.robust_activation_energy_eV(points) - 0.3) < 0.6 * weighted

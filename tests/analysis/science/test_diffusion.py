@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+from analysis.science import diffusion, gls, msd
+
+from . import walks
+
+A2_FRAME = 1e-4  # frames 1 ps apart: D in cm^2/s of 1 Angstrom^2 per frame
+
+
+def estimate(path, seed=0, hop=walks.EDGE_A):
+    none = np.zeros((len(path), 3))
+    return diffusion.estimate(diffusion.Paths(path, np.arange(path.shape[1]), none, 1.0), hop, seed)
+
+
+def calibrate(make, diffusivity_cm2_s, n, hop=walks.EDGE_A):
+    """Fractions within one and two standard deviations, and the bias over the true sd."""
+    rng = np.random.default_rng(17)
+    found = [estimate(make(rng), seed, hop) for seed in range(n)]
+    z = np.array([(one.diffusivity_cm2_s - diffusivity_cm2_s) / one.error_cm2_s for one in found])
+    return np.mean(np.abs(z) < 1), np.mean(np.abs(z) < 2), z.mean()
+
+
+def test_the_covariance_is_that_of_many_walks():
+    rng, lags, vibration = np.random.default_rng(4), np.array([2, 5, 11, 24]), 0.5
+    path = np.cumsum(rng.normal(size=(50, 6000, 3)), axis=0) + vibration * rng.normal(size=(50, 6000, 3))
+    found = np.cov(msd.fft_msd(path)[lags])
+    assert np.allclose(found / gls.covariance(lags, 3.0, 6 * vibration**2, gls.Sample(50, 1, 0.0)), 1, atol=0.08)
+
+
+def test_a_straight_line_is_found_exactly():
+    lags = np.arange(3, 40)
+    line = gls.fit(lags, 0.7 + 0.03 * lags, gls.Sample(100, 20, 1.0))
+    assert line.slope_A2 == pytest.approx(0.03, rel=1e-9)
+    assert line.intercept_A2 == pytest.approx(0.7, rel=1e-9)
+
+
+def test_the_weights_give_the_slope():
+    lags = np.arange(3, 40)
+    values = 0.7 + 0.03 * lags + 0.01 * np.sin(lags)
+    sample = gls.Sample(100, 20, 1.0)
+    line = gls.fit(lags, values, sample, rounds=12)
+    assert gls.weights(lags, line, sample) @ values == pytest.approx(line.slope_A2, rel=1e-6)
+
+
+@pytest.mark.parametrize(("n_frames", "n_ions", "probability", "vibration_A"), [(300, 24, 0.1, 0.1), (80, 8, 0.3, 0.0)])
+def test_the_error_covers_the_truth_as_often_as_it_says(n_frames, n_ions, probability, vibration_A):
+    one, two, bias = calibrate(
+        lambda rng: walks.lattice_walk(rng, n_frames, n_ions, probability, vibration_A), probability / 6 * A2_FRAME, 120
+    )
+    assert 0.56 < one < 0.80  # 0.68 with three standard errors of 120 walks
+    assert two > 0.89
+    assert abs(bias) < 0.35
+
+
+def test_ions_that_hop_together_have_a_larger_error():
+    one, two, _ = calibrate(lambda rng: walks.concerted_walk(rng, 300, 8, 4, 0.3), 0.05 * A2_FRAME, 80)
+    assert 0.52 < one < 0.84
+    assert two > 0.86
+    found = estimate(walks.concerted_walk(np.random.default_rng(5), 300, 8, 4, 0.3))
+    assert found.move_together == pytest.approx(4, rel=0.3)
+    assert any("move together" in flag for flag in found.flags)
+
+
+def test_the_same_seed_gives_the_same_numbers():
+    path = walks.lattice_walk(np.random.default_rng(1), 100, 6, 0.3)
+    first, second = estimate(path, 3), estimate(path, 3)
+    assert (first.diffusivity_cm2_s, first.error_cm2_s, first.ols_error_cm2_s) == (
+        second.diffusivity_cm2_s,
+        second.error_cm2_s,
+        second.ols_error_cm2_s,
+    )
+
+
+def test_d_scales_with_time_and_length():
+    path = walks.lattice_walk(np.random.default_rng(1), 200, 10, 0.3)
+    none = np.zeros((200, 3))
+    one = diffusion.estimate(diffusion.Paths(path, np.arange(10), none, 1.0), 1.0, 0)
+    other = diffusion.estimate(diffusion.Paths(3 * path, np.arange(10), none, 0.5), 3.0, 0)
+    assert other.diffusivity_cm2_s == pytest.approx(18 * one.diffusivity_cm2_s, rel=1e-5)
+    assert other.error_cm2_s == pytest.approx(18 * one.error_cm2_s, rel=1e-5)
+
+
+def test_permuted_and_translated_ions_have_the_same_d():
+    path = walks.lattice_walk(np.random.default_rng(1), 200, 10, 0.3)
+    changed = path[:, np.random.default_rng(2).permutation(10)] + np.float32(16.0)
+    assert estimate(changed).gls_cm2_s == pytest.approx(estimate(path).gls_cm2_s, rel=1e-6)
+
+
+def test_too_few_frames_are_refused():
+    with pytest.raises(diffusion.TooFewFrames, match="15 stored frames"):
+        estimate(np.zeros((15, 3, 3)))
+
+
+def test_a_single_ion_has_an_error_too():
+    found = estimate(walks.lattice_walk(np.random.default_rng(8), 2000, 1, 0.3))
+    assert np.isfinite(found.error_cm2_s)
+    assert abs(found.diffusivity_cm2_s - 0.05 * A2_FRAME) < 4 * found.error_cm2_s

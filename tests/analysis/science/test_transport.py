@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import constants
+
+from analysis.science import transport
+from analysis.science.diffusion import Paths
+
+from .walks import concerted_walk, lattice_walk
+
+GOLDENS = Path(__file__).parents[2] / "data" / "goldens"
+
+
+def test_d_of_latp_as_published():
+    table = np.loadtxt(GOLDENS / "latp_md_msd-t.csv", delimiter=",", skiprows=1)
+    assert transport.half_squared_hop_slope(table[:, 0] / 1000, table[:, 1], 3.2) == pytest.approx(7.60175023e-5, rel=5e-9)
+    events = transport.effective_events(8, table[:, 1].max(), 3.2)
+    assert events == pytest.approx(100.488, abs=6e-4)
+    assert transport.planned_relative_error(events) == pytest.approx(0.382165, abs=1e-6)
+
+
+def test_an_msd_that_does_not_grow_gives_no_d():
+    with pytest.raises(ValueError, match="does not grow"):
+        transport.half_squared_hop_slope(np.arange(1.0, 50), np.full(49, 5.0), 3.0)
+
+
+def test_nernst_einstein_by_hand():
+    expected = 56 * constants.e**2 * 1e-4 * 1e-5 / (2000e-30 * constants.k * 700) / 100  # SI: S/m, then S/cm
+    assert transport.nernst_einstein_S_cm(1e-5, 56, 1.0, 2000.0, 700.0) == pytest.approx(expected, rel=1e-9)
+    assert transport.nernst_einstein_S_cm(1e-5, 56, 2.0, 2000.0, 700.0) == pytest.approx(4 * expected, rel=1e-9)
+
+
+def test_the_run_length_gives_the_error_it_was_asked_for():
+    length_ps = transport.run_length_ps(1e-6, 20, 3.0, 0.2)
+    events = transport.effective_events(20, 6 * 1e-6 * 1e4 * length_ps, 3.0)
+    assert transport.planned_relative_error(events) == pytest.approx(0.2, rel=1e-12)
+    with pytest.raises(ValueError, match=r"0\.04"):
+        transport.run_length_ps(1e-6, 20, 3.0, 0.04)
+
+
+@pytest.mark.parametrize(("make", "expected"), [(lambda rng: lattice_walk(rng, 1500, 16, 0.3), 1.0),
+                                                (lambda rng: concerted_walk(rng, 1500, 4, 4, 0.3), 0.25)])  # fmt: skip
+def test_haven_ratio_is_one_over_how_many_move_together(make, expected):
+    z = []
+    for seed in range(12):
+        path = make(np.random.default_rng(seed))
+        found = transport.haven(Paths(path, np.arange(16), np.zeros((1500, 3)), 1.0), 15, 5e-6, 2e-7)
+        z.append((1 / found.haven_ratio - 1 / expected) / (found.haven_ratio_error / found.haven_ratio**2))
+    assert np.mean(np.abs(z) < 2.5) > 0.7
+    assert abs(np.mean(z)) < 1
