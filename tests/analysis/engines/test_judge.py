@@ -1,0 +1,185 @@
+"""The stage as it runs: a folder with spec.json, a process, result.json."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import constants
+
+from analysis.engines import judge
+from campaigns.engines import job, specs
+from tests.analysis.science.walks import lattice_walk
+
+ROOT = Path(__file__).parents[3]
+K = constants.k / constants.e
+HOP_A = 3.0
+FRAME_FS = 100.0
+ENERGY_EV = 0.2
+TEMPERATURES_K = (500.0, 600.0, 800.0, 1100.0)
+CELL_A = 14.0
+
+
+def probability(temperature_K, factor=1.0):
+    return factor * 2.0 * math.exp(-ENERGY_EV / (K * temperature_K))
+
+
+def truth_cm2_s(temperature_K):
+    return probability(temperature_K) * HOP_A**2 / 6 / (FRAME_FS / 1000) * 1e-4
+
+
+def stored_run(folder, run_id, temperature_K, hop_probability, n_frames=400, seed=0, wrapped=False, **changes):
+    """An evaluate stage's folder: 16 Li on a lattice, 12 S that vibrate, the whole cell drifting."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(1000 * run_id + seed)
+    lithium = lattice_walk(rng, n_frames, 16, hop_probability, 0.2, HOP_A)
+    sulphur = rng.uniform(0, CELL_A, (1, 12, 3)) + 0.15 * rng.normal(size=(n_frames, 12, 3))
+    positions = np.concatenate([lithium, sulphur], axis=1) + 0.02 * np.arange(n_frames)[:, None, None]
+    if wrapped:
+        positions = np.mod(positions, CELL_A)
+    np.savez(folder / "trajectory.npz", positions_A=positions.astype(np.float32), cell_A=CELL_A * np.eye(3),
+             symbols=np.array(["Li"] * 16 + ["S"] * 12), time_fs=np.arange(n_frames) * FRAME_FS)  # fmt: skip
+    values = {"outcome": "completed", "reason": "", "trajectory_file": "trajectory.npz", "thermo_file": None, "frame_interval_fs": FRAME_FS,
+              "completed_ps": n_frames * FRAME_FS / 1000, "mean_kinetic_temperature_K": temperature_K, "kinetic_temperature_error_K": 3.0,
+              "energy_drift_meV_atom_ns": 0.1, "min_distance_A": 1.5, "steps_per_s": 100.0, "startup_seconds": 1.0}  # fmt: skip
+    return specs.JudgedRun(run_id, str(folder), temperature_K, specs.EvaluateResult(**(values | changes)))
+
+
+def spec_of(runs, step=1, earlier=()):
+    return specs.JudgeSpec(runs, "Li", 1.0, 1, step, list(earlier), 11, 0.1, 1.0)
+
+
+def judged(folder, spec):
+    """The result as another process left it."""
+    job.write_spec(folder, "judge", spec)
+    done = subprocess.run(
+        [sys.executable, "-m", "analysis.engines.judge", str(folder)], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads((folder / "result.json").read_text())
+
+
+def directly(folder, spec):
+    folder.mkdir(exist_ok=True)
+    return job.to_json(judge.run(folder, spec, job.Progress(folder)))
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return [stored_run(tmp_path / f"run{i}", i, T, probability(T)) for i, T in enumerate(TEMPERATURES_K, 1)]
+
+
+def test_a_whole_model_gives_its_energy_and_every_number_is_json(tmp_path, runs):
+    result = judged(tmp_path / "judge", spec_of(runs))
+    assert [run["verdict"] for run in result["runs"]] == ["diffusive"] * 4
+    for run in result["runs"]:
+        assert abs(run["diffusivity_cm2_s"] - truth_cm2_s(run["temperature_K"])) < 3.5 * run["diffusivity_error_cm2_s"]
+        assert run["details"]["haven_ratio_error"] > 0
+        assert run["details"]["framework_msd_A2"] < 1
+        assert run["details"]["fit_window_ps"][1] == pytest.approx(20.0)
+    line = result["arrhenius"]
+    assert abs(line["activation_energy_eV"] - ENERGY_EV) < 3 * line["activation_energy_error_eV"]
+    assert line["n_points"] == 4
+    assert "only 4 temperatures" in line["reason"]
+    details = line["details"]
+    assert details["D300_low"] < details["D300_cm2_s"] < details["D300_high"]
+    assert details["D300_extrapolated"] is True
+    density = 16 / CELL_A**3 * 1e24
+    assert details["conductivity300_mS_cm"] == pytest.approx(1000 * density * constants.e * details["D300_cm2_s"] / (K * 300), rel=1e-9)
+    assert result["stationarity"]["decision"] == "undecided"
+
+
+def test_the_curves_have_the_promised_names(tmp_path, runs):
+    folder = tmp_path / "judge"
+    result = directly(folder, spec_of(runs[:1]))
+    with np.load(folder / result["msd_file"], allow_pickle=False) as curves:
+        assert set(curves.files) == {"t_ps_1"} | {f"msd{error}_A2_1_{s}" for error in ("", "_error") for s in ("Li", "S")}
+        assert 100 < len(curves["t_ps_1"]) <= 300
+        assert len(curves["t_ps_1"]) == len(curves["msd_A2_1_Li"]) == len(curves["msd_error_A2_1_S"])
+        assert np.all(np.isfinite(curves["msd_error_A2_1_Li"]))
+
+
+def test_wrapped_coordinates_give_the_same_d(tmp_path):
+    plain = stored_run(tmp_path / "a", 1, 600.0, 0.02)
+    wrapped = stored_run(tmp_path / "b", 1, 600.0, 0.02, wrapped=True)
+    first, second = (directly(tmp_path / name, spec_of([one]))["runs"][0] for name, one in (("ja", plain), ("jb", wrapped)))
+    assert second["diffusivity_cm2_s"] == pytest.approx(first["diffusivity_cm2_s"], rel=1e-4)
+    assert any("wrapped" in flag for flag in second["details"]["flags"])
+
+
+def test_runs_that_are_not_diffusive_are_excluded_with_their_reason(tmp_path, runs):
+    frozen = stored_run(tmp_path / "frozen", 8, 300.0, 0.0)
+    burst = stored_run(tmp_path / "burst", 9, 1400.0, 0.1, outcome="min_distance", reason="Li and S at 0.4 Å", completed_ps=3.0)
+    nothing = stored_run(tmp_path / "nothing", 10, 1500.0, 0.1, outcome="blown_up", reason="not a number", trajectory_file=None,
+                         mean_kinetic_temperature_K=None, kinetic_temperature_error_K=None, energy_drift_meV_atom_ns=None)  # fmt: skip
+    result = directly(tmp_path / "judge", spec_of([*runs, frozen, burst, nothing]))
+    excluded = {one["run_id"]: one for one in result["arrhenius"]["details"]["excluded"]}
+    assert set(excluded) == {8, 9, 10}
+    assert excluded[8]["verdict"] in {"bounded", "too_short"}
+    assert excluded[9]["verdict"] == excluded[10]["verdict"] == "blown_up"
+    assert "0.4 Å" in excluded[9]["reason"]
+    assert result["arrhenius"]["n_points"] == 4
+
+
+def test_two_temperatures_give_no_line(tmp_path, runs):
+    line = directly(tmp_path / "judge", spec_of(runs[:2]))["arrhenius"]
+    assert line["activation_energy_eV"] is None
+    assert "2 temperatures" in line["reason"]
+    assert len(line["details"]["points"]) == 2
+
+
+def test_replicas_that_differ_enlarge_the_error(tmp_path):
+    same = [stored_run(tmp_path / f"s{i}", i, 600.0, 0.1) for i in (1, 2)]
+    other = [same[0], stored_run(tmp_path / "o", 3, 600.0, 0.3)]
+    first, second = (
+        directly(tmp_path / name, spec_of(pair))["arrhenius"]["details"]["points"][0] for name, pair in (("a", same), ("b", other))
+    )
+    assert first["run_ids"] == [1, 2]
+    assert second["error_cm2_s"] / second["diffusivity_cm2_s"] > 2 * first["error_cm2_s"] / first["diffusivity_cm2_s"]
+    assert second["replica_spread_dex"] > 0.15
+
+
+def earlier(folder, tmp_path, step, factor):
+    runs = [stored_run(tmp_path / f"e{step}_{i}", i, T, probability(T, factor), seed=step) for i, T in enumerate(TEMPERATURES_K, 1)]
+    result = directly(folder, spec_of(runs, step))
+    return specs.EarlierModel(1, step, result["runs"], result["arrhenius"])
+
+
+def test_models_of_a_loop_are_compared(tmp_path, runs):
+    like = earlier(tmp_path / "j1", tmp_path, 1, 1.0)
+    slow = earlier(tmp_path / "j0", tmp_path, 1, 0.2)
+    assert directly(tmp_path / "same", spec_of(runs, 2, [like]))["stationarity"]["decision"] == "stationary"
+    moving = directly(tmp_path / "moved", spec_of(runs, 2, [slow]))["stationarity"]
+    assert moving["decision"] == "moving"
+    assert moving["spread_dex"] > 0.2
+    assert moving["details"]["steps"] == [1, 2]
+
+
+def test_models_without_a_line_are_compared_at_shared_temperatures(tmp_path, runs):
+    before = directly(tmp_path / "j1", spec_of(runs[1:2]))
+    model = specs.EarlierModel(1, 1, before["runs"], before["arrhenius"])
+    found = directly(tmp_path / "j2", spec_of(runs[1:3], 2, [model]))["stationarity"]
+    assert found["details"]["where"] == "600 K"
+    assert found["decision"] == "stationary"
+    apart = directly(tmp_path / "j3", spec_of(runs[2:3], 2, [model]))["stationarity"]
+    assert apart["decision"] == "undecided"
+
+
+def test_a_trajectory_that_is_not_there_fails_with_advice(tmp_path, runs):
+    Path(runs[0].folder, "trajectory.npz").unlink()
+    with pytest.raises(job.EngineFailed, match="repeat the run at 500 K"):
+        directly(tmp_path / "judge", spec_of(runs))
+
+
+def test_a_cell_of_mobile_ions_alone_has_no_haven_ratio(tmp_path):
+    one = stored_run(tmp_path / "a", 1, 600.0, 0.1)
+    with np.load(Path(one.folder) / "trajectory.npz") as stored:
+        arrays = dict(stored)
+    arrays["positions_A"], arrays["symbols"] = arrays["positions_A"][:, :16], arrays["symbols"][:16]
+    np.savez(Path(one.folder) / "trajectory.npz", **arrays)
+    details = directly(tmp_path / "judge", spec_of([one]))["runs"][0]["details"]
+    assert details["haven_ratio"] is None
+    assert details["drift_reference"] == "all atoms"

@@ -1,0 +1,103 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from analysis.science import diffusion, msd, verdict
+
+from .walks import lattice_walk
+
+HOP_A = 3.0
+FRAME_PS = 0.1
+
+
+def caged(rng, n_frames, n_ions, size_A=0.8):
+    """Overdamped motion in a harmonic cage."""
+    path = np.zeros((n_frames, n_ions, 3))
+    for frame in range(1, n_frames):
+        path[frame] = 0.9 * path[frame - 1] + np.sqrt(1 - 0.81) * size_A * rng.normal(size=(n_ions, 3))
+    return path.astype(np.float32)
+
+
+def evidence(path, **changes):
+    n = path.shape[1]
+    ions, none = np.arange(n), np.zeros((len(path), 3))
+    estimate = diffusion.estimate(diffusion.Paths(path, ions, none, FRAME_PS), HOP_A, 1) if len(path) >= diffusion.MIN_FRAMES else None
+    moved = float((msd.net_displacement(path, ions, none) > HOP_A).mean())
+    found = verdict.Evidence("completed", "", 0.05, 1.0, len(path) * FRAME_PS, n, estimate, HOP_A, 0.3, 0.05, moved)
+    return replace(found, **changes)
+
+
+@pytest.fixture
+def diffusive():
+    return evidence(lattice_walk(np.random.default_rng(1), 600, 24, 0.1, 0.2, HOP_A))
+
+
+def test_a_long_walk_is_diffusive(diffusive):
+    found = verdict.judge(diffusive)
+    assert found.name == "diffusive"
+    assert found.number > found.threshold == 50
+
+
+def test_most_good_runs_pass():
+    rng = np.random.default_rng(6)
+    names = [verdict.judge(evidence(lattice_walk(rng, 400, 24, 0.1, 0.2, HOP_A))).name for _ in range(30)]
+    assert names.count("diffusive") >= 26
+
+
+@pytest.mark.parametrize("size_A", [0.3, 0.8, 1.5, 2.5])
+@pytest.mark.parametrize("n_frames", [60, 300, 1000])
+def test_a_caged_ion_is_never_diffusive(size_A, n_frames):
+    for seed in range(4):
+        found = verdict.judge(evidence(caged(np.random.default_rng(seed), n_frames, 12, size_A)))
+        assert found.name in {"bounded", "too_short", "subdiffusive"}
+    if n_frames == 1000:
+        assert found.name == "bounded"
+
+
+def test_a_short_run_says_how_long_it_must_be():
+    path = lattice_walk(np.random.default_rng(2), 100, 12, 0.02, 0.1, HOP_A)
+    found = verdict.judge(evidence(path))
+    assert found.name == "too_short"
+    assert "ps are needed" in found.reason
+    longer = evidence(lattice_walk(np.random.default_rng(2), 100, 12, 0.02, 0.1, HOP_A))
+    assert verdict.needed_ps(longer) > 10
+
+
+def test_too_few_frames_are_too_short():
+    found = verdict.judge(evidence(np.zeros((10, 4, 3), dtype=np.float32)))
+    assert found.name == "too_short"
+    assert found.unit == "ps"
+
+
+def test_frozen_ions_are_not_diffusive():
+    path = 0.01 * np.random.default_rng(0).normal(size=(200, 8, 3))
+    assert verdict.judge(evidence(path.astype(np.float32))).name in {"bounded", "too_short"}
+    assert verdict.judge(evidence(np.zeros((200, 8, 3), dtype=np.float32))).name in {"bounded", "too_short"}
+
+
+def test_free_flight_is_ballistic():
+    velocity = np.random.default_rng(0).normal(size=(30, 3))
+    path = (np.arange(200)[:, None, None] * velocity * 0.1).astype(np.float32)
+    assert verdict.judge(evidence(path)).name == "ballistic"
+
+
+@pytest.mark.parametrize(("changes", "name", "words"), [
+    ({"outcome": "blown_up", "outcome_reason": "atoms at 0.2 Å"}, "blown_up", "0.2 Å"),
+    ({"outcome": "min_distance", "outcome_reason": "atoms at 0.5 Å"}, "blown_up", "0.5 Å"),
+    ({"energy_drift_meV_atom_ns": -3.0}, "drifting", "-3 meV/atom/ns"),
+    ({"framework_msd_A2": 9.0, "framework_slope": 0.9}, "melted", "9 Å²"),
+    ({"framework_msd_A2": 9.0, "framework_slope": 0.0}, "diffusive", "linearly"),
+    ({"moved_fraction": 0.05}, "bounded", "5 %"),
+    ({"framework_msd_A2": None, "framework_slope": None, "energy_drift_meV_atom_ns": None}, "diffusive", "linearly"),
+])  # fmt: skip
+def test_what_spoils_a_run_names_its_verdict(diffusive, changes, name, words):
+    found = verdict.judge(replace(diffusive, **changes))
+    assert found.name == name
+    assert words in found.reason
+
+
+def test_dynamics_come_before_all_else(diffusive):
+    everything = replace(diffusive, outcome="blown_up", energy_drift_meV_atom_ns=9.0, framework_msd_A2=9.0, framework_slope=1.0)
+    assert verdict.judge(everything).name == "blown_up"
+    assert verdict.judge(replace(everything, outcome="completed")).name == "drifting"
