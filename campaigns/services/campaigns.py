@@ -193,8 +193,9 @@ def _move(
         if before_advance:
             before_advance()
         if target == CampaignState.RUNNING:
+            waiting = list(campaign.stages.filter(state=StageState.PENDING).values_list("pk", flat=True))
             protocol.advance(campaign)
-            wake(list(campaign.stages.filter(state=StageState.PENDING).values_list("pk", flat=True)))
+            wake(waiting)
 
 
 def delete(campaign: Campaign) -> None:

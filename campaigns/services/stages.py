@@ -8,12 +8,12 @@ the result and creates what comes next.
 import logging
 import time
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q, QuerySet, Sum
 from django.utils import timezone
 
 from campaigns.engines import job
@@ -40,12 +40,32 @@ def run(stage_id: int) -> None:
         {"done": finish, "failed": fail, "released": release}[_compute(stage)](stage)
     except Exception as error:
         # Unforeseen: the traceback is for the log, the user gets a stage that failed with a reason, and nothing is lost.
-        _fail_with(stage, {"message": f"Registering the result failed unexpectedly ({type(error).__name__}: {error}).",
-                           "cause": "unforeseen", "permanent": False})
+        _fail_with(
+            stage,
+            {
+                "message": f"Registering the result failed unexpectedly ({type(error).__name__}: {error}).",
+                "cause": "unforeseen",
+                "permanent": False,
+            },
+        )
         raise
     except BaseException:
         release(stage)
         raise
+    finally:
+        wake_waiting()
+
+
+def wake_waiting() -> None:
+    """Cores have come free: what waited for them is sent at once."""
+    wake(list(_due(timezone.now()).values_list("pk", flat=True)[: settings.ENGINE_CORES]))
+
+
+def _due(now: datetime) -> QuerySet[Stage]:
+    """Stages that wait and may be claimed, oldest first."""
+    return Stage.objects.filter(
+        Q(due_at=None) | Q(due_at__lte=now), state=StageState.PENDING, campaign__state=CampaignState.RUNNING
+    ).order_by("id")
 
 
 def claim(stage_id: int) -> Stage | None:
@@ -69,7 +89,7 @@ def claim(stage_id: int) -> Stage | None:
     return Stage.objects.select_related("campaign", "cell").get(pk=stage_id)
 
 
-def _lease() -> Any:
+def _lease() -> datetime:
     return timezone.now() + timedelta(seconds=settings.STAGE_LEASE_S)
 
 
@@ -181,10 +201,7 @@ def reconcile() -> int:
     """Send what is due and what lost its worker. Safe at any time, from anywhere; returns how many messages were sent."""
     now = timezone.now()
     stale = Q(sent_at=None) | Q(sent_at__lt=now - timedelta(seconds=RESEND_AFTER_S))
-    waiting = Q(state=StageState.PENDING) & (Q(due_at=None) | Q(due_at__lte=now)) & stale
-    abandoned = Q(state=StageState.RUNNING, lease_until__lt=now) & stale
-    due = list(
-        Stage.objects.filter(waiting | abandoned, campaign__state=CampaignState.RUNNING).order_by("id").values_list("pk", flat=True)[:100]
-    )
+    abandoned = Stage.objects.filter(state=StageState.RUNNING, lease_until__lt=now, campaign__state=CampaignState.RUNNING)
+    due = [*_due(now).filter(stale).values_list("pk", flat=True)[:100], *abandoned.filter(stale).values_list("pk", flat=True)[:100]]
     wake(due)
     return len(due)

@@ -68,9 +68,9 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         call_command("migrate", verbosity=0)
         owner = self._owner(user)
-        campaign = self._campaign(owner, settings_file, new)
+        out = self.stderr if json else self.stdout
         with Installation() as installation:
-            out = self.stderr if json else self.stdout
+            campaign = self._campaign(owner, settings_file, new)
             out.write(f"Campaign {campaign.pk}, “{campaign.name}”: {installation.address}campaigns/{campaign.pk}/")
             if not user:
                 out.write(f"Sign in as demo with the password {demo_account()[1]}")

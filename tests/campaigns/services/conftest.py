@@ -25,8 +25,7 @@ def owner(db):
     return get_user_model().objects.create_user("marie")
 
 
-@pytest.fixture
-def material(owner):
+def material_row(owner):
     return Material.objects.create(
         owner=owner,
         name="Li3N",
@@ -50,6 +49,11 @@ def material(owner):
         mobile_ion="Li",
         facts={"elements": ["Li", "N"], "oxidation_states": {"Li": 1, "N": -3}},
     )
+
+
+@pytest.fixture
+def material(owner):
+    return material_row(owner)
 
 
 @pytest.fixture
