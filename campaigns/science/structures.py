@@ -1,191 +1,253 @@
-"""What a crystal structure is: composition, cell, sites and occupancies, what is disordered, which ion moves, which supercells to use."""
+"""What a CIF says about a material: formula, lattice, sites and their occupancies, charges, the ion that may move; and proposed cells."""
 
-from collections.abc import Iterator
-from itertools import product
-from typing import Any
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
-from pymatgen.core import Composition, Structure
-from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+from ase.data import atomic_numbers, covalent_radii
+from pymatgen.core import Composition, Element, Species, Structure
+from pymatgen.io.cif import CifParser
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer, SymmetryUndeterminedError
 
-from campaigns.science.oxidation import guess_oxidation_states
+from campaigns.science.ordering_composition import CannotBeNeutral, neutral_composition, pools_of, tolerance_e
+from campaigns.science.ordering_problem import partial_sites
+from campaigns.science.oxidation import guess_oxidation_states, net_charge_e
+from campaigns.science.supercells import ProposedCell, ProposedCells, propose_cells
 
-# Ions that conduct in solid electrolytes, the likelier first.
-MOBILE_IONS = ("Li", "Na", "K", "Ag", "Cu", "Mg", "Zn", "Ca", "Al", "F", "O", "H")
-SPLIT_SITE_A = 1.2  # partially occupied positions closer than this are one site that was split
-OVERLAP_A = 0.5
-TRAINING_MIN_ATOMS = 40
-TRAINING_MIN_HEIGHT_A = 7.5
-EVALUATION_MIN_HEIGHT_A = 12.0
-EVALUATION_MAX_ATOMS = 500
-MAX_REPEAT = 6
+OCCUPANCY_TOLERANCE = 1.05  # rounded occupancies may sum to so much: they are scaled to one
+SITE_TOLERANCE = 1e-4
+COARSE_SITE_TOLERANCE = 5e-3  # 0.333 for one third
+SYMMETRY_A = 0.01
+OVERLAP_A = 0.6
+SPLIT_A = 1.2
+SHORT_A = 2.0
+SHORT_FACTOR = 0.65  # of the sum of the covalent radii
+OVERLAP_OCCUPANCY = 1.5  # two sites this close that together hold so much cannot be one split site
+WHOLE = 1e-3
+NEUTRAL_E = 0.01
+# Ions that conduct in known solid electrolytes, the likelier first.
+MOBILE_CATIONS = ("Li", "Na", "Ag", "K", "Cu", "Rb", "Cs", "H", "Mg", "Zn", "Ca")
+MOBILE_ANIONS = ("F", "O", "Cl", "Br", "I")
 
 
-class StructureUnusable(ValueError):
-    """A structure that no campaign can start from; the text says what is wrong and what to do."""
+class StructureRefused(ValueError):
+    """A structure that cannot be used. The text says why and what to do."""
 
 
-def describe(structure: Structure) -> dict[str, Any]:
-    """Facts of a structure as plain JSON values. Raises StructureUnusable where atoms lie on top of one another."""
-    warnings = _check_distances(structure)
-    composition = structure.composition
-    states, charge = oxidation_states(composition)
-    if states is None:
-        warnings.append("Oxidation states could not be guessed from the composition: give them before a disordered cell is ordered.")
-    elif abs(charge) > 0.01:
-        warnings.append(
-            f"The occupancies add up to a charge of {charge:+.2f}: the ordered cell will be given the nearest neutral composition."
-        )
-    ion, reason = propose_mobile_ion(structure)
+@dataclass(frozen=True)
+class SpeciesShare:
+    symbol: str
+    occupancy: float
+
+
+@dataclass(frozen=True)
+class SiteFacts:
+    """One orbit: the CIF's label, what is on it, its first site and all of them in fractional coordinates."""
+
+    label: str
+    species: tuple[SpeciesShare, ...]
+    multiplicity: int
+    fractional: tuple[float, float, float]
+    disordered: bool
+    positions: tuple[tuple[float, float, float], ...]
+
+
+@dataclass(frozen=True)
+class MaterialFacts:
+    """Plain data, ready for JSON. Sentences are for people."""
+
+    formula: str
+    reduced_formula: str
+    elements: tuple[str, ...]
+    a_A: float
+    b_A: float
+    c_A: float
+    alpha_deg: float
+    beta_deg: float
+    gamma_deg: float
+    volume_A3: float
+    density_g_cm3: float
+    space_group: str
+    space_group_number: int
+    n_atoms: float  # sum of the occupancies
+    is_disordered: bool
+    disorder: str
+    sites: tuple[SiteFacts, ...]
+    oxidation_states: dict[str, float]  # empty: they could not be guessed
+    net_charge_e: float | None
+    mobile_ion: str
+    mobile_ion_reason: str
+    proposed_cells: ProposedCells
+    warnings: tuple[str, ...]
+
+
+def structure_from_cif(text: str) -> tuple[Structure, list[str]]:
+    """The one structure of a CIF and what is worth knowing about how it was read. Raises StructureRefused, or whatever pymatgen raises."""
+    structure, notes = _parse(text, SITE_TOLERANCE)
+    if any(distance_A < 0.2 for *_, distance_A in _close_pairs(structure)):
+        rounded, notes = _parse(text, COARSE_SITE_TOLERANCE)
+        if len(rounded) < len(structure):
+            structure, notes = rounded, [*notes, "Coordinates of special positions are rounded (0.333 for 1/3?); sites that fell together "
+                                                 "were merged."]
+    problem = _overlap(structure)
+    if problem:
+        raise StructureRefused(problem)
+    return structure, notes
+
+
+def _parse(text: str, site_tolerance: float) -> tuple[Structure, list[str]]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they are kept in the parser
+        parser = CifParser.from_str(text, occupancy_tolerance=OCCUPANCY_TOLERANCE, site_tolerance=site_tolerance)
+        structure = parser.parse_structures(primitive=False, on_error="raise")[0]
+        mismatch = parser.check(structure)
+    notes = []
+    if mismatch:
+        notes.append("The formula in the CIF is not that of its sites: is a part of the file missing?")
+    if any("Defaulting to P1" in note for note in parser.warnings):
+        notes.append("The CIF gives no symmetry: it was read as P1.")
+    if any("sum to > 1" in note for note in parser.warnings):
+        notes.append("Occupancies of a site that sum to slightly more than one were scaled to one.")
+    return structure, notes
+
+
+def _close_pairs(structure: Structure, within_A: float = OVERLAP_A) -> list[tuple[int, int, float]]:
+    first, second, _, distances_A = structure.get_neighbor_list(within_A)
+    return [(int(i), int(j), float(d)) for i, j, d in zip(first, second, distances_A, strict=True) if i < j]
+
+
+def _overlap(structure: Structure) -> str:
+    for i, j, distance_A in _close_pairs(structure):
+        together = structure[i].species.num_atoms + structure[j].species.num_atoms
+        if together > OVERLAP_OCCUPANCY:
+            return (f"Sites {structure[i].label} and {structure[j].label} overlap: {distance_A:.2f} Å apart and both occupied (symmetry "
+                    "applied). Check coordinates, space group and occupancies; give special positions with five digits (0.33333).")
+    return ""
+
+
+def material_facts(structure: Structure, notes: list[str]) -> MaterialFacts:
+    """Everything a page shows about a structure. `notes`: of the reader, they become the first warnings."""
+    amounts = structure.composition.get_el_amt_dict()
+    composition = Composition(amounts)
+    symbol, number, orbits, symmetry_notes = _symmetry(structure)
+    sites = tuple(_site_facts(structure, members) for members in orbits)
+    states = guess_oxidation_states(amounts) or {}
+    charge_e = round(net_charge_e(amounts, states), 6) if states else None
+    mobile_ion, reason = mobile_ion_of(sites, amounts, states)
     lattice = structure.lattice
-    symbol, number = _space_group(structure)
-    sites = list(_sites(structure))
-    return {
-        "formula": composition.formula,
-        "reduced_formula": composition.reduced_formula,
-        "space_group": symbol,
-        "space_group_number": number,
-        **dict(zip(("a_A", "b_A", "c_A"), map(float, lattice.abc), strict=True)),
-        **dict(zip(("alpha_deg", "beta_deg", "gamma_deg"), map(float, lattice.angles), strict=True)),
-        "volume_A3": float(lattice.volume),
-        "density_g_cm3": float(structure.density),
-        "n_atoms": float(composition.num_atoms),
-        "is_disordered": not structure.is_ordered,
-        "disorder": _disorder(sites),
-        "elements": sorted(element.symbol for element in composition.elements),
-        "oxidation_states": states,
-        "net_charge": charge,
-        "mobile_ion": ion,
-        "mobile_ion_reason": reason,
-        "sites": sites,
-        "warnings": warnings,
-        "proposed_cells": propose_cells(lattice.matrix, composition.num_atoms),
-        "structure": {
-            "lattice_A": lattice.matrix.tolist(),
-            "sites": [{"frac_coords": site.frac_coords.tolist(), "species": _species(site.species)} for site in structure],
-        },
-    }
+    n_atoms = round(float(composition.num_atoms), 6)
+    return MaterialFacts(
+        formula=composition.formula.replace(" ", ""), reduced_formula=composition.reduced_formula, elements=tuple(sorted(amounts)),
+        a_A=lattice.a, b_A=lattice.b, c_A=lattice.c, alpha_deg=lattice.alpha, beta_deg=lattice.beta, gamma_deg=lattice.gamma,
+        volume_A3=lattice.volume, density_g_cm3=float(structure.density), space_group=symbol, space_group_number=number, n_atoms=n_atoms,
+        is_disordered=any(site.disordered for site in sites), disorder=_disorder(sites), sites=sites, oxidation_states=states,
+        net_charge_e=charge_e, mobile_ion=mobile_ion, mobile_ion_reason=reason,
+        proposed_cells=_proposed_cells(structure, n_atoms, mobile_ion, states),
+        warnings=(*notes, *symmetry_notes, *_charge_notes(states, charge_e), *_distance_notes(structure)))
 
 
-def _species(composition: Composition) -> dict[str, float]:
-    return {element.symbol: round(float(amount), 6) for element, amount in composition.items()}
-
-
-def _check_distances(structure: Structure) -> list[str]:
-    """Warnings about split sites; refuses atoms that are wholly there and lie on top of one another."""
-    distances = structure.distance_matrix + np.diag(np.full(len(structure), np.inf))
-    occupancy = np.array([site.species.num_atoms for site in structure])
-    both_full = np.add.outer(occupancy, occupancy) > 1.999
-    if (distances[both_full] < OVERLAP_A).any():
-        first, second = (int(index) for index in np.argwhere(both_full & (distances < OVERLAP_A))[0])
-        raise StructureUnusable(
-            f"Two fully occupied sites ({structure[first].species_string} and {structure[second].species_string}) are "
-            f"{distances[first, second]:.2f} Å apart. Check the coordinates and the symmetry operations, or give the occupancies."
-        )
-    n_split = int((distances < SPLIT_SITE_A).sum() // 2)
-    return (
-        [f"{n_split} pairs of partially occupied positions are closer than {SPLIT_SITE_A} Å: at most one of each pair is filled."]
-        if n_split
-        else []
-    )
-
-
-def oxidation_states(composition: Composition) -> tuple[dict[str, float] | None, float | None]:
-    """Oxidation states guessed from the composition, and the charge that the occupancies add up to with them."""
-    amounts = composition.get_el_amt_dict()
-    states = guess_oxidation_states(amounts)
-    if states is None:
-        return None, None
-    return states, float(sum(states[symbol] * amount for symbol, amount in amounts.items()))
-
-
-def propose_mobile_ion(structure: Structure) -> tuple[str, str]:
-    """The likeliest mobile ion and why."""
-    elements = {element.symbol for element in structure.composition.elements}
-    present = [symbol for symbol in MOBILE_IONS if symbol in elements]
-    if not present:
-        first = sorted(elements)[0]
-        return first, f"none of the usual mobile ions ({', '.join(MOBILE_IONS[:6])}...) is there: choose one"
-    partial = [symbol for symbol in present if any(
-        symbol in _species(site.species) and site.species.num_atoms < 0.999 for site in structure)]  # fmt: skip
-    if partial and partial[0] == present[0]:
-        return present[0], f"{present[0]} is a usual mobile ion and its sites are partially occupied"
-    return present[0], f"{present[0]} is the usual mobile ion among the elements"
-
-
-def _space_group(structure: Structure) -> tuple[str, int]:
+def _symmetry(structure: Structure) -> tuple[str, int, list[list[int]], list[str]]:
+    """Space group symbol and number, and the sites of each orbit in the order of the structure."""
     try:
-        analyzer = SpacegroupAnalyzer(structure, symprec=0.05)
-        return analyzer.get_space_group_symbol(), int(analyzer.get_space_group_number())
-    except Exception as error:  # spglib gives up on some distorted cells, with errors of its own making
-        if type(error).__module__.startswith(("spglib", "pymatgen")) or isinstance(error, TypeError | AttributeError | ValueError):
-            return "P1", 1
-        raise
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            analyzer = SpacegroupAnalyzer(structure, symprec=SYMMETRY_A)
+            symbol, number = analyzer.get_space_group_symbol(), int(analyzer.get_space_group_number())
+            equivalent = [int(index) for index in analyzer.get_symmetry_dataset().equivalent_atoms]
+    except (SymmetryUndeterminedError, AttributeError, TypeError, ValueError):  # spglib's ways to say that it found none
+        return "P1", 1, [[index] for index in range(len(structure))], ["The space group could not be determined from the sites."]
+    orbits: dict[int, list[int]] = {}
+    for index, representative in enumerate(equivalent):
+        orbits.setdefault(representative, []).append(index)
+    return symbol, number, list(orbits.values()), []
 
 
-def _sites(structure: Structure) -> Iterator[dict[str, Any]]:
-    """Sites of the same label and occupancies together."""
-    groups: dict[tuple[str, str], list[Any]] = {}
-    for site in structure:
-        groups.setdefault((str(site.label), site.species_string), []).append(site)
-    for (label, _), members in groups.items():
-        species = _species(members[0].species)
-        yield {
-            "label": label,
-            "species": species,
-            "multiplicity": len(members),
-            "frac_coords": [round(float(value), 5) for value in members[0].frac_coords],
-            "is_disordered": len(species) > 1 or sum(species.values()) < 0.999,
-        }
+def _site_facts(structure: Structure, members: list[int]) -> SiteFacts:
+    first = partial_sites(Structure.from_sites([structure[members[0]]]))[0]
+    species = tuple(SpeciesShare(symbol, round(share, 6)) for symbol, share in sorted(first.occupancies.items()))
+    positions = tuple(tuple(round(float(x) % 1.0, 6) % 1.0 for x in structure[index].frac_coords) for index in members)
+    return SiteFacts(first.label, species, len(members), positions[0], not first.is_whole, positions)
 
 
-def _disorder(sites: list[dict[str, Any]]) -> str:
-    """One sentence."""
-    partial = sorted({symbol for site in sites if site["is_disordered"] and len(site["species"]) == 1 for symbol in site["species"]})
-    mixed = sorted({"/".join(site["species"]) for site in sites if len(site["species"]) > 1})
-    said = []
-    if partial:
-        said.append(f"{', '.join(partial)} on partially occupied sites")
-    if mixed:
-        said.append(f"{', '.join(mixed)} share sites")
-    return f"Disordered: {'; '.join(said)}." if said else "Ordered: every site is fully occupied by one element."
+def _proposed_cells(structure: Structure, n_atoms: float, mobile_ion: str, states: Mapping[str, float]) -> ProposedCells:
+    """With the atoms that the ordered cells will have, not the sums of their occupancies."""
+    proposed = propose_cells(np.array(structure.lattice.matrix), n_atoms)
+
+    def counted(cell: ProposedCell) -> ProposedCell:
+        if not states:
+            return cell
+        sites = partial_sites(structure) * math.prod(cell.supercell)
+        try:
+            total = neutral_composition(sites, pools_of(sites, mobile_ion), states, tolerance_e(states)).total
+        except CannotBeNeutral:
+            return cell
+        return replace(cell, n_atoms=sum(total.values()))
+
+    return ProposedCells(counted(proposed.training), counted(proposed.evaluation))
 
 
-def image_heights_A(cell_A: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Distance between opposite faces of a cell (3, 3): (3,). The shortest is how close a periodic image is."""
-    return 1 / np.linalg.norm(np.linalg.inv(cell_A), axis=0)
+def _disorder(sites: tuple[SiteFacts, ...]) -> str:
+    """One sentence: which elements leave sites partly empty, which share sites."""
+    partly, shared = set(), set()
+    for site in sites:
+        if len(site.species) > 1:
+            shared.add("/".join(share.symbol for share in site.species))
+        elif site.disordered:
+            partly.add(site.species[0].symbol)
+    parts = []
+    if partly:
+        parts.append(f"{', '.join(sorted(partly))} on sites that are partly empty")
+    if shared:
+        parts.append(f"{', '.join(sorted(shared))} sharing sites")
+    return f"Disordered: {' and '.join(parts)}." if parts else ""
 
 
-def propose_cells(cell_A: NDArray[np.floating], n_atoms: float) -> dict[str, Any]:
-    """Supercells for training (small: labels are dear) and for evaluation (at least twice the cut-off wide, so that D is not the box's)."""
-    training = _smallest(cell_A, n_atoms, TRAINING_MIN_HEIGHT_A, TRAINING_MIN_ATOMS)
-    evaluation = _smallest(cell_A, n_atoms, EVALUATION_MIN_HEIGHT_A, TRAINING_MIN_ATOMS)
-    return {
-        "training": _proposal(training, cell_A, n_atoms, "the smallest cell that a network can learn from"),
-        "evaluation": _proposal(evaluation, cell_A, n_atoms, "the smallest cell twice as wide as a cut-off of 6 Å"),
-    }
+def mobile_ion_of(sites: tuple[SiteFacts, ...], amounts: Mapping[str, float], states: Mapping[str, float]) -> tuple[str, str]:
+    """The element that probably conducts, and why. A proposal: whoever knows better chooses another."""
+    partly = {share.symbol for site in sites if site.disordered for share in site.species}
+    for ions, kind in ((MOBILE_CATIONS, "cation"), (MOBILE_ANIONS, "anion")):
+        wanted = 1 if kind == "cation" else -1
+        present = [symbol for symbol in ions if symbol in amounts and states.get(symbol, wanted) * wanted > 0]
+        if kind == "anion":
+            present = [symbol for symbol in present if symbol in partly]
+        for symbol in sorted(present, key=lambda symbol: (symbol not in partly, ions.index(symbol))):
+            others = [other for other in present if other != symbol]
+            reason = f"{symbol} is the {'likeliest' if others else 'only'} mobile {kind} of the composition"
+            return symbol, reason + (", and its sites are partly empty." if symbol in partly else ".")
+    fallback = min(amounts, key=lambda symbol: (abs(states.get(symbol, 9.0)), -amounts[symbol], symbol))
+    return fallback, f"No usual mobile ion is there; {fallback} has the lowest charge. Choose another if it is not the one that moves."
 
 
-def _smallest(cell_A: NDArray[np.floating], n_atoms: float, min_height_A: float, min_atoms: int) -> tuple[int, int, int]:
-    """Fewest atoms with every image height large enough; of equals the most isotropic; within the limit of atoms if possible."""
-    heights = image_heights_A(cell_A)
-    options = [np.array(repeat) for repeat in product(range(1, MAX_REPEAT + 1), repeat=3)]
-    large = [repeat for repeat in options if (repeat * heights >= min_height_A).all() and repeat.prod() * n_atoms >= min_atoms - 0.5]
-    allowed = [repeat for repeat in large if repeat.prod() * n_atoms <= EVALUATION_MAX_ATOMS + 0.5]
-    if not allowed:
-        # A large primitive cell: as wide as the limit of atoms lets it be.
-        within = [repeat for repeat in options if repeat.prod() * n_atoms <= EVALUATION_MAX_ATOMS] or [np.ones(3, int)]
-        best = max(within, key=lambda repeat: ((repeat * heights).min(), -repeat.prod()))
-    else:
-        best = min(allowed, key=lambda repeat: (repeat.prod(), -(repeat * heights).min()))
-    return tuple(int(n) for n in best)
+def _charge_notes(states: Mapping[str, float], charge_e: float | None) -> list[str]:
+    if charge_e is None:
+        return ["The oxidation states could not be guessed from the composition: to order a disordered cell, give them."]
+    if abs(charge_e) > NEUTRAL_E:
+        listed = ", ".join(f"{symbol} {state:+g}" for symbol, state in states.items())
+        return [f"The occupancies leave a net charge of {charge_e:+.2f} per cell ({listed}): ordered cells get the nearest neutral "
+                "composition."]
+    return []
 
 
-def _proposal(supercell: tuple[int, int, int], cell_A: NDArray[np.floating], n_atoms: float, reason: str) -> dict[str, Any]:
-    height = float((image_heights_A(cell_A) * supercell).min())
-    return {
-        "supercell": list(supercell),
-        "n_atoms": round(float(np.prod(supercell)) * n_atoms),
-        "reason": f"{reason}; periodic images are at least {height:.1f} Å apart",
-    }
+def _distance_notes(structure: Structure) -> list[str]:
+    """Pairs of sites that cannot both be occupied, and pairs that are both occupied and much closer than a bond."""
+    split: dict[tuple[str, str], float] = {}
+    short: dict[tuple[str, str], float] = {}
+    for i, j, distance_A in _close_pairs(structure, SHORT_A):
+        labels = (structure[i].label or "", structure[j].label or "")
+        pair = (min(labels), max(labels))
+        if structure[i].species.num_atoms + structure[j].species.num_atoms > 2 - WHOLE:
+            bond_A = min(_radius_A(one) + _radius_A(other) for one in structure[i].species for other in structure[j].species)
+            if distance_A < SHORT_FACTOR * bond_A:
+                short[pair] = min(distance_A, short.get(pair, distance_A))
+        elif distance_A < SPLIT_A:
+            split[pair] = min(distance_A, split.get(pair, distance_A))
+    return [*(f"Sites {one} and {other} are {distance_A:.2f} Å apart and partly occupied: only one of two is filled."
+              for (one, other), distance_A in sorted(split.items())),
+            *(f"Sites {one} and {other} are both occupied and only {distance_A:.2f} Å apart: check the CIF, and relax the cell before use."
+              for (one, other), distance_A in sorted(short.items()))]
+
+
+def _radius_A(species: Species | Element) -> float:
+    return float(covalent_radii[atomic_numbers[species.symbol]])
