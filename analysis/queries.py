@@ -39,8 +39,11 @@ def judged_models(models: QuerySet[TrainedModel]) -> list[JudgedModel]:
     """Those of `models` that were judged, in the order of their training; two queries."""
     found = list(models.filter(arrhenius__isnull=False).select_related("arrhenius", "campaign").order_by("loop", "step", "repeat"))
     runs: dict[int, list[RunDiffusion]] = {}
-    for run in (RunDiffusion.objects.filter(md_run__model__in=[model.pk for model in found])
-                .select_related("md_run__cell").order_by("md_run__temperature_K", "md_run__replica")):
+    for run in (
+        RunDiffusion.objects.filter(md_run__model__in=[model.pk for model in found])
+        .select_related("md_run__cell")
+        .order_by("md_run__temperature_K", "md_run__replica")
+    ):
         runs.setdefault(run.md_run.model_id, []).append(run)
     return [JudgedModel(model, model.arrhenius, runs.get(model.pk, [])) for model in found]
 
@@ -59,17 +62,29 @@ def arrhenius_series(judged: JudgedModel, label: str, *, shade: float | None = N
 
     drawn = [run for run in judged.runs if run.diffusivity_cm2_s and run.diffusivity_cm2_s > 0]
     return ArrheniusSeries(
-        label, [run.kinetic_temperature_K or run.md_run.temperature_K for run in drawn], [run.diffusivity_cm2_s for run in drawn],
-        [run.diffusivity_error_cm2_s or 0.0 for run in drawn], [run.verdict.replace("_", " ") for run in drawn],
-        [run.verdict == DIFFUSIVE for run in drawn], judged.fit.log10_prefactor_cm2_s, judged.fit.activation_energy_eV, shade, marker)
+        label,
+        [run.kinetic_temperature_K or run.md_run.temperature_K for run in drawn],
+        [run.diffusivity_cm2_s for run in drawn],
+        [run.diffusivity_error_cm2_s or 0.0 for run in drawn],
+        [run.verdict.replace("_", " ") for run in drawn],
+        [run.verdict == DIFFUSIVE for run in drawn],
+        judged.fit.log10_prefactor_cm2_s,
+        judged.fit.activation_energy_eV,
+        shade,
+        marker,
+    )
 
 
 def by_training_step(found: list[JudgedModel]) -> "list[ArrheniusSeries]":
     """One series for each model, from the first (light) to the last (dark); loops differ in their marker."""
     loops = sorted({judged.model.loop for judged in found})
     last = max(len(found) - 1, 1)
-    return [arrhenius_series(judged, f"step {judged.name}", shade=1.0 if len(found) == 1 else index / last,
-                             marker=loops.index(judged.model.loop)) for index, judged in enumerate(found)]
+    return [
+        arrhenius_series(
+            judged, f"step {judged.name}", shade=1.0 if len(found) == 1 else index / last, marker=loops.index(judged.model.loop)
+        )
+        for index, judged in enumerate(found)
+    ]
 
 
 def diffusivity_at(fit: ArrheniusFit, temperature_K: float) -> tuple[float | None, float | None]:
@@ -98,9 +113,16 @@ def step_series(found: list[JudgedModel], quantity: str, temperature_K: float = 
             value, error = diffusivity_at(judged.fit, temperature_K)
         if value is not None:
             loops.setdefault(judged.model.loop, []).append((judged, value, error or 0.0))
-    return [StepSeries(f"loop {loop}", [(judged.model.loop - 1) * n_steps + judged.model.step for judged, _, _ in rows],
-                       [judged.name for judged, _, _ in rows], [value for _, value, _ in rows], [error for _, _, error in rows])
-            for loop, rows in loops.items()]
+    return [
+        StepSeries(
+            f"loop {loop}",
+            [(judged.model.loop - 1) * n_steps + judged.model.step for judged, _, _ in rows],
+            [judged.name for judged, _, _ in rows],
+            [value for _, value, _ in rows],
+            [error for _, _, error in rows],
+        )
+        for loop, rows in loops.items()
+    ]
 
 
 def msd_curves(run: MdRun) -> "list[MsdCurve]":
@@ -114,8 +136,10 @@ def msd_curves(run: MdRun) -> "list[MsdCurve]":
     with np.load(fit.msd.file, allow_pickle=False) as archive:
         species = [name.removeprefix(prefix) for name in archive.files if name.startswith(prefix)]
         species.sort(key=lambda name: (name != run.campaign.mobile_ion, name))
-        return [MsdCurve(name, archive[f"t_ps_{run.pk}"], archive[f"msd_A2_{run.pk}_{name}"], archive[f"msd_error_A2_{run.pk}_{name}"])
-                for name in species]
+        return [
+            MsdCurve(name, archive[f"t_ps_{run.pk}"], archive[f"msd_A2_{run.pk}_{name}"], archive[f"msd_error_A2_{run.pk}_{name}"])
+            for name in species
+        ]
 
 
 def evaluation_runs(campaign: Campaign) -> QuerySet[MdRun]:
@@ -130,8 +154,11 @@ def training_set_points(campaign: Campaign, quantity: str) -> "TrainingSetPoints
     from analysis.plots.training_set import TrainingSetPoints
 
     column, rule = QUANTITIES[quantity]
-    rows = list(campaign.frames.exclude(verdict=Verdict.UNLABELLED).order_by("id").values_list(
-        column, "verdict", "loop", "step", "rule", "composition", "lower", "upper"))
+    rows = list(
+        campaign.frames.exclude(verdict=Verdict.UNLABELLED)
+        .order_by("id")
+        .values_list(column, "verdict", "loop", "step", "rule", "composition", "lower", "upper")
+    )
     intervals: dict[str, tuple[float, float]] = {}
     for _, _, _, _, decided_by, composition, lower, upper in rows:
         # A kept configuration carries the interval of the energy test.
@@ -141,8 +168,9 @@ def training_set_points(campaign: Campaign, quantity: str) -> "TrainingSetPoints
         intervals = _force_interval(campaign)
     values = np.array([row[0] if row[0] is not None else np.nan for row in rows], dtype=float)
     places = np.array([f"{row[2]}.{row[3]}" for row in rows], dtype=str)
-    return TrainingSetPoints(np.arange(1, len(rows) + 1), values, np.array([row[1] for row in rows], dtype=str), places,
-                             list(intervals.values()))
+    return TrainingSetPoints(
+        np.arange(1, len(rows) + 1), values, np.array([row[1] for row in rows], dtype=str), places, list(intervals.values())
+    )
 
 
 def _force_interval(campaign: Campaign) -> dict[str, tuple[float, float]]:
@@ -158,5 +186,9 @@ def reading(judged: JudgedModel) -> dict[str, Any]:
     """The sentence beside the Arrhenius plot."""
     used = [run for run in judged.runs if run.verdict == DIFFUSIVE]
     temperatures = [run.kinetic_temperature_K or run.md_run.temperature_K for run in used]
-    return {"n_runs": len(judged.runs), "n_used": len(used), "low_K": min(temperatures, default=None),
-            "high_K": max(temperatures, default=None)}
+    return {
+        "n_runs": len(judged.runs),
+        "n_used": len(used),
+        "low_K": min(temperatures, default=None),
+        "high_K": max(temperatures, default=None),
+    }

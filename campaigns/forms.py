@@ -15,9 +15,14 @@ from campaigns.science.protocol import GROUPS, PRESET_HELP, PRESETS, ProtocolSet
 from campaigns.services.campaigns import CampaignRequest, CellRequest
 
 UPLOAD_FORMATS = [
-    ("auto", "find out from the file"), ("extxyz", "extended XYZ"), ("deepmd/npy", "deepmd/npy (packed folder)"),
-    ("deepmd/npy/mixed", "deepmd/npy/mixed (packed folder)"), ("deepmd/raw", "deepmd/raw (packed folder)"),
-    ("vasp/outcar", "VASP OUTCAR"), ("vasp/xml", "VASP vasprun.xml"), ("cp2k/output", "CP2K output"),
+    ("auto", "find out from the file"),
+    ("extxyz", "extended XYZ"),
+    ("deepmd/npy", "deepmd/npy (packed folder)"),
+    ("deepmd/npy/mixed", "deepmd/npy/mixed (packed folder)"),
+    ("deepmd/raw", "deepmd/raw (packed folder)"),
+    ("vasp/outcar", "VASP OUTCAR"),
+    ("vasp/xml", "VASP vasprun.xml"),
+    ("cp2k/output", "CP2K output"),
     ("qe/pw/output", "Quantum ESPRESSO output"),
 ]
 MAX_CELLS = 12
@@ -27,8 +32,13 @@ class MaterialForm(forms.Form):
     """A CIF, as a file or as text."""
 
     cif_file = forms.FileField(required=False, label="CIF file", help_text="At most 1 MB, one structure.")
-    cif_text = forms.CharField(required=False, label="or paste its text", strip=False, max_length=settings.MAX_CIF_BYTES,
-                               widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false"}))
+    cif_text = forms.CharField(
+        required=False,
+        label="or paste its text",
+        strip=False,
+        max_length=settings.MAX_CIF_BYTES,
+        widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false"}),
+    )
     name = forms.CharField(required=False, max_length=200, label="Name", help_text="Left empty: the formula.")
 
     def clean(self) -> dict[str, Any]:
@@ -64,6 +74,13 @@ class NumbersField(forms.CharField):
             raise forms.ValidationError(f"Give {what}, separated by commas.") from error
 
 
+class PlainFloatField(forms.FloatField):
+    """Shows 400 and 5e-08, not 400.0."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return f"{value:.12g}" if isinstance(value, float) else value
+
+
 class ProtocolForm(forms.Form):
     """Every setting of the protocol, from its own definition: label, unit, help and bounds are not said twice."""
 
@@ -88,8 +105,11 @@ class ProtocolForm(forms.Form):
     def changes(self) -> dict[str, Any]:
         """The settings that differ from the preset."""
         chosen = PRESETS[self.preset]
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in self.cleaned_data.items()
-                if value != getattr(chosen, name)}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in self.cleaned_data.items()
+            if value != getattr(chosen, name)
+        }
 
     @property
     def groups(self) -> list[dict[str, Any]]:
@@ -98,8 +118,14 @@ class ProtocolForm(forms.Form):
         for name, title in GROUPS.items():
             bound = [(self[spec.name], spec.metadata["key"]) for spec in fields(ProtocolSettings) if spec.metadata["group"] == name]
             rest = [field for field, is_key in bound if not is_key]
-            found.append({"title": title, "key": [field for field, is_key in bound if is_key], "rest": rest,
-                          "open": any(field.errors for field in rest)})
+            found.append(
+                {
+                    "title": title,
+                    "key": [field for field, is_key in bound if is_key],
+                    "rest": rest,
+                    "open": any(field.errors for field in rest),
+                }
+            )
         return found
 
 
@@ -114,7 +140,7 @@ def _setting_field(value: Any, metadata: Any) -> forms.Field:
     elif isinstance(value, int):
         field = forms.IntegerField(**bounds)
     else:
-        field = forms.FloatField(**bounds)
+        field = PlainFloatField(**bounds)
         field.widget.attrs["step"] = "any"
     return described(field, metadata["label"], metadata["unit"], metadata["help"])
 
@@ -128,8 +154,9 @@ def described(field: forms.Field, label: str, unit: str, explanation: str) -> fo
 class CellForm(forms.Form):
     """One supercell of one material."""
 
-    material = forms.ModelChoiceField(queryset=Material.objects.none(), label="Material", error_messages={
-        "invalid_choice": "This material does not exist (any more)."})
+    material = forms.ModelChoiceField(
+        queryset=Material.objects.none(), label="Material", error_messages={"invalid_choice": "This material does not exist (any more)."}
+    )
     a = forms.IntegerField(min_value=1, max_value=10, initial=1, label="a")
     b = forms.IntegerField(min_value=1, max_value=10, initial=1, label="b")
     c = forms.IntegerField(min_value=1, max_value=10, initial=1, label="c")
@@ -153,8 +180,9 @@ class CellForm(forms.Form):
 
     def request(self) -> CellRequest:
         found = self.cleaned_data
-        return CellRequest(found["material"].pk, (found["a"], found["b"], found["c"]), found["for_training"], found["for_evaluation"],
-                           found["candidate"])
+        return CellRequest(
+            found["material"].pk, (found["a"], found["b"], found["c"]), found["for_training"], found["for_evaluation"], found["candidate"]
+        )
 
 
 class LabellerOptionsForm(forms.Form):
@@ -183,7 +211,7 @@ def _option_field(option: labellers.Option) -> forms.Field:
     if option.kind == "choice":
         return forms.ChoiceField(choices=[(choice, choice) for choice in option.choices], initial=option.default, required=False)
     if option.kind == "number":
-        return forms.FloatField(initial=option.default, required=False, widget=forms.NumberInput(attrs={"step": "any"}))
+        return PlainFloatField(initial=option.default, required=False, widget=forms.NumberInput(attrs={"step": "any"}))
     if option.kind == "lines":
         return LinesField(initial=option.default, required=False)
     if option.kind == "mapping":
@@ -273,10 +301,18 @@ class CampaignSetup:
     def request(self) -> CampaignRequest:
         found = self.campaign.cleaned_data
         return CampaignRequest(
-            name=found["name"], cells=[form.request() for form in self.cells], labeller=found["labeller"],
-            labeller_options=self.options.values(), preset=found["preset"], changes=self.protocol.changes, s0_route=found["s0_route"],
-            s0_upload=found["s0_upload"], s0_upload_format=found["s0_upload_format"] or "auto", mobile_ion=found["mobile_ion"],
-            seed=found["seed"])
+            name=found["name"],
+            cells=[form.request() for form in self.cells],
+            labeller=found["labeller"],
+            labeller_options=self.options.values(),
+            preset=found["preset"],
+            changes=self.protocol.changes,
+            s0_route=found["s0_route"],
+            s0_upload=found["s0_upload"],
+            s0_upload_format=found["s0_upload_format"] or "auto",
+            mobile_ion=found["mobile_ion"],
+            seed=found["seed"],
+        )
 
     def n_atoms(self, purpose: str) -> list[int]:
         return [form.n_atoms for form in self.cells if form.cleaned_data[purpose]]

@@ -7,7 +7,7 @@ import numpy as np
 from bokeh.models import ColumnDataSource, FixedTicker, LinearAxis, Range1d
 from bokeh.plotting import figure
 
-from analysis.plots.theme import Theme, canvas, hover, legend, style_axes, whiskers
+from analysis.plots.theme import Theme, canvas, hover, legend, plain_powers, style_axes, whiskers
 
 BOLTZMANN_EV_K = 8.617333262e-5
 KELVIN_TICKS = (300, 350, 400, 450, 500, 550, 600, 650, 700, 800, 900, 1000, 1200, 1500, 2000, 3000)
@@ -39,15 +39,16 @@ def arrhenius_figure(series: list[ArrheniusSeries], theme: Theme, extend_to_K: f
     temperatures = [T for one in series for T in one.temperature_K] + ([extend_to_K] if extend_to_K else [])
     low, high = (1000 / max(temperatures), 1000 / min(temperatures)) if temperatures else (0.8, 1.8)
     margin = 0.06 * (high - low) or 0.1
-    plot = canvas(theme, "1000/T (1/K)", "D (cm²/s)", height=430, y_axis_type="log", x_range=Range1d(low - margin, high + margin))
+    plot = canvas(theme, "1000/T (K⁻¹)", "D (cm²/s)", height=430, y_axis_type="log", x_range=Range1d(low - margin, high + margin))
     entries = []
     for index, one in enumerate(series):
         colour = theme.colour(index) if one.shade is None else theme.shade(one.shade)
         renderers = _points(plot, one, colour, theme) + _line(plot, one, colour, extend_to_K)
         if renderers:
             entries.append((one.label, renderers))
-    _kelvin_axis(plot, low - margin, high + margin)
+    _kelvin_axis(plot, low - margin, high + margin, 0.12 if theme.narrow else 0.05)
     style_axes(plot, theme)
+    plain_powers(plot)
     legend(plot, theme, entries[:24])
     return plot
 
@@ -56,16 +57,32 @@ def _points(plot: figure, one: ArrheniusSeries, colour: str, theme: Theme) -> li
     if not one.temperature_K:
         return []
     diffusivity, error = np.array(one.diffusivity_cm2_s), np.array(one.error_cm2_s)
-    source = ColumnDataSource({
-        "x": 1000 / np.array(one.temperature_K), "T": one.temperature_K, "D": diffusivity, "error": error,
-        # On a logarithmic axis an error bar may not reach zero.
-        "lower": np.maximum(diffusivity - error, diffusivity * 0.05), "upper": diffusivity + error,
-        "verdict": one.verdict, "label": [one.label] * len(diffusivity),
-        "fill": [0.9 if used else 0.0 for used in one.in_fit],
-    })
+    source = ColumnDataSource(
+        {
+            "x": 1000 / np.array(one.temperature_K),
+            "T": one.temperature_K,
+            "D": diffusivity,
+            "error": error,
+            # On a logarithmic axis an error bar may not reach zero.
+            "lower": np.maximum(diffusivity - error, diffusivity * 0.05),
+            "upper": diffusivity + error,
+            "verdict": one.verdict,
+            "label": [one.label] * len(diffusivity),
+            "fill": [0.9 if used else 0.0 for used in one.in_fit],
+        }
+    )
     whiskers(plot, source, "x", "lower", "upper", colour)
-    points = plot.scatter("x", "D", source=source, marker=theme.marker(one.marker), size=9, line_color=colour, line_width=1.8,
-                          fill_color=colour, fill_alpha="fill")
+    points = plot.scatter(
+        "x",
+        "D",
+        source=source,
+        marker=theme.marker(one.marker),
+        size=9,
+        line_color=colour,
+        line_width=1.8,
+        fill_color=colour,
+        fill_alpha="fill",
+    )
     hover(plot, points, ("", "@label"), ("T", "@T{0} K"), ("D", "@D{0.00e+0} ± @error{0.0e+0} cm²/s"), ("verdict", "@verdict"))
     return [points]
 
@@ -86,7 +103,12 @@ def _diffusivity(one: ArrheniusSeries, inverse_kK: np.ndarray) -> np.ndarray:
     return 10.0**exponent
 
 
-def _kelvin_axis(plot: figure, low: float, high: float) -> None:
-    ticks = {1000 / T: f"{T}" for T in KELVIN_TICKS if low <= 1000 / T <= high}
+def _kelvin_axis(plot: figure, low: float, high: float, least_share: float) -> None:
+    """Round temperatures above the plot, no closer than `least_share` of its width."""
+    ticks: dict[float, str] = {}
+    for temperature_K in KELVIN_TICKS:
+        place = 1000 / temperature_K
+        if low <= place <= high and all(abs(place - other) > least_share * (high - low) for other in ticks):
+            ticks[place] = f"{temperature_K}"
     axis = LinearAxis(ticker=FixedTicker(ticks=list(ticks)), major_label_overrides=ticks, axis_label="T (K)")
     plot.add_layout(axis, "above")

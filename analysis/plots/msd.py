@@ -29,8 +29,16 @@ def msd_figure(curves: list[MsdCurve], theme: Theme, fit_window_ps: tuple[float,
         colour = theme.colour(index)
         chosen = np.unique(np.linspace(0, len(curve.t_ps) - 1, min(MAX_POINTS, len(curve.t_ps))).astype(int))
         t_ps, msd, error = curve.t_ps[chosen], curve.msd_A2[chosen], np.nan_to_num(curve.error_A2[chosen])
-        source = ColumnDataSource({"t": t_ps, "msd": msd, "error": error, "lower": np.maximum(msd - error, 0), "upper": msd + error,
-                                   "species": [curve.species] * len(t_ps)})
+        source = ColumnDataSource(
+            {
+                "t": t_ps,
+                "msd": msd,
+                "error": error,
+                "lower": np.maximum(msd - error, 0),
+                "upper": msd + error,
+                "species": [curve.species] * len(t_ps),
+            }
+        )
         plot.add_layout(Band(base="t", lower="lower", upper="upper", source=source, fill_color=colour, fill_alpha=0.18, line_color=None))
         line = plot.line("t", "msd", source=source, line_color=colour, line_width=2, line_dash=theme.dash(index))
         hover(plot, line, ("", "@species"), ("time", "@t{0.0} ps"), ("MSD", "@msd{0.00} ± @error{0.00} Å²"))

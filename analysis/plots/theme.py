@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from bokeh.models import GlyphRenderer, HoverTool, Legend, LegendItem, Whisker
+from bokeh.models import BasicTickFormatter, GlyphRenderer, HoverTool, Legend, LegendItem, LogTicker, Whisker
 from bokeh.palettes import Cividis256, Plasma256
 from bokeh.plotting import figure
 
@@ -76,6 +76,12 @@ def style_axes(plot: figure, theme: Theme) -> None:
         axis.axis_line_color = axis.major_tick_line_color = axis.minor_tick_line_color = theme.soft
 
 
+def plain_powers(plot: figure) -> None:
+    """A logarithmic axis that spans less than a decade or two: labels such as 2e-5 instead of 2.000e-5."""
+    plot.yaxis.ticker = LogTicker(mantissas=[1, 2, 5], desired_num_ticks=6)
+    plot.yaxis.formatter = BasicTickFormatter(precision=0, use_scientific=True, power_limit_low=-2)
+
+
 def hover(plot: figure, renderer: GlyphRenderer, *rows: tuple[str, str]) -> None:
     plot.add_tools(HoverTool(renderers=[renderer], tooltips=list(rows)))
 
@@ -96,5 +102,6 @@ def legend(plot: figure, theme: Theme, entries: list[tuple[str, list[GlyphRender
     box.background_fill_color, box.border_line_color = None, None
     box.spacing, box.padding = 2, 4
     if theme.narrow:
-        box.ncols = 2
+        longest = max(len(label) for label, _ in entries)
+        box.ncols = 3 if longest < 10 else 2 if longest < 18 else 1
     plot.add_layout(box, "below" if theme.narrow else "right")

@@ -36,17 +36,36 @@ def thinned(points: TrainingSetPoints, limit: int = MAX_POINTS) -> TrainingSetPo
 def training_set_figure(points: TrainingSetPoints, theme: Theme, y_title: str) -> figure:
     plot = canvas(theme, "configuration, in the order they came in", y_title, height=320)
     for lower, upper in points.intervals:
-        plot.add_layout(BoxAnnotation(bottom=lower, top=upper, fill_color=theme.colour(2), fill_alpha=0.10, line_color=theme.colour(2),
-                                      line_alpha=0.5, line_dash="dashed", level="underlay"))
+        plot.add_layout(
+            BoxAnnotation(
+                bottom=lower,
+                top=upper,
+                fill_color=theme.colour(2),
+                fill_alpha=0.10,
+                line_color=theme.colour(2),
+                line_alpha=0.5,
+                line_dash="dashed",
+                level="underlay",
+            )
+        )
     entries = []
     for verdict, (colour, marker) in LOOK.items():
         chosen = points.verdict == verdict
         if not chosen.any():
             continue
-        source = ColumnDataSource({"x": points.order[chosen], "y": points.value[chosen], "place": points.place[chosen],
-                                   "verdict": points.verdict[chosen]})
-        drawn = plot.scatter("x", "y", source=source, marker=marker, size=6 if verdict == "kept" else 9, color=theme.colour(colour),
-                             alpha=0.65 if verdict == "kept" else 1.0, line_width=1 if verdict == "kept" else 2)
+        source = ColumnDataSource(
+            {"x": points.order[chosen], "y": points.value[chosen], "place": points.place[chosen], "verdict": points.verdict[chosen]}
+        )
+        drawn = plot.scatter(
+            "x",
+            "y",
+            source=source,
+            marker=marker,
+            size=6 if verdict == "kept" else 9,
+            color=theme.colour(colour),
+            alpha=0.65 if verdict == "kept" else 1.0,
+            line_width=1 if verdict == "kept" else 2,
+        )
         hover(plot, drawn, ("no.", "@x"), ("loop.step", "@place"), ("value", "@y{0.0000}"), ("", "@verdict"))
         entries.append((verdict, [drawn]))
     legend(plot, theme, entries)

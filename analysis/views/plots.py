@@ -108,8 +108,11 @@ def comparison(request: HttpRequest) -> HttpResponse:
 
     campaigns = chosen_campaigns(request)
     found = queries.last_judged(campaigns)
-    series = [queries.arrhenius_series(found[campaign.pk], campaign.name[:40], marker=index)
-              for index, campaign in enumerate(campaigns) if campaign.pk in found]
+    series = [
+        queries.arrhenius_series(found[campaign.pk], campaign.name[:40], marker=index)
+        for index, campaign in enumerate(campaigns)
+        if campaign.pk in found
+    ]
     if not any(one.temperature_K for one in series):
         return _nothing("None of these campaigns has a diffusion coefficient yet.")
     return _document(arrhenius_figure(series, _theme(request), extend_to_K=chosen_temperature_K(request)))

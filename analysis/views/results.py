@@ -20,7 +20,10 @@ def results(request: HttpRequest, pk: int) -> HttpResponse:
     shown = next((judged for judged in found if str(judged.model.pk) == wanted), found[-1] if found else None)
     temperature_K = chosen_temperature_K(request, campaign)
     context = {
-        "judged": found, "shown": shown, "reading": queries.reading(shown) if shown else None, "temperature_K": temperature_K,
+        "judged": found,
+        "shown": shown,
+        "reading": queries.reading(shown) if shown else None,
+        "temperature_K": temperature_K,
         "table": [(judged, *queries.diffusivity_at(judged.fit, temperature_K)) for judged in reversed(found)],
         "at_300": queries.diffusivity_at(shown.fit, 300.0) if shown else None,
     }
@@ -37,8 +40,24 @@ def compare(request: HttpRequest) -> HttpResponse:
     for campaign in campaigns:
         judged = found.get(campaign.pk)
         value, error = queries.diffusivity_at(judged.fit, temperature_K) if judged else (None, None)
-        rows.append({"campaign": campaign, "judged": judged, "reading": queries.reading(judged) if judged else None,
-                     "diffusivity": value, "error": error})
+        rows.append(
+            {
+                "campaign": campaign,
+                "judged": judged,
+                "reading": queries.reading(judged) if judged else None,
+                "diffusivity": value,
+                "error": error,
+            }
+        )
     others = access.campaigns(request).only("name", "state", "owner")[:100]
-    return render(request, "analysis/compare.html", {"section": "compare", "rows": rows, "temperature_K": temperature_K,
-                                                     "others": others, "chosen": {campaign.pk for campaign in campaigns}})
+    return render(
+        request,
+        "analysis/compare.html",
+        {
+            "section": "compare",
+            "rows": rows,
+            "temperature_K": temperature_K,
+            "others": others,
+            "chosen": {campaign.pk for campaign in campaigns},
+        },
+    )

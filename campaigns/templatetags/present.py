@@ -17,11 +17,28 @@ register = template.Library()
 DASH = "–"
 # Words of every state, verdict and decision, by how they are to be taken.
 TONES = {
-    CampaignState.RUNNING: "run", CampaignState.CONVERGED: "good", CampaignState.NOT_CONVERGED: "warn", CampaignState.FAILED: "bad",
-    CampaignState.PAUSED: "warn", StageState.DONE: "good", Verdict.KEPT: "good", Verdict.REJECTED: "warn", Verdict.UNLABELLED: "bad",
-    RunOutcome.COMPLETED: "good", RunOutcome.MIN_DISTANCE: "bad", RunOutcome.BLOWN_UP: "bad",
-    "diffusive": "good", "bounded": "warn", "subdiffusive": "warn", "too_short": "warn", "ballistic": "warn", "drifting": "warn",
-    "melted": "bad", "stationary": "good", "moving": "warn", "undecided": "",
+    CampaignState.RUNNING: "run",
+    CampaignState.CONVERGED: "good",
+    CampaignState.NOT_CONVERGED: "warn",
+    CampaignState.FAILED: "bad",
+    CampaignState.PAUSED: "warn",
+    StageState.DONE: "good",
+    Verdict.KEPT: "good",
+    Verdict.REJECTED: "warn",
+    Verdict.UNLABELLED: "bad",
+    RunOutcome.COMPLETED: "good",
+    RunOutcome.MIN_DISTANCE: "bad",
+    RunOutcome.BLOWN_UP: "bad",
+    "diffusive": "good",
+    "bounded": "warn",
+    "subdiffusive": "warn",
+    "too_short": "warn",
+    "ballistic": "warn",
+    "drifting": "warn",
+    "melted": "bad",
+    "stationary": "good",
+    "moving": "warn",
+    "undecided": "",
 }
 
 
@@ -36,10 +53,15 @@ def _subscript(count: str) -> SafeString | str:
     return "" if count == "1" else format_html("<sub>{}</sub>", count)
 
 
+def _is_number(value: Any) -> bool:
+    """A template's missing value is an empty text."""
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
 @register.filter
 def sig(value: float | None, digits: int = 3) -> SafeString | str:
     """`digits` significant figures; very small and very large numbers as a power of ten."""
-    if value is None or not math.isfinite(value):
+    if not _is_number(value):
         return DASH
     if value == 0:
         return "0"
@@ -57,9 +79,9 @@ def _scientific(mantissa: str, exponent: int) -> SafeString:
 @register.simple_tag
 def measured(value: float | None, error: float | None = None, unit: str = "") -> SafeString | str:
     """A value with its error, both rounded where the error's second figure stands: 0.214 ± 0.018 eV."""
-    if value is None or not math.isfinite(value):
+    if not _is_number(value):
         return DASH
-    if not error or not math.isfinite(error):
+    if not error or not _is_number(error):
         return format_html("{} {}", sig(value), unit) if unit else sig(value)
     exponent = math.floor(math.log10(max(abs(value), abs(error))))
     scale = 10.0**exponent if exponent < -3 or exponent > 5 else 1.0
@@ -74,7 +96,7 @@ def measured(value: float | None, error: float | None = None, unit: str = "") ->
 @register.filter
 def duration(seconds: float | None) -> str:
     """45 s, 3 min, 2 h 05 min, 3 d 4 h."""
-    if seconds is None or not math.isfinite(seconds):
+    if not _is_number(seconds):
         return DASH
     whole = round(seconds)
     if whole < 1:

@@ -41,7 +41,7 @@ NEXT = {
     CampaignState.PAUSED: "Nothing runs. Resume it, and it goes on from its last checkpoints.",
     CampaignState.CONVERGED: "D(T) no longer moves with further training. The results tab has D, Eₐ and their errors.",
     CampaignState.NOT_CONVERGED: "All loops are used up and D(T) still moves. See the results for what moved; a campaign with more loops, "
-                                 "a larger S0 or longer evaluation runs may settle it.",
+    "a larger S0 or longer evaluation runs may settle it.",
     CampaignState.FAILED: "Mend what the reason names, then retry: finished stages are kept.",
     CampaignState.CANCELLED: "It will not go on. What was computed can be looked at.",
 }
@@ -55,10 +55,14 @@ def actions(campaign: Campaign) -> tuple[str, ...]:
 @require_GET
 def campaign_list(request: HttpRequest) -> HttpResponse:
     last = TrainedModel.objects.filter(campaign=OuterRef("pk"), arrhenius__activation_energy_eV__isnull=False).order_by("-loop", "-step")
-    found = access.campaigns(request).annotate(
-        activation_energy_eV=Subquery(last.values("arrhenius__activation_energy_eV")[:1]),
-        activation_energy_error_eV=Subquery(last.values("arrhenius__activation_energy_error_eV")[:1]),
-    ).prefetch_related(Prefetch("cells", Cell.objects.select_related("material").defer("material__cif", "material__facts")))
+    found = (
+        access.campaigns(request)
+        .annotate(
+            activation_energy_eV=Subquery(last.values("arrhenius__activation_energy_eV")[:1]),
+            activation_energy_error_eV=Subquery(last.values("arrhenius__activation_energy_error_eV")[:1]),
+        )
+        .prefetch_related(Prefetch("cells", Cell.objects.select_related("material").defer("material__cif", "material__facts")))
+    )
     state = request.GET.get("state", "")
     if state in CampaignState.values:
         found = found.filter(state=state)
@@ -66,9 +70,14 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
     for campaign in page:
         campaign.material_formulas = list(dict.fromkeys(cell.material.reduced_formula for cell in campaign.cells.all()))
         campaign.position = position(campaign)
-    context = {"section": "campaigns", "page": page, "ticked": {int(word) for word in request.GET.getlist("campaign") if word.isdigit()},
-               "states": CampaignState.choices, "state": state,
-               "any_running": any(campaign.state == CampaignState.RUNNING for campaign in page)}
+    context = {
+        "section": "campaigns",
+        "page": page,
+        "ticked": {int(word) for word in request.GET.getlist("campaign") if word.isdigit()},
+        "states": CampaignState.choices,
+        "state": state,
+        "any_running": any(campaign.state == CampaignState.RUNNING for campaign in page),
+    }
     if request.htmx and request.GET.get("part") == "rows":
         return fragments.live(request, "campaigns/_rows.html", context, ended=not context["any_running"])
     return render(request, "campaigns/list.html", context)
@@ -83,8 +92,14 @@ def position(campaign: Campaign) -> str:
 
 def page_context(campaign: Campaign, tab: str) -> dict[str, Any]:
     """What the head of every tab shows."""
-    return {"section": "campaigns", "campaign": campaign, "tab": tab, "ended": campaign.state != CampaignState.RUNNING, "seen": "",
-            **_status(campaign)}
+    return {
+        "section": "campaigns",
+        "campaign": campaign,
+        "tab": tab,
+        "ended": campaign.state != CampaignState.RUNNING,
+        "seen": "",
+        **_status(campaign),
+    }
 
 
 def _materials(campaign: Campaign) -> list[Cell]:
@@ -107,9 +122,16 @@ def _status(campaign: Campaign) -> dict[str, Any]:
 
 def _running(campaign: Campaign) -> dict[str, Any]:
     progress = queries.campaign_progress(campaign)
-    waiting = campaign.stages.filter(state=StageState.PENDING).order_by("id").values("kind", "message", "tries")[:20]
-    return {"progress": progress, "waiting": [{**row, "label": StageKind(row["kind"]).label} for row in waiting],
-            "running": [(stage, queries.stage_progress(stage), queries.stage_log_tail(stage, 8)) for stage in progress.stages]}
+    waiting = (
+        campaign.stages.filter(state=StageState.PENDING)
+        .order_by("id")
+        .values("kind", "message", "tries", "loop", "step", "temperature_K")[:20]
+    )
+    return {
+        "progress": progress,
+        "waiting": [{**row, "label": StageKind(row["kind"]).label} for row in waiting],
+        "running": [(stage, queries.stage_progress(stage), queries.stage_log_tail(stage, 8)) for stage in progress.stages],
+    }
 
 
 def _ramp(campaign: Campaign) -> dict[str, Any]:
@@ -168,10 +190,21 @@ def stages(request: HttpRequest, pk: int) -> HttpResponse:
         found = found.filter(state=state)
     page = Paginator(found, STAGES_PER_PAGE).get_page(request.GET.get("page"))
     ledger = queries.cost_ledger(campaign)
-    total = {"stages": sum(row.n_stages for row in ledger), "labels": sum(row.labels for row in ledger),
-             "seconds": sum(row.seconds for row in ledger), "startup_seconds": sum(row.startup_seconds for row in ledger)}
-    context = {"page": page, "kinds": StageKind.choices, "states": StageState.choices, "kind": kind, "state": state,
-               "ledger": ledger, "ledger_total": total}
+    total = {
+        "stages": sum(row.n_stages for row in ledger),
+        "labels": sum(row.labels for row in ledger),
+        "seconds": sum(row.seconds for row in ledger),
+        "startup_seconds": sum(row.startup_seconds for row in ledger),
+    }
+    context = {
+        "page": page,
+        "kinds": StageKind.choices,
+        "states": StageState.choices,
+        "kind": kind,
+        "state": state,
+        "ledger": ledger,
+        "ledger_total": total,
+    }
     return render(request, "campaigns/stages.html", page_context(campaign, "stages") | context)
 
 
@@ -180,10 +213,22 @@ def stages(request: HttpRequest, pk: int) -> HttpResponse:
 def settings(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request, pk)
     chosen, preset = campaign.settings, PRESETS[campaign.preset]
-    groups = [{"title": title, "rows": [
-        {**spec.metadata, "value": getattr(chosen, spec.name), "changed": getattr(chosen, spec.name) != getattr(preset, spec.name),
-         "preset_value": getattr(preset, spec.name)}
-        for spec in fields(ProtocolSettings) if spec.metadata["group"] == name]} for name, title in GROUPS.items()]
+    groups = [
+        {
+            "title": title,
+            "rows": [
+                {
+                    **spec.metadata,
+                    "value": getattr(chosen, spec.name),
+                    "changed": getattr(chosen, spec.name) != getattr(preset, spec.name),
+                    "preset_value": getattr(preset, spec.name),
+                }
+                for spec in fields(ProtocolSettings)
+                if spec.metadata["group"] == name
+            ],
+        }
+        for name, title in GROUPS.items()
+    ]
     context = page_context(campaign, "settings") | {"groups": groups, "cells": _materials(campaign)}
     return render(request, "campaigns/settings.html", context)
 

@@ -50,8 +50,14 @@ def training_set(request: HttpRequest, pk: int) -> HttpResponse:
     page = Paginator(rows.defer("message"), PER_PAGE).get_page(request.GET.get("page"))
     sets = list(campaign.training_sets.all())
     context: dict[str, Any] = {
-        "page": page, "chosen": chosen, "sort": key, "verdicts": Verdict.choices, "sources": FrameSource.choices,
-        "rules": [choice for choice in CleaningRule.choices if choice[0]], "sets": sets, "last_set": sets[-1] if sets else None,
+        "page": page,
+        "chosen": chosen,
+        "sort": key,
+        "verdicts": Verdict.choices,
+        "sources": FrameSource.choices,
+        "rules": [choice for choice in CleaningRule.choices if choice[0]],
+        "sets": sets,
+        "last_set": sets[-1] if sets else None,
         "counts": {row["verdict"]: row["n"] for row in campaign.frames.order_by().values("verdict").annotate(n=Count("id"))},
     }
     return render(request, "campaigns/training_set.html", page_context(campaign, "training-set") | context)
@@ -64,8 +70,11 @@ def training_set_download(request: HttpRequest, pk: int) -> StreamingHttpRespons
     campaign = access.campaign(request, pk)
     found, _ = filtered(request, campaign)
     labelled = found.exclude(verdict=Verdict.UNLABELLED).select_related("artefact").order_by("artefact_id", "row")
-    return StreamingHttpResponse(exports.extended_xyz(labelled), content_type="chemical/x-xyz", headers={
-        "Content-Disposition": f'attachment; filename="campaign-{campaign.pk}-configurations.extxyz"'})
+    return StreamingHttpResponse(
+        exports.extended_xyz(labelled),
+        content_type="chemical/x-xyz",
+        headers={"Content-Disposition": f'attachment; filename="campaign-{campaign.pk}-configurations.extxyz"'},
+    )
 
 
 @login_required
@@ -85,5 +94,8 @@ def configuration_structure(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def configuration_download(request: HttpRequest, pk: int) -> HttpResponse:
     frame = access.frame(request, pk)
-    return HttpResponse("".join(exports.extended_xyz([frame])), content_type="chemical/x-xyz", headers={
-        "Content-Disposition": f'attachment; filename="configuration-{frame.pk}.extxyz"'})
+    return HttpResponse(
+        "".join(exports.extended_xyz([frame])),
+        content_type="chemical/x-xyz",
+        headers={"Content-Disposition": f'attachment; filename="configuration-{frame.pk}.extxyz"'},
+    )

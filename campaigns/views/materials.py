@@ -21,7 +21,12 @@ PER_PAGE = 50
 @login_required
 @require_GET
 def material_list(request: HttpRequest) -> HttpResponse:
-    found = Material.objects.visible_to(request.user).defer("cif", "facts").annotate(n_campaigns=Count("cells__campaign", distinct=True))
+    found = (
+        Material.objects.visible_to(request.user)
+        .defer("cif", "facts")
+        .annotate(n_campaigns=Count("cells__campaign", distinct=True))
+        .order_by("-created_at", "-id")
+    )
     words = request.GET.get("q", "").strip()
     if words:
         found = found.filter(Q(name__icontains=words) | Q(formula__icontains=words) | Q(reduced_formula__icontains=words))
@@ -62,7 +67,7 @@ def visible_material(request: HttpRequest, pk: int) -> Material:
 @require_GET
 def material_page(request: HttpRequest, pk: int) -> HttpResponse:
     material = visible_material(request, pk)
-    campaigns = material.cells.values("campaign_id", "campaign__name", "campaign__state").distinct()
+    campaigns = material.cells.values("campaign_id", "campaign__name", "campaign__state").order_by("-campaign_id").distinct()
     context = {"section": "materials", "material": material, "facts": material.facts, "campaigns": campaigns}
     return render(request, "materials/page.html", context)
 
@@ -77,8 +82,9 @@ def material_structure(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def material_cif(request: HttpRequest, pk: int) -> HttpResponse:
     material = visible_material(request, pk)
-    return HttpResponse(material.cif, content_type="chemical/x-cif", headers={
-        "Content-Disposition": f'attachment; filename="material-{material.pk}.cif"'})
+    return HttpResponse(
+        material.cif, content_type="chemical/x-cif", headers={"Content-Disposition": f'attachment; filename="material-{material.pk}.cif"'}
+    )
 
 
 @login_required

@@ -59,8 +59,13 @@ def _create(request: HttpRequest) -> HttpResponse:
 
 
 def _page(request: HttpRequest, setup: CampaignSetup, material: Material | None, status: int = 200) -> HttpResponse:
-    context = {"section": "campaigns", "setup": setup, "material": material, "materials": _materials(request),
-               "max_data_set_bytes": settings.MAX_DATA_SET_BYTES}
+    context = {
+        "section": "campaigns",
+        "setup": setup,
+        "material": material,
+        "materials": _materials(request),
+        "max_data_set_bytes": settings.MAX_DATA_SET_BYTES,
+    }
     return render(request, "campaigns/new.html", context, status=status)
 
 

@@ -26,8 +26,13 @@ def stage_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _live_context(stage: Stage) -> dict[str, object]:
-    return {"stage": stage, "progress": queries.stage_progress(stage), "log": queries.stage_log_tail(stage), "seen": "",
-            "ended": stage.state not in UNDER_WAY}
+    return {
+        "stage": stage,
+        "progress": queries.stage_progress(stage),
+        "log": queries.stage_log_tail(stage),
+        "seen": "",
+        "ended": stage.state not in UNDER_WAY,
+    }
 
 
 @login_required

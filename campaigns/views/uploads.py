@@ -17,6 +17,7 @@ def at_most(max_bytes: int) -> Callable[..., Callable[..., HttpResponse]]:
 
     Django checks the CSRF token before the view, for which it reads the whole body; so the check is moved behind ours.
     """
+
     def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         protected = csrf_protect(view)
 

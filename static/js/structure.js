@@ -21,15 +21,19 @@
     return "#" + (colour === undefined ? 0x909090 : colour).toString(16).padStart(6, "0");
   }
 
+  function edge(viewer, start, end, colour) {
+    viewer.addCylinder({ start: start, end: end, radius: 0.03, color: colour, fromCap: 1, toCap: 1 });
+  }
+
   function drawCell(viewer, cell, colour) {
     const corner = function (a, b, c) {
       return { x: a * cell[0][0] + b * cell[1][0] + c * cell[2][0], y: a * cell[0][1] + b * cell[1][1] + c * cell[2][1],
                z: a * cell[0][2] + b * cell[1][2] + c * cell[2][2] };
     };
     for (const [i, j] of [[0, 0], [0, 1], [1, 0], [1, 1]]) {
-      viewer.addLine({ start: corner(0, i, j), end: corner(1, i, j), color: colour });
-      viewer.addLine({ start: corner(i, 0, j), end: corner(i, 1, j), color: colour });
-      viewer.addLine({ start: corner(i, j, 0), end: corner(i, j, 1), color: colour });
+      edge(viewer, corner(0, i, j), corner(1, i, j), colour);
+      edge(viewer, corner(i, 0, j), corner(i, 1, j), colour);
+      edge(viewer, corner(i, j, 0), corner(i, j, 1), colour);
     }
   }
 
@@ -52,10 +56,11 @@
     const ink = getComputedStyle(element).color;
     for (const atom of structure.atoms) {
       viewer.addSphere({ center: { x: atom.xyz[0], y: atom.xyz[1], z: atom.xyz[2] }, radius: atom.radius, color: colourOf(atom.symbol),
-                         opacity: Math.max(0.25, atom.occupancy) });
+                         opacity: atom.occupancy > 0.99 ? 1 : 0.35 + 0.5 * atom.occupancy });
     }
     drawCell(viewer, structure.cell, ink);
     viewer.zoomTo();
+    viewer.zoom(1.1);
     viewer.rotate(12, "y");
     viewer.rotate(8, "x");
     viewer.render();

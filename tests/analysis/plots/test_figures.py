@@ -1,0 +1,75 @@
+"""Figures hold the numbers they are given, and survive a trip to JSON."""
+
+import json
+
+import numpy as np
+import pytest
+from bokeh.embed import json_item
+from bokeh.models import BoxAnnotation, GlyphRenderer, LinearAxis, Whisker
+
+from analysis.plots.arrhenius import BOLTZMANN_EV_K, ArrheniusSeries, arrhenius_figure
+from analysis.plots.learning import learning_figure
+from analysis.plots.msd import MAX_POINTS, MsdCurve, msd_figure
+from analysis.plots.series import StepSeries, series_figure
+from analysis.plots.theme import Theme
+from analysis.plots.training_set import TrainingSetPoints, thinned, training_set_figure
+
+SERIES = ArrheniusSeries(
+    "step 1.2", [650.0, 900.0], [1.2e-5, 5e-5], [2e-6, 6e-6], ["diffusive", "too short"], [True, False], -3.0, 0.22, 0.5
+)
+
+
+def _columns(plot, *names):
+    return [renderer.data_source.data for renderer in plot.select(type=GlyphRenderer) if set(names) <= set(renderer.data_source.data)]
+
+
+@pytest.mark.parametrize("theme", [Theme(), Theme(dark=True, narrow=True)])
+def test_arrhenius_points_lines_and_kelvin_axis(theme):
+    plot = arrhenius_figure([SERIES], theme, extend_to_K=300)
+    points = _columns(plot, "T", "D")[0]
+    np.testing.assert_allclose(points["x"], [1000 / 650, 1000 / 900])
+    assert points["fill"] == [0.9, 0.0]
+    line = next(data for data in _columns(plot, "x", "y"))
+    np.testing.assert_allclose(line["y"], 1e-3 * np.exp(-0.22 * np.array(line["x"]) / (1000 * BOLTZMANN_EV_K)))
+    above = next(axis for axis in plot.above if isinstance(axis, LinearAxis))
+    assert all(float(label) == pytest.approx(1000 / place) for place, label in above.major_label_overrides.items())
+    assert len(plot.select(type=Whisker)) == 1
+    json.dumps(json_item(plot))
+
+
+def test_an_empty_arrhenius_plot_is_a_plot():
+    json.dumps(json_item(arrhenius_figure([], Theme())))
+
+
+def test_msd_is_decimated_to_its_ends():
+    t_ps = np.linspace(0, 2000, 20001)
+    plot = msd_figure([MsdCurve("Li", t_ps, 6 * t_ps, np.sqrt(t_ps))], Theme(), (10.0, 900.0))
+    drawn = _columns(plot, "msd")[0]
+    assert len(drawn["t"]) <= MAX_POINTS
+    assert (drawn["t"][0], drawn["t"][-1]) == (0, 2000)
+
+
+def test_learning_curve_leaves_out_what_a_logarithm_cannot_show():
+    curve = {"step": np.array([0.0, 100, 200]), "rmse_f_trn": np.array([1.0, np.nan, 0.2]), "rmse_e_trn": np.zeros(3), "lr": np.ones(3)}
+    drawn = _columns(learning_figure(curve, Theme()), "step", "value")
+    assert len(drawn) == 1
+    np.testing.assert_array_equal(drawn[0]["value"], [1.0, 0.2])
+
+
+def test_step_series_names_its_steps_and_shows_its_error_bars():
+    plot = series_figure([StepSeries("loop 1", [3, 4], ["1.3", "1.4"], [0.2, 0.24], [0.05, 0.02])], Theme(), "Ea (eV)", "eV")
+    assert plot.xaxis.major_label_overrides == {3.0: "1.3", 4.0: "1.4"}
+    assert plot.y_range.start < 0.15
+    assert plot.y_range.end > 0.26
+
+
+def test_thinning_keeps_every_rejected_configuration():
+    n = 4500
+    verdict = np.where(np.arange(n) % 50 == 7, "rejected", "kept")
+    points = TrainingSetPoints(np.arange(n), np.linspace(-4, -3, n), verdict, np.full(n, "1.1"), [(-3.9, -3.2)])
+    few = thinned(points, 1000)
+    assert (few.verdict == "rejected").sum() == (verdict == "rejected").sum()
+    assert (few.verdict == "kept").sum() <= 1000
+    plot = training_set_figure(few, Theme(), "energy (eV/atom)")
+    band = next(drawn for drawn in plot.center if isinstance(drawn, BoxAnnotation))
+    assert (band.bottom, band.top) == (-3.9, -3.2)

@@ -1,0 +1,149 @@
+"""The pages in a real Chromium: they draw, poll and hold together under the content security policy, light and dark, wide and narrow."""
+
+import os
+from pathlib import Path
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import expect, sync_playwright
+
+from campaigns.enums import CampaignState
+from campaigns.models import Campaign
+from tests import factories
+
+CHROMIUM = Path("/usr/bin/chromium")
+# WebGL in software, for the structures.
+ARGUMENTS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+# What software WebGL says of itself.
+HARMLESS = ("GL Driver Message", "GPU stall", "WebGL: ")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium: apt-get install chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    # Playwright's synchronous interface runs an event loop in this thread, where Django suspects asynchronous code.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def open_page(browser, live_server, client):
+    """Opens pages for a signed-in user; at the end no page may have said anything on its console."""
+    said, contexts = [], []
+
+    def make(user=None, *, width=1280, dark=False):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light", base_url=live_server.url
+        )
+        contexts.append(context)
+        if user:
+            client.force_login(user)
+            context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}])
+        page = context.new_page()
+        page.on("pageerror", lambda error: said.append(f"{page.url}: {error}"))
+        page.on("console", lambda line: said.append(f"{page.url}: {line.text}") if line.type in ("error", "warning") else None)
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert [line for line in said if not any(word in line for word in HARMLESS)] == []
+
+
+def _tabs(row):
+    return [reverse(f"campaign-{tab}", args=[row.pk]) for tab in ("overview", "results", "training-set", "models", "stages", "settings")]
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+def test_every_page_fits_and_says_nothing_on_the_console(open_page, ada, width, dark):
+    row = factories.full_campaign(ada, frames_per_step=6)
+    page = open_page(ada, width=width, dark=dark)
+    places = [
+        reverse("campaign-list"),
+        reverse("material-list"),
+        reverse("material-new"),
+        reverse("compare") + f"?campaign={row.pk}",
+        reverse("campaign-new") + f"?material={row.cells.first().material_id}",
+        reverse("material-page", args=[row.cells.first().material_id]),
+        reverse("configuration", args=[row.frames.first().pk]),
+        reverse("model", args=[row.trained_models.last().pk]),
+        reverse("stage", args=[row.stages.first().pk]),
+        *_tabs(row),
+    ]
+    for place in places:
+        assert page.goto(place).status == 200
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, place
+
+
+def test_plots_and_structures_are_drawn(open_page, ada):
+    row = factories.full_campaign(ada, frames_per_step=6, state=CampaignState.CONVERGED)
+    page = open_page(ada)
+    page.goto(reverse("campaign-results", args=[row.pk]))
+    for plot in page.locator("[data-plot-url]").all():
+        plot.scroll_into_view_if_needed()
+        plot.locator(".bk-Figure").wait_for()
+    page.goto(reverse("material-page", args=[row.cells.first().material_id]))
+    page.locator("[data-structure-url] canvas").wait_for()
+    assert page.locator(".legend li").all_inner_texts() == ["Li", "Ge", "S"]
+
+
+def test_sign_in_look_and_sign_out(open_page, ada):
+    row = factories.full_campaign(ada, frames_per_step=6)
+    page = open_page()
+    page.goto(reverse("campaign-overview", args=[row.pk]))
+    page.get_by_label("Username").fill("ada")
+    page.get_by_label("Password").fill("an interstitial ion")
+    page.get_by_role("button", name="Sign in").click()
+    assert page.get_by_role("heading", level=1).inner_text() == row.name
+    page.get_by_role("button", name="Sign out").click()
+    assert page.get_by_role("heading", level=1).inner_text() == "Sign in"
+
+
+def test_set_up_a_campaign_from_a_material(open_page, ada):
+    material = factories.material(ada)
+    factories.material(ada, "Another")
+    page = open_page(ada)
+    page.goto(reverse("material-page", args=[material.pk]))
+    page.get_by_role("link", name="New campaign with it").click()
+    page.get_by_text("For all loops that the settings allow").wait_for()  # the estimate has come
+    page.get_by_role("button", name="Add a cell").click()
+    expect(page.locator(".cell-row")).to_have_count(3)
+    page.locator(".cell-row").nth(2).get_by_role("button", name="Remove").click()
+    page.get_by_label("standard").check()
+    expect(page.locator("#id_n_batches_first")).to_have_value("60000")
+    page.get_by_label("Training loops at most").fill("2")
+    page.get_by_label("Name of the campaign").fill("from the browser")
+    page.get_by_role("button", name="Create as a draft").click()
+    page.get_by_role("button", name="Start").wait_for()
+    made = Campaign.objects.get()
+    assert (made.name, made.preset, made.protocol, made.cells.count()) == ("from the browser", "standard", {"max_loops": 2}, 2)
+
+
+def test_the_overview_follows_and_stops_at_the_end(open_page, ada):
+    row = factories.full_campaign(ada, frames_per_step=6)
+    page = open_page(ada)
+    page.goto(reverse("campaign-overview", args=[row.pk]))
+    assert page.get_by_role("button", name="Pause").is_visible()
+    Campaign.objects.filter(pk=row.pk).update(state=CampaignState.NOT_CONVERGED, reason="D at 750 K still moves.")
+    page.get_by_text("D at 750 K still moves.").wait_for(timeout=10_000)
+    expect(page.locator("[hx-trigger]")).to_have_count(0, timeout=10_000)
+
+
+def test_nothing_is_lost_without_a_question(open_page, ada):
+    row = factories.campaign(ada, state=CampaignState.PAUSED)
+    page = open_page(ada)
+    page.goto(reverse("campaign-overview", args=[row.pk]))
+    asked = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    page.get_by_role("button", name="Cancel").click()
+    assert "cannot go on" in asked[0]
+    assert Campaign.objects.get(pk=row.pk).state == CampaignState.PAUSED

@@ -1,0 +1,189 @@
+"""Forms: errors at their field, nothing typed is lost, large uploads refused before they are read."""
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from campaigns.engines import upload
+from campaigns.forms import UPLOAD_FORMATS, LabellerOptionsForm, ProtocolForm
+from campaigns.models import Campaign
+from campaigns.science.protocol import PRESETS
+from tests import factories
+
+
+def _typed(preset="quick", **changes):
+    """What the browser sends for an untouched form, with changes."""
+    form = ProtocolForm(preset)
+    sent = {}
+    for field in form:
+        value = field.value()
+        if isinstance(value, bool):
+            sent |= {field.name: "on"} if value else {}
+        else:
+            sent[field.name] = str(value)
+    return sent | changes
+
+
+def _campaign(material, **changes):
+    return (
+        _typed()
+        | {
+            "name": "LGPS",
+            "labeller": "chgnet",
+            "s0_route": "fpmd",
+            "preset": "quick",
+            "seed": "1",
+            "mobile_ion": "",
+            "cell-0-material": material.pk,
+            "cell-0-a": 1,
+            "cell-0-b": 1,
+            "cell-0-c": 1,
+            "cell-0-for_training": "on",
+            "cell-0-candidate": 0,
+            "cell-4-material": material.pk,
+            "cell-4-a": 2,
+            "cell-4-b": 2,
+            "cell-4-c": 1,
+            "cell-4-for_evaluation": "on",
+            "cell-4-candidate": 0,
+        }
+        | changes
+    )
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_an_untouched_preset_changes_nothing(preset):
+    form = ProtocolForm(preset, _typed(preset))
+    assert form.is_valid(), form.errors
+    assert form.changes == {}
+
+
+def test_only_what_differs_is_a_change():
+    form = ProtocolForm(
+        "quick", _typed(max_loops="5", evaluation_temperatures_K="700; 800 900", precision="float64", embedding_net="10,20")
+    )
+    assert form.is_valid(), form.errors
+    assert form.changes == {
+        "max_loops": 5,
+        "evaluation_temperatures_K": [700.0, 800.0, 900.0],
+        "precision": "float64",
+        "embedding_net": [10, 20],
+    }
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("ramp_T_max_K", "100", "below the lowest"),
+        ("snapshots_per_step", "0", "greater than or equal to 1"),
+        ("evaluation_temperatures_K", "700, hot", "separated by commas"),
+        ("evaluation_temperatures_K", "", "required"),
+        ("s0_temperatures_K", "-5", "not between"),
+        ("learning_rate_start", "nan", "Enter a number"),
+        ("precision", "float16", "valid choice"),
+    ],
+)
+def test_a_wrong_setting_has_its_error_at_its_field(field, value, words):
+    form = ProtocolForm("quick", _typed(**{field: value}))
+    assert not form.is_valid()
+    assert words in " ".join(form.errors[field])
+
+
+def test_a_campaign_is_made_as_a_draft(as_ada, ada):
+    material = factories.material(ada)
+    response = as_ada.post(reverse("campaign-new"), _campaign(material, max_loops="1"))
+    made = Campaign.objects.get()
+    assert response.url == reverse("campaign-overview", args=[made.pk])
+    assert (made.state, made.protocol, made.cells.count()) == ("draft", {"max_loops": 1}, 2)
+    assert [(cell.purpose, cell.supercell) for cell in made.cells.all()] == [("training", (1, 1, 1)), ("evaluation", (2, 2, 1))]
+
+
+def test_a_refused_campaign_keeps_what_was_typed(as_ada, ada):
+    material = factories.material(ada)
+    response = as_ada.post(reverse("campaign-new"), _campaign(material, name="my <name>", ramp_T_max_K="100", seed="77"))
+    text = response.content.decode()
+    assert response.status_code == 422
+    assert "below the lowest" in text
+    assert 'value="my &lt;name&gt;"' in text
+    assert 'value="77"' in text
+    assert 'name="cell-4-a" value="2"' in text
+    assert not Campaign.objects.exists()
+
+
+def test_what_a_service_refuses_stands_at_its_field(as_ada, ada):
+    material = factories.material(ada)
+    response = as_ada.post(reverse("campaign-new"), _campaign(material, mobile_ion="Xe"))
+    assert "Xe is not in the material" in str(response.context["setup"].campaign.errors["mobile_ion"])
+    response = as_ada.post(reverse("campaign-new"), _campaign(material, **{"cell-4-for_evaluation": "", "cell-4-for_training": "on"}))
+    assert "evaluate on" in response.context["setup"].cells_error
+    response = as_ada.post(
+        reverse("campaign-new"), {key: value for key, value in _campaign(material).items() if not key.startswith("cell-")}
+    )
+    assert "at least one cell" in response.context["setup"].cells_error
+    assert not Campaign.objects.exists()
+
+
+def test_the_proposed_cells_are_filled_in(as_ada, ada):
+    setup = as_ada.get(reverse("campaign-new"), {"material": factories.material(ada).pk}).context["setup"]
+    assert [(cell["a"].value(), cell["for_training"].value(), cell["for_evaluation"].value()) for cell in setup.cells] == [
+        (1, True, None),
+        (2, None, True),
+    ]
+
+
+def test_the_estimate_follows(as_ada, ada):
+    material = factories.material(ada)
+    few = as_ada.post(reverse("campaign-new-estimate"), _campaign(material)).context["estimate"]
+    many = as_ada.post(reverse("campaign-new-estimate"), _campaign(material, snapshots_per_step="500")).context["estimate"]
+    assert many.labels > few.labels
+    wrong = as_ada.post(reverse("campaign-new-estimate"), _campaign(material, max_loops="none"))
+    assert "missing or wrong" in wrong.content.decode()
+
+
+def test_a_cell_is_added_with_the_next_number(as_ada, ada):
+    material = factories.material(ada)
+    text = as_ada.get(reverse("campaign-new-cell"), {"cell-0-material": material.pk, "cell-4-material": material.pk}).content.decode()
+    assert 'name="cell-5-material"' in text
+
+
+def test_a_cif_over_the_limit_is_refused_at_once(as_ada):
+    file = SimpleUploadedFile("big.cif", b"x" * 1_300_000)
+    response = as_ada.post(reverse("material-new"), {"cif_file": file})
+    assert response.status_code == 413
+    assert "larger than the 1 MB" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        ({}, "Choose a CIF file"),
+        ({"cif_text": "   "}, "Choose a CIF file"),
+        ({"cif_file": SimpleUploadedFile("e.cif", b"")}, "empty"),
+    ],
+)
+def test_a_cif_form_without_a_cif(as_ada, sent, words):
+    response = as_ada.post(reverse("material-new"), sent | {"name": "kept"})
+    assert response.status_code == 422
+    assert words in response.content.decode()
+    assert 'value="kept"' in response.content.decode()
+
+
+def test_the_formats_offered_are_those_that_are_read():
+    assert {value for value, _ in UPLOAD_FORMATS} == set(upload.FORMATS)
+
+
+def test_options_of_a_reference_method_are_parsed():
+    form = LabellerOptionsForm(
+        "lammps",
+        {
+            "labeller-pair_style": "buck/coul/long 10.0",
+            "labeller-pair_coeff": "Li O 1 2 3\n\nO O 1 2 3\n",
+            "labeller-charges": "Li 1, O -2",
+        },
+    )
+    assert form.is_valid(), form.errors
+    values = form.values()
+    assert values["pair_coeff"] == ["Li O 1 2 3", "O O 1 2 3"]
+    assert values["charges"] == {"Li": 1.0, "O": -2.0}
+    assert "kspace_style" not in values
+    assert "not a name and a number" in str(LabellerOptionsForm("lammps", {"labeller-charges": "Li"}).errors)

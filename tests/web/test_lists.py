@@ -1,0 +1,87 @@
+"""Lists ask the database the same number of questions whatever their length."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from campaigns.enums import CampaignState
+from tests import factories
+
+
+def _queries(client, address):
+    client.get(address)  # what is cached on the first request is not counted
+    with CaptureQueriesContext(
+        connection,
+    ) as found:
+        assert client.get(address).status_code in (200, 286)
+    return len(found)
+
+
+@pytest.mark.parametrize("address", ["/campaigns/", "/materials/", "/campaigns/?part=rows"])
+def test_one_row_and_three(as_ada, ada, address):
+    factories.full_campaign(ada, frames_per_step=4)
+    one = _queries(as_ada, address)
+    factories.full_campaign(ada, frames_per_step=4)
+    factories.full_campaign(ada, frames_per_step=4)
+    assert _queries(as_ada, address) == one
+
+
+def test_compare_asks_as_much_for_three_as_for_one(as_ada, ada):
+    made = [factories.full_campaign(ada, frames_per_step=4) for _ in range(3)]
+    for name in ("compare", "plot-compare"):
+        one = _queries(as_ada, reverse(name) + f"?campaign={made[0].pk}")
+        assert _queries(as_ada, reverse(name) + "?" + "&".join(f"campaign={row.pk}" for row in made)) == one
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "campaign-overview",
+        "campaign-results",
+        "campaign-training-set",
+        "campaign-models",
+        "campaign-stages",
+        "campaign-settings",
+        "plot-arrhenius",
+    ],
+)
+def test_a_long_campaign_asks_as_much_as_a_short_one(as_ada, ada, name):
+    short = factories.full_campaign(ada, n_steps=2, frames_per_step=4, state=CampaignState.CONVERGED)
+    long = factories.full_campaign(ada, n_steps=4, n_loops=2, frames_per_step=30, state=CampaignState.CONVERGED)
+    assert _queries(as_ada, reverse(name, args=[short.pk])) == _queries(as_ada, reverse(name, args=[long.pk]))
+
+
+def test_configurations_are_paged_filtered_and_sorted(as_ada, ada):
+    row = factories.full_campaign(ada, n_steps=3, frames_per_step=60)
+    address = reverse("campaign-training-set", args=[row.pk])
+    first = as_ada.get(address).context["page"]
+    assert len(first.object_list) == 100
+    assert first.paginator.count == row.frames.count()
+    rejected = as_ada.get(address, {"verdict": "rejected", "rule": "energy", "sort": "-energy_eV_atom"}).context["page"].object_list
+    energies = [frame.energy_eV_atom for frame in rejected]
+    assert energies == sorted(energies, reverse=True)
+    assert {frame.verdict for frame in rejected} == {"rejected"}
+    one_step = as_ada.get(address, {"loop": "1", "step": "2", "source": "explore"}).context["page"]
+    assert one_step.paginator.count == 60
+    assert as_ada.get(address, {"sort": "password", "verdict": "x", "loop": "9" * 30, "page": "zero"}).status_code == 200
+
+
+def test_the_download_holds_what_the_filter_leaves(as_ada, ada):
+    from io import StringIO
+
+    import numpy as np
+    from ase.io import read
+
+    row = factories.full_campaign(ada, n_steps=2, frames_per_step=12)
+    response = as_ada.get(reverse("campaign-training-set-download", args=[row.pk]), {"verdict": "rejected"})
+    images = read(StringIO(b"".join(response.streaming_content).decode()), index=":", format="extxyz")
+    rows = row.frames.filter(verdict="rejected").order_by("artefact_id", "row")
+    assert [image.info["configuration"] for image in images] == [frame.pk for frame in rows]
+    arrays = factories.some_frames(12, seed=rows.last().stage_id)
+    np.testing.assert_allclose(images[-1].get_forces(), arrays.forces_eV_A[rows.last().row], atol=1e-7)
+    np.testing.assert_allclose(
+        -images[-1].get_stress(voigt=False) * images[-1].get_volume(),
+        (arrays.virial_eV + arrays.virial_eV.transpose(0, 2, 1))[rows.last().row] / 2,
+        atol=2,
+    )

@@ -1,0 +1,132 @@
+"""What pages say, and that nothing a user wrote becomes markup."""
+
+import re
+
+import pytest
+from django.urls import reverse
+
+from campaigns.enums import CampaignState, StageState
+from campaigns.models import Campaign, Material, Stage
+from tests import factories
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
+
+
+def test_hostile_names_are_text_everywhere(as_ada, ada):
+    material = factories.material(ada, HOSTILE, formula=HOSTILE, reduced_formula=HOSTILE, cif_filename=HOSTILE)
+    row = factories.full_campaign(ada, HOSTILE, made_of=material, reason=HOSTILE)
+    Stage.objects.filter(campaign=row).update(message=HOSTILE)
+    stage = Stage.objects.filter(campaign=row).last()
+    (stage.folder / "log").write_text(HOSTILE)
+    pages = [
+        reverse("campaign-list"),
+        reverse("material-list"),
+        reverse("material-page", args=[material.pk]),
+        reverse("compare"),
+        reverse("compare") + f"?campaign={row.pk}",
+        reverse("stage", args=[stage.pk]),
+        reverse("campaign-new") + f"?material={material.pk}",
+    ]
+    pages += [reverse(f"campaign-{tab}", args=[row.pk]) for tab in ("overview", "results", "training-set", "models", "stages", "settings")]
+    for page in pages:
+        text = as_ada.get(page).content.decode()
+        assert "<script>alert" not in text, page
+        assert "<img src=x" not in text, page
+
+
+def test_no_page_has_inline_script_or_handlers(as_ada, full):
+    for tab in ("overview", "results", "training-set", "models", "stages", "settings"):
+        response = as_ada.get(reverse(f"campaign-{tab}", args=[full.pk]))
+        text = response.content.decode()
+        assert not re.search(r"<script(?![^>]*\ssrc=)", text)
+        assert not re.search(r"\son\w+=|javascript:", text)
+        assert "script-src 'self'" in response["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("state", "shown", "hidden"),
+    [
+        (CampaignState.DRAFT, {"start", "delete"}, {"pause", "resume", "retry"}),
+        (CampaignState.RUNNING, {"pause", "cancel"}, {"start", "delete", "retry"}),
+        (CampaignState.PAUSED, {"resume", "cancel"}, {"start", "pause"}),
+        (CampaignState.FAILED, {"retry", "cancel", "delete"}, {"start", "pause"}),
+        (CampaignState.CONVERGED, {"delete"}, {"start", "cancel", "retry"}),
+    ],
+)
+def test_only_possible_actions_are_offered(as_ada, ada, state, shown, hidden):
+    row = factories.campaign(ada, state=state)
+    text = as_ada.get(reverse("campaign-overview", args=[row.pk])).content.decode()
+    assert {verb for verb in shown | hidden if reverse(f"campaign-{verb}", args=[row.pk]) in text} == shown
+
+
+def test_an_impossible_action_says_why(as_ada, ada):
+    row = factories.campaign(ada, state=CampaignState.CONVERGED)
+    page = as_ada.post(reverse("campaign-pause", args=[row.pk]), follow=True)
+    assert "it cannot pause now" in page.content.decode()
+    row.refresh_from_db()
+    assert row.state == CampaignState.CONVERGED
+
+
+def test_pause_and_cancel(as_ada, ada):
+    row = factories.full_campaign(ada, frames_per_step=4)
+    as_ada.post(reverse("campaign-pause", args=[row.pk]))
+    assert Campaign.objects.get(pk=row.pk).state == CampaignState.PAUSED
+    as_ada.post(reverse("campaign-cancel", args=[row.pk]))
+    assert Campaign.objects.get(pk=row.pk).state == CampaignState.CANCELLED
+    assert not row.stages.filter(state__in=(StageState.PENDING, StageState.RUNNING)).exists()
+
+
+def test_polling_says_nothing_where_nothing_changed_and_stops_at_the_end(as_ada, ada):
+    row = factories.full_campaign(ada, frames_per_step=4)
+    address = reverse("campaign-live", args=[row.pk, "ramp"])
+    first = as_ada.get(address)
+    seen = re.search(r"seen=(\w{16})", first.content.decode())[1]
+    assert as_ada.get(address, {"seen": seen}).status_code == 204
+    factories.training_set(row, 1, 4)
+    assert as_ada.get(address, {"seen": seen}).status_code == 200
+    Campaign.objects.filter(pk=row.pk).update(state=CampaignState.CONVERGED)
+    last = as_ada.get(address, {"seen": seen})
+    assert last.status_code == 286
+    assert "hx-get" not in last.content.decode()
+
+
+def test_a_failure_stands_on_the_page_with_its_cause(as_ada, ada):
+    row = factories.full_campaign(ada, state=CampaignState.FAILED, reason="Training of step 4 failed.", frames_per_step=4)
+    failed = row.stages.get(state=StageState.FAILED)
+    assert "Training of step 4 failed." in as_ada.get(reverse("campaign-overview", args=[row.pk])).content.decode()
+    text = as_ada.get(reverse("stage", args=[failed.pk])).content.decode()
+    assert "too little memory" in text
+    assert "engine_died" in text
+
+
+def test_downloads_are_attachments(as_ada, full):
+    model = full.trained_models.last()
+    response = as_ada.get(reverse("model-file", args=[model.pk, "frozen"]))
+    assert response["Content-Disposition"] == f'attachment; filename="campaign-{full.pk}-model-1.3-frozen.pb"'
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert b"".join(response.streaming_content) == b"frozen"
+    assert as_ada.get(reverse("model-file", args=[model.pk, "checkpoint"])).status_code == 404
+
+
+def test_a_material_that_is_used_stays(as_ada, full):
+    pk = full.cells.first().material_id
+    page = as_ada.post(reverse("material-delete", args=[pk]), follow=True)
+    assert "is used by a campaign" in page.content.decode()
+    assert Material.objects.filter(pk=pk).exists()
+
+
+def test_the_picture_of_a_material_has_every_site(as_ada, full):
+    picture = as_ada.get(reverse("material-structure", args=[full.cells.first().material_id])).json()
+    assert [atom["symbol"] for atom in picture["atoms"]] == ["Li", "Li", "Ge", "S", "S"]
+    assert picture["atoms"][0]["occupancy"] == 0.691
+    assert picture["cell"][2][2] == 12.6
+
+
+def test_the_site_speaks_before_anything_is_there(as_ada):
+    for name, words in (
+        ("campaign-list", "No campaign yet"),
+        ("material-list", "No material yet"),
+        ("campaign-new", "First, a material"),
+        ("compare", "There is no campaign yet"),
+    ):
+        assert words in as_ada.get(reverse(name)).content.decode()

@@ -1,0 +1,56 @@
+from math import inf, nan
+
+import pytest
+from django.utils.html import strip_tags
+
+from campaigns.templatetags.present import duration, formula, joined, measured, sig
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("Li10GeP2S12", "Li<sub>10</sub>GeP<sub>2</sub>S<sub>12</sub>"),
+        ("Li20.14Ge2", "Li<sub>20.14</sub>Ge<sub>2</sub>"),
+        ("Na1Cl1", "NaCl"),
+        ("Ca(OH)2", "Ca(OH)<sub>2</sub>"),
+        ("<b>", "&lt;b&gt;"),
+    ],
+)
+def test_formula(text, html):
+    assert formula(text) == html
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (0.21437, 0.0178, "0.214 ± 0.018"),
+        (2.22e-5, 3.1e-6, "(2.22 ± 0.31) × 10−5"),
+        (912.4, 6.0, "912.4 ± 6.0"),
+        (-0.5, 0.1, "−0.50 ± 0.10"),
+        (1500.0, 120.0, "1500 ± 120"),
+        (None, 0.1, "–"),
+        (nan, 0.1, "–"),
+        ("", "", "–"),
+        (2.5, None, "2.50"),
+        (2.5, inf, "2.50"),
+    ],
+)
+def test_measured(value, error, text):
+    assert strip_tags(measured(value, error)).strip() == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.0983, "0.0983"), (12345.6, "12346"), (1.5e-7, "1.50 × 10−7"), (0, "0"), (None, "–")])
+def test_sig(value, text):
+    assert strip_tags(sig(value)) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.25, "0.2 s"), (45, "45 s"), (200, "3 min"), (7500, "2 h 05 min"), (273600, "3 d 4 h"), (None, "–")]
+)
+def test_duration(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_joined():
+    assert joined((300.0, 650.5)) == "300, 650.5"
+    assert joined(True) == "yes"
