@@ -57,8 +57,8 @@ def haven(paths: Paths, first_lag: int, diffusivity_cm2_s: float, diffusivity_er
     """D_sigma from the whole run, its error from blocks; None where the run is too short for blocks."""
     n = paths.n_frames
     size = n // N_BLOCKS
-    lags = msd.thinned_lags(first_lag, size // 2, 20)
-    if len(lags) < MIN_LAGS or lags[-1] < 2 * lags[0]:
+    lags = msd.thinned_lags(min(first_lag, size // 6), size // 2, 20)
+    if len(lags) < MIN_LAGS:
         return None
     # One path: only lags far below the run's length carry information, so blocks and run use the same ones.
     whole = paths.to_cm2_s(_collective_slope(paths, lags))

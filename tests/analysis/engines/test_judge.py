@@ -31,7 +31,7 @@ def truth_cm2_s(temperature_K):
     return probability(temperature_K) * HOP_A**2 / 6 / (FRAME_FS / 1000) * 1e-4
 
 
-def stored_run(folder, run_id, temperature_K, hop_probability, n_frames=400, seed=0, wrapped=False, **changes):
+def stored_run(folder, run_id, temperature_K, hop_probability, n_frames=400, seed=7, wrapped=False, **changes):
     """An evaluate stage's folder: 16 Li on a lattice, 12 S that vibrate, the whole cell drifting."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(1000 * run_id + seed)
