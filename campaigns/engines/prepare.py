@@ -1,135 +1,139 @@
-"""Stage `prepare`: order one supercell of a CIF and relax its atoms, at the CIF's volume, with the reference method before any dynamics.
+"""Stage `prepare`: order one supercell of a material and relax its atoms, at the volume of the CIF, with the reference method.
 
-The relaxation writes its positions after every step and goes on from them; an arrangement that falls apart gives way to the next candidate.
+An ordering that the relaxation takes apart is left for the next one, with the reason kept. The relaxation saves its positions now and then
+and goes on from them after a kill; the ordering is repeated, for the same seed gives the same cells.
 """
 
-import dataclasses
+import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import ase.io
 import numpy as np
 from ase import Atoms
+from ase.formula import Formula
+from ase.io import write as write_atoms
 from ase.optimize import FIRE
 
 from campaigns.engines import labellers
-from campaigns.engines.job import EngineFailed, Progress, main, read_json, to_json, write_json
+from campaigns.engines.cif_scan import Unusable, the_block
+from campaigns.engines.job import EngineFailed, Progress, main, read_json, write_json
 from campaigns.engines.labellers import LabelFailed, Labeller
-from campaigns.engines.parse_cif import Refused, parse
 from campaigns.engines.specs import PrepareResult, PrepareSpec
-from campaigns.science import ordering
-from campaigns.science.ordering import OrderedCell
+from campaigns.science.ordering import NoRoom, OrderedCell, OxidationStatesNeeded, order
+from campaigns.science.ordering_composition import CannotBeNeutral
 from campaigns.science.selection import min_distance_A
+from campaigns.science.structures import StructureRefused, structure_from_cif
 
-MIN_DISTANCE_A = 0.6
-# Arrangements that are tried, from the one asked for, before the stage gives up.
-SPARE_CANDIDATES = 2
-MAX_STEP_A = 0.1
-ORDERING_ERRORS = (ordering.OxidationStatesNeeded, ordering.NoRoom, ordering.CannotBeNeutral)
+CELL_FILE = "cell.extxyz"
+MIN_DISTANCE_A = 0.6  # of the protocol
+SPARE_CANDIDATES = 2  # orderings beyond the one asked for, should its relaxation fail
+MAX_STEP_A = 0.1  # of an atom in one step: unrelaxed cells start with forces of many eV/A
+SAVE_EVERY_S = 5.0
 
 
-class FellApart(Exception):
-    """A relaxation that ended in nonsense; the text says how."""
+class TakenApart(Exception):
+    """A relaxation that left what is physical; the next ordering may do better."""
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """energy_eV of the cell and largest force; None where it was not relaxed."""
+
+    atoms: Atoms
+    energy_eV: float | None
+    fmax_eV_A: float | None
+    steps: int
 
 
 def run(folder: Path, spec: PrepareSpec, progress: Progress) -> PrepareResult:
-    progress(0, max(spec.relax_max_steps, 1), "steps", "ordering the cell")
-    candidates = _ordered(spec)
-    labeller = labellers.build(spec.labeller, folder, spec.cores) if spec.relax else None
-    refused = []
-    for number, cell in enumerate(candidates, start=spec.candidate):
+    progress(0, 1, "ordering", "placing the atoms")
+    cells = _ordered(spec)
+    problems = labellers.check(spec.labeller, sorted(set(cells[0].symbols)))
+    if problems:
+        raise EngineFailed(" ".join(problems), cause="bad_input", permanent=True)
+    labeller = None
+    if spec.relax and spec.relax_max_steps > 0:
+        progress(0, spec.relax_max_steps, "relaxation step", "loading the reference method")
+        labeller = labellers.build(spec.labeller, folder, spec.cores)
+    refused: list[str] = []
+    for cell in cells[spec.candidate:]:
         try:
-            atoms, energy_eV, fmax_eV_A = _relaxed(folder / f"candidate-{number}", cell, labeller, spec, progress)
-        except FellApart as error:
-            refused.append(f"arrangement {number}: {error}")
+            relaxed = _relax(folder, spec, cell, labeller, progress)
+        except TakenApart as error:
+            refused.append(f"ordering {cell.provenance.rank}: {error}")
             continue
-        return _result(folder, spec, cell, atoms, energy_eV, fmax_eV_A, labeller, refused)
+        return _result(folder, cell, relaxed, labeller, refused)
     raise EngineFailed(
-        f"No arrangement could be relaxed ({'; '.join(refused)}). Check the structure, or choose another reference method.",
-        cause="unphysical",
-        permanent=True,
-    )
+        f"No ordering of this cell survives relaxation with the reference method ({'; '.join(refused)}). Choose another seed or supercell, "
+        "check the CIF for atoms that are too close, or choose another reference method.", cause="unphysical", permanent=True)
 
 
 def _ordered(spec: PrepareSpec) -> list[OrderedCell]:
-    """Arrangements from the one asked for onwards. Raises EngineFailed with the words of the ordering."""
+    """The ordering asked for and some to fall back on, by rank."""
     try:
-        structure = parse(Path(spec.cif_file).read_text(encoding="utf-8"))
-        wanted = spec.candidate + 1 + (SPARE_CANDIDATES if spec.relax else 0)
-        cells = ordering.order(structure, spec.supercell, spec.mobile_ion, spec.seed, wanted, spec.oxidation_states)
-    except (Refused, *ORDERING_ERRORS) as error:
+        structure, _ = structure_from_cif(the_block(Path(spec.cif_file).read_text(encoding="utf-8")))
+        cells = order(structure, spec.supercell, spec.mobile_ion, spec.seed,
+                      max(spec.n_candidates, spec.candidate + 1) + SPARE_CANDIDATES, spec.oxidation_states)
+    except (Unusable, StructureRefused, OxidationStatesNeeded, CannotBeNeutral, NoRoom) as error:
         raise EngineFailed(str(error), cause="bad_input", permanent=True) from error
-    if len(cells) <= spec.candidate:
-        raise EngineFailed(
-            f"There are only {len(cells)} different arrangements: choose a candidate below {len(cells)}.", cause="bad_input", permanent=True
-        )
-    return cells[spec.candidate :]
+    if spec.candidate >= len(cells):
+        there = "The structure is ordered as it is" if len(cells) == 1 else f"Only {len(cells)} different orderings were found"
+        raise EngineFailed(f"{there}: there is no ordering {spec.candidate}. Choose one from 0 to {len(cells) - 1}, or a larger supercell.",
+                           cause="bad_input", permanent=True)
+    return cells
 
 
-def _relaxed(
-    folder: Path, cell: OrderedCell, labeller: Labeller | None, spec: PrepareSpec, progress: Progress
-) -> tuple[Atoms, float | None, float | None]:
-    """Atoms with energy (eV) and largest force (eV/Å) after the relaxation; without a labeller as they were ordered."""
-    atoms = Atoms(list(cell.symbols), positions=cell.positions_A, cell=cell.cell_A, pbc=True)
+def _relax(folder: Path, spec: PrepareSpec, cell: OrderedCell, labeller: Labeller | None, progress: Progress) -> Relaxed:
+    """Positions at rest, or as far as the allowed steps bring them. Raises TakenApart."""
+    atoms = Atoms(cell.symbols, positions=cell.positions_A, cell=cell.cell_A, pbc=True)
     if labeller is None:
-        _check(atoms)
-        return atoms, None, None
-    folder.mkdir(exist_ok=True)
-    state = read_json(folder / "relaxation.json")
-    if state:
-        atoms.positions = np.array(state["positions_A"])
+        return Relaxed(atoms, None, None, 0)
+    saved = folder / f"relaxation-{cell.provenance.rank}.json"
+    checkpoint = read_json(saved) or {"step": 0, "positions_A": atoms.positions.tolist()}
+    atoms.positions = np.array(checkpoint["positions_A"])
     atoms.calc = labeller.calculator
-    done = state["steps"] if state else 0
+    done, last_save = int(checkpoint["step"]), time.monotonic()
     optimizer = FIRE(atoms, logfile=None, maxstep=MAX_STEP_A)
+    step = done
     try:
-        for _ in optimizer.irun(fmax=spec.relax_fmax_eV_A, steps=max(spec.relax_max_steps - done, 0)):
-            fmax = float(np.linalg.norm(atoms.get_forces(), axis=1).max())
-            _check(atoms, fmax)
-            steps = done + optimizer.nsteps
-            write_json(folder / "relaxation.json", {"positions_A": atoms.positions.tolist(), "steps": steps}, durable=False)
-            progress(steps, max(spec.relax_max_steps, 1), "steps", f"relaxing, largest force {fmax:.2f} eV/Å")
-        return atoms, float(atoms.get_potential_energy()), float(np.linalg.norm(atoms.get_forces(), axis=1).max())
+        for _ in optimizer.irun(fmax=spec.relax_fmax_eV_A, steps=max(0, spec.relax_max_steps - done)):
+            step = done + optimizer.nsteps
+            fmax_eV_A = _watched(atoms, step)
+            progress(step, spec.relax_max_steps, "relaxation step", f"largest force {fmax_eV_A:.2f} eV/Å")
+            if time.monotonic() - last_save > SAVE_EVERY_S:
+                write_json(saved, {"step": step, "positions_A": atoms.positions.tolist()}, durable=False)
+                last_save = time.monotonic()
+        write_json(saved, {"step": step, "positions_A": atoms.positions.tolist()}, durable=False)
+        return Relaxed(atoms, float(atoms.get_potential_energy()), _watched(atoms, step), step)
     except LabelFailed as error:
-        raise FellApart(str(error)) from error
+        raise TakenApart(f"at step {step}: {error.message}") from error
 
 
-def _check(atoms: Atoms, fmax_eV_A: float = 0.0) -> None:
-    if not np.isfinite(fmax_eV_A) or not np.isfinite(atoms.positions).all():
-        raise FellApart("forces or positions are no numbers any more")
-    closest = min_distance_A(atoms.positions, atoms.cell.array)
-    if closest < MIN_DISTANCE_A:
-        raise FellApart(f"two atoms came to {closest:.2f} Å")
+def _watched(atoms: Atoms, step: int) -> float:
+    """The largest force in eV/Å. Raises TakenApart where energy, forces or distances are no longer physical."""
+    fmax_eV_A = float(np.linalg.norm(atoms.get_forces(), axis=1).max())
+    if not (np.isfinite(atoms.get_potential_energy()) and np.isfinite(fmax_eV_A) and np.isfinite(atoms.positions).all()):
+        raise TakenApart(f"at step {step}: energy or forces are not finite numbers")
+    distance_A = min_distance_A(atoms.positions, atoms.cell.array)
+    if distance_A < MIN_DISTANCE_A:
+        raise TakenApart(f"at step {step}: two atoms are {distance_A:.2f} Å apart")
+    return fmax_eV_A
 
 
-def _result(
-    folder: Path,
-    spec: PrepareSpec,
-    cell: OrderedCell,
-    atoms: Atoms,
-    energy_eV: float | None,
-    fmax_eV_A: float | None,
-    labeller: Labeller | None,
-    refused: list[str],
-) -> PrepareResult:
-    bare = Atoms(atoms.get_chemical_symbols(), positions=atoms.positions, cell=atoms.cell.array, pbc=True)
-    ase.io.write(folder / "cell.extxyz", bare, format="extxyz")
-    provenance: dict[str, Any] = to_json(dataclasses.asdict(cell.provenance)) | {
-        "elements": sorted(set(cell.symbols)),
-        "relaxed_with": labeller.describe() if labeller else "not relaxed",
-        "relaxed_to_eV_A": spec.relax_fmax_eV_A if labeller else None,
-        "refused": refused,
-    }
+def _result(folder: Path, cell: OrderedCell, relaxed: Relaxed, labeller: Labeller | None, refused: list[str]) -> PrepareResult:
+    atoms = Atoms(cell.symbols, positions=relaxed.atoms.positions, cell=cell.cell_A, pbc=True)
+    atoms.wrap()
+    temporary = folder / f".{CELL_FILE}"
+    write_atoms(temporary, atoms, format="extxyz")
+    temporary.replace(folder / CELL_FILE)
+    provenance = asdict(cell.provenance) | {
+        "elements": sorted(set(cell.symbols)), "relaxation_steps": relaxed.steps, "refused_orderings": refused,
+        "labeller": labeller.describe() if labeller else None}
     return PrepareResult(
-        cell_file="cell.extxyz",
-        formula=bare.get_chemical_formula("hill"),
-        n_atoms=len(bare),
-        volume_A3=float(bare.get_volume()),
-        min_distance_A=min_distance_A(bare.positions, bare.cell.array),
-        electrostatic_energy_eV=cell.electrostatic_energy_eV,
-        relaxed_energy_eV=energy_eV,
-        relaxed_fmax_eV_A=fmax_eV_A,
-        provenance=provenance,
-    )
+        cell_file=CELL_FILE, formula=Formula.from_list(list(cell.symbols)).format("metal"), n_atoms=len(atoms),
+        volume_A3=float(atoms.get_volume()), min_distance_A=min_distance_A(atoms.positions, atoms.cell.array),
+        electrostatic_energy_eV=cell.electrostatic_energy_eV, relaxed_energy_eV=relaxed.energy_eV, relaxed_fmax_eV_A=relaxed.fmax_eV_A,
+        provenance=provenance)
 
 
 if __name__ == "__main__":

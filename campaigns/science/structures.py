@@ -101,7 +101,12 @@ def _parse(text: str, site_tolerance: float) -> tuple[Structure, list[str]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they are kept in the parser
         parser = CifParser.from_str(text, occupancy_tolerance=OCCUPANCY_TOLERANCE, site_tolerance=site_tolerance)
-        structure = parser.parse_structures(primitive=False, on_error="raise")[0]
+        try:
+            structure = parser.parse_structures(primitive=False, on_error="raise")[0]
+        except ValueError as error:
+            if "exceeded tolerance" not in str(error):
+                raise
+            raise StructureRefused("The occupancies of a site sum to more than one: correct them in the CIF.") from error
         mismatch = parser.check(structure)
     notes = []
     if mismatch:
@@ -134,7 +139,7 @@ def material_facts(structure: Structure, notes: list[str]) -> MaterialFacts:
     symbol, number, orbits, symmetry_notes = _symmetry(structure)
     sites = tuple(_site_facts(structure, members) for members in orbits)
     states = guess_oxidation_states(amounts) or {}
-    charge_e = round(net_charge_e(amounts, states), 6) if states else None
+    charge_e = round(net_charge_e(amounts, states), 6) + 0.0 if states else None
     mobile_ion, reason = mobile_ion_of(sites, amounts, states)
     lattice = structure.lattice
     n_atoms = round(float(composition.num_atoms), 6)
@@ -231,13 +236,13 @@ def _charge_notes(states: Mapping[str, float], charge_e: float | None) -> list[s
 
 
 def _distance_notes(structure: Structure) -> list[str]:
-    """Pairs of sites that cannot both be occupied, and pairs that are both occupied and much closer than a bond."""
+    """Pairs of sites that cannot both be occupied, and pairs that are much closer than a bond."""
     split: dict[tuple[str, str], float] = {}
     short: dict[tuple[str, str], float] = {}
     for i, j, distance_A in _close_pairs(structure, SHORT_A):
         labels = (structure[i].label or "", structure[j].label or "")
         pair = (min(labels), max(labels))
-        if structure[i].species.num_atoms + structure[j].species.num_atoms > 2 - WHOLE:
+        if max(structure[i].species.num_atoms, structure[j].species.num_atoms) > 1 - WHOLE:
             bond_A = min(_radius_A(one) + _radius_A(other) for one in structure[i].species for other in structure[j].species)
             if distance_A < SHORT_FACTOR * bond_A:
                 short[pair] = min(distance_A, short.get(pair, distance_A))
@@ -245,7 +250,7 @@ def _distance_notes(structure: Structure) -> list[str]:
             split[pair] = min(distance_A, split.get(pair, distance_A))
     return [*(f"Sites {one} and {other} are {distance_A:.2f} Å apart and partly occupied: only one of two is filled."
               for (one, other), distance_A in sorted(split.items())),
-            *(f"Sites {one} and {other} are both occupied and only {distance_A:.2f} Å apart: check the CIF, and relax the cell before use."
+            *(f"Sites {one} and {other} are only {distance_A:.2f} Å apart: check the CIF, and relax the cell before use."
               for (one, other), distance_A in sorted(short.items()))]
 
 

@@ -65,7 +65,7 @@ def _widest(heights_A: NDArray[np.float64], n_atoms: float) -> tuple[int, int, i
 def _proposed(repeats: tuple[int, int, int], heights_A: NDArray[np.float64], n_atoms: float, purpose: str, wanted_A: float) -> ProposedCell:
     height_A = float((heights_A * repeats).min())
     if height_A < wanted_A:
-        reason = (f"The most isotropic cell of at most {EVALUATION_ATOMS} atoms; the smallest distance between its faces, {height_A:.1f} Å, "
+        reason = (f"The most isotropic cell of at most {EVALUATION_ATOMS} atoms; the distance between its faces, {height_A:.1f} Å, "
                   f"is below {wanted_A:g} Å.")
     elif purpose == "training":
         reason = f"The smallest cell of at least {TRAINING_ATOMS} atoms and {wanted_A:g} Å between its faces (here {height_A:.1f} Å)."

@@ -1,0 +1,144 @@
+"""Looks at the text of a CIF before pymatgen does: one block with one cell and known atoms, and not so many that it takes for ever.
+
+A CIF of 2 kB can describe ten thousand atoms; magnetic CIFs reach a parser of transformations that evaluates expressions.
+"""
+
+import re
+from collections.abc import Callable
+
+from pymatgen.core import Element
+from pymatgen.io.cif import CifBlock
+from pymatgen.symmetry.groups import SpaceGroup
+
+MAX_SITES = 1000
+MAX_POSITIONS = 5000
+MAX_OPERATIONS = 192
+LARGEST_A = 200.0
+MAGNETIC = ("_space_group_magn", "_atom_site_moment", "_space_group_symop_magn", "_magnetic_space_group", "_parent_space_group.transform")
+MODULATED = ("_cell_modulation_dimension", "_cell_wave_vector")
+OPERATIONS = ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz")
+SYMBOLS = ("_symmetry_space_group_name_H-M", "_space_group_name_H-M_alt", "_symmetry_space_group_name_Hall", "_space_group_name_Hall")
+NUMBERS = ("_space_group_IT_number", "_symmetry_Int_Tables_number")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?(\(\d*\)?)?$")
+OPERATION = re.compile(r"[xyzXYZ0-9+\-/., ]{5,80}$")
+ISOTOPES = ("D", "T")
+GROUPS = re.compile(r"(wat|OH|NO3)", re.IGNORECASE)
+
+
+class Unusable(ValueError):
+    """The text says what is wrong with the CIF and what to do."""
+
+
+def the_block(text: str) -> str:
+    """The text of the one data block that has atoms, the comments above it included. Raises Unusable for anything that is not readable."""
+    lowered = text.lower()
+    for words, what in ((MAGNETIC, "a magnetic structure"), (MODULATED, "a modulated structure")):
+        if any(word in lowered for word in words):
+            raise Unusable(f"This CIF describes {what}, which cannot be used here: give the average structure in an ordinary space group.")
+    starts = [match.start() for match in re.finditer(r"^\s*data_", text, re.MULTILINE | re.IGNORECASE)]
+    if not starts:
+        raise Unusable("This is not a CIF: it has no line that begins with data_. Export the structure as CIF and upload that file.")
+    blocks = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+    with_atoms = [block for block in blocks if "_atom_site_fract_x" in block.lower()]
+    if len(with_atoms) > 1:
+        raise Unusable(f"This CIF holds {len(with_atoms)} structures: upload each as a file of its own.")
+    if not with_atoms:
+        raise Unusable("This CIF has no atoms with fractional coordinates (_atom_site_fract_x): is the file truncated?")
+    check(with_atoms[0])
+    return with_atoms[0]
+
+
+def check(block: str) -> None:
+    """Raises Unusable where cell, atoms or symmetry are missing, incomplete, unknown or too many."""
+    try:
+        data = CifBlock.from_str(block).data
+    except (ValueError, ZeroDivisionError, IndexError, KeyError) as error:
+        raise Unusable("A table (loop_) of this CIF is incomplete: is the file truncated?") from error
+    _check_cell(data)
+    sites = _check_sites(data)
+    operations = _number_of_operations(data)
+    if sites * operations > MAX_POSITIONS:
+        raise Unusable(f"This CIF describes up to {sites * operations} positions ({sites} sites, {operations} symmetry operations); "
+                       f"at most {MAX_POSITIONS} are possible. Give a smaller cell.")
+
+
+def _check_cell(data: dict) -> None:
+    limits = {f"_cell_length_{axis}": LARGEST_A for axis in "abc"} | {f"_cell_angle_{angle}": 180.0 for angle in ("alpha", "beta", "gamma")}
+    for name, limit in limits.items():
+        value = _value(data.get(name))
+        if value is None:
+            raise Unusable(f"This CIF gives no cell: {name} is missing or not a number.")
+        if not 0 < value < limit:
+            raise Unusable(f"{name} is {value:g}; it must be between 0 and {limit:g}.")
+
+
+def _check_sites(data: dict) -> int:
+    """Number of rows of the table of sites, each with a known element, coordinates and an occupancy."""
+    columns = {axis: _column(data, f"_atom_site_fract_{axis}") for axis in "xyz"}
+    n_sites = len(columns["x"])
+    labels = _column(data, "_atom_site_label") or _column(data, "_atom_site_type_symbol")
+    symbols = _column(data, "_atom_site_type_symbol") or labels
+    if n_sites == 0 or any(len(column) != n_sites for column in (*columns.values(), labels, symbols)):
+        raise Unusable("The table of sites is incomplete: each needs a label (or symbol) and three fractional coordinates.")
+    if n_sites > MAX_SITES:
+        raise Unusable(f"This CIF lists {n_sites} sites; at most {MAX_SITES} are possible. Give a smaller cell, or use its symmetry.")
+    for row in range(n_sites):
+        _check_element(labels[row], symbols[row])
+        for axis, column in columns.items():
+            if _value(column[row]) is None:
+                raise Unusable(f"Site {labels[row]} has no {axis} coordinate ({column[row]!r}): give its position, or remove the site.")
+    for label, occupancy in zip(labels, _column(data, "_atom_site_occupancy"), strict=False):
+        value = 1.0 if occupancy == "." else _value(occupancy)
+        if value is None or not 0 <= value <= 1.05:
+            raise Unusable(f"The occupancy of site {label} is {occupancy!r}: it must be a number between 0 and 1.")
+    return n_sites
+
+
+def _check_element(label: str, symbol: str) -> None:
+    if GROUPS.match(symbol):
+        raise Unusable(f"Site {label} holds {symbol!r}, a group of atoms: give each of its atoms a site.")
+    name = re.match(r"[A-Za-z]*", symbol)[0]
+    if name.capitalize() in ISOTOPES:
+        raise Unusable(f"Site {label} holds the isotope {name.capitalize()}: write H for it, reference methods know elements only.")
+    if not any(Element.is_valid_symbol(name[:length].capitalize()) for length in (2, 1) if name[:length]):
+        raise Unusable(f"Site {label} holds {symbol!r}, which is not an element.")
+
+
+def _number_of_operations(data: dict) -> int:
+    for name in OPERATIONS:
+        operations = _column(data, name)
+        if operations:
+            wrong = next((operation for operation in operations if not OPERATION.match(operation) or operation.count(",") != 2
+                          or re.search(r"/0*(?![0-9.])", operation)), None)
+            if wrong is not None:
+                raise Unusable(f"The symmetry operation {wrong[:60]!r} is not understood: it must be of the kind -x, y+1/2, z.")
+            if len(operations) > MAX_OPERATIONS:
+                raise Unusable(f"This CIF lists {len(operations)} symmetry operations; no space group has more than {MAX_OPERATIONS}.")
+            return len(operations)
+    readers: list[tuple[tuple[str, ...], Callable[[str], SpaceGroup]]] = [
+        (SYMBOLS, lambda symbol: SpaceGroup(re.sub(r"[\s_]", "", symbol))),
+        (NUMBERS, lambda number: SpaceGroup.from_int_number(int(number))),
+    ]
+    named = []
+    for names, read in readers:
+        for value in (data[name] for name in names if isinstance(data.get(name), str) and data[name].strip() not in ("", "?", ".")):
+            try:
+                return int(read(value).order)
+            except (ValueError, KeyError):
+                named.append(value)
+    if named:
+        raise Unusable(f"The space group {named[0]!r} is not understood and the CIF lists no symmetry operations: add them "
+                       "(_space_group_symop_operation_xyz), or export the structure in P1.")
+    return 1
+
+
+def _column(data: dict, name: str) -> list[str]:
+    value = data.get(name, [])
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _value(text: str | list[str] | None) -> float | None:
+    """A CIF number, its uncertainty in brackets left out; None for what is none."""
+    if not isinstance(text, str) or not NUMBER.match(text.strip()):
+        return None
+    return float(re.sub(r"\(.*$", "", text.strip()))
