@@ -301,7 +301,7 @@ def judged(
 ) -> ArrheniusFit:
     """Evaluation runs of a model with their D, the last of them not diffusive, and the fit."""
     runs = [md_run(model, T) for T in temperatures_K]
-    log10_prefactor, arrays = -3.0, {}
+    log10_prefactor, activation_energy_error_eV, arrays = -3.0, 0.018, {}
     random = np.random.default_rng(model.pk)
     for index, run in enumerate(runs):
         diffusivity = (
@@ -319,7 +319,15 @@ def judged(
             kinetic_temperature_error_K=6.0,
             diffusivity_cm2_s=diffusivity,
             diffusivity_error_cm2_s=0.14 * diffusivity,
-            details={"fit_window_ps": [1.0, 6.0]},
+            details={
+                "fit_window_ps": [1.0, 6.0],
+                "n_eff": 212.0,
+                "loglog_slope": 0.98,
+                "conductivity_mS_cm": diffusivity * 4e6,
+                "conductivity_error_mS_cm": diffusivity * 5e5,
+                "haven_ratio": 0.6,
+                "haven_ratio_error": 0.2,
+            },
         )
         t_ps = np.linspace(0, 10, 200)
         arrays[f"t_ps_{run.pk}"] = t_ps
@@ -333,12 +341,23 @@ def judged(
     return ArrheniusFit.objects.create(
         model=model,
         activation_energy_eV=activation_energy_eV,
-        activation_energy_error_eV=0.018,
+        activation_energy_error_eV=activation_energy_error_eV,
         log10_prefactor_cm2_s=log10_prefactor,
         n_points=len(runs) - 1,
         spread_dex=0.04,
         msd=artefact(path),
-        details={},
+        details={
+            "covariance": [[0.06, 0.0042], [0.0042, activation_energy_error_eV**2]],
+            "D300_cm2_s": 1.4e-7,
+            "D300_low": 0.9e-7,
+            "D300_high": 2.2e-7,
+            "conductivity300_mS_cm": 6.1,
+            "conductivity300_low": 4.0,
+            "conductivity300_high": 9.6,
+            "D300_extrapolated": True,
+            "robust_activation_energy_eV": activation_energy_eV + 0.004,
+            "jackknife_max_change_eV": 0.021,
+        },
     )
 
 

@@ -36,8 +36,9 @@ def _nothing(message: str) -> JsonResponse:
 @require_GET
 def arrhenius(request: HttpRequest, pk: int) -> HttpResponse:
     from analysis.plots.arrhenius import arrhenius_figure
+    from analysis.views import figures
 
-    series = queries.by_training_step(queries.judged_models(access.campaign(request, pk).trained_models.all()))
+    series = figures.by_training_step(queries.judged_models(access.campaign(request, pk).trained_models.all()))
     if not any(one.temperature_K for one in series):
         return _nothing("No run has given a diffusion coefficient yet.")
     return _document(arrhenius_figure(series, _theme(request)))
@@ -47,6 +48,7 @@ def arrhenius(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def against_step(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
     from analysis.plots.series import series_figure
+    from analysis.views import figures
 
     titles = {"activation-energy": ("activation_energy", "Ea (eV)", "eV"), "diffusivity": ("diffusivity", "D (cm²/s)", "cm²/s")}
     if quantity not in titles:
@@ -54,7 +56,7 @@ def against_step(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
     campaign = access.campaign(request, pk)
     name, title, unit = titles[quantity]
     temperature_K = chosen_temperature_K(request, campaign)
-    series = queries.step_series(queries.judged_models(campaign.trained_models.all()), name, temperature_K)
+    series = figures.step_series(queries.judged_models(campaign.trained_models.all()), name, temperature_K)
     if not series:
         return _nothing("No model has an Arrhenius line yet: it takes at least three diffusive runs.")
     if name == "diffusivity":
@@ -66,10 +68,11 @@ def against_step(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
 @require_GET
 def msd(request: HttpRequest, pk: int) -> HttpResponse:
     from analysis.plots.msd import msd_figure
+    from analysis.views import figures
 
     found = MdRun.objects.select_related("campaign", "diffusion").filter(campaign__in=access.campaigns(request))
     run = get_object_or_404(found, pk=pk)
-    curves = queries.msd_curves(run)
+    curves = figures.msd_curves(run)
     if not curves:
         return _nothing("This run has no mean square displacement.")
     window = run.diffusion.details.get("fit_window_ps") if hasattr(run, "diffusion") else None
@@ -91,10 +94,11 @@ def learning(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def training_set(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
     from analysis.plots.training_set import thinned, training_set_figure
+    from analysis.views import figures
 
-    if quantity not in queries.QUANTITIES:
+    if quantity not in figures.QUANTITIES:
         raise Http404
-    points = queries.training_set_points(access.campaign(request, pk), quantity)
+    points = figures.training_set_points(access.campaign(request, pk), quantity)
     if not len(points.order):
         return _nothing("No configuration has a label yet.")
     title = {"energy": "energy (eV/atom)", "force": "largest force (eV/Å)"}[quantity]
@@ -105,11 +109,12 @@ def training_set(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
 @require_GET
 def comparison(request: HttpRequest) -> HttpResponse:
     from analysis.plots.arrhenius import arrhenius_figure
+    from analysis.views import figures
 
     campaigns = chosen_campaigns(request)
     found = queries.last_judged(campaigns)
     series = [
-        queries.arrhenius_series(found[campaign.pk], campaign.name[:40], marker=index)
+        figures.arrhenius_series(found[campaign.pk], campaign.name[:40], marker=index)
         for index, campaign in enumerate(campaigns)
         if campaign.pk in found
     ]

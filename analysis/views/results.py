@@ -25,7 +25,6 @@ def results(request: HttpRequest, pk: int) -> HttpResponse:
         "reading": queries.reading(shown) if shown else None,
         "temperature_K": temperature_K,
         "table": [(judged, *queries.diffusivity_at(judged.fit, temperature_K)) for judged in reversed(found)],
-        "at_300": queries.diffusivity_at(shown.fit, 300.0) if shown else None,
     }
     return render(request, "analysis/results.html", page_context(campaign, "results") | context)
 

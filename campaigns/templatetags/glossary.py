@@ -35,5 +35,12 @@ GLOSSARY = {
     "virial": "Minus the stress times the volume: what the model learns about pressure.",
     "interquartile range": "Distance between the lower and the upper quarter of the values: a width that outliers do not stretch.",
     "Haven ratio": "Tracer diffusion over charge diffusion. Below one where ions move together.",
+    "hops": "How many independent hops of the mobile ion the run has seen, going back and forth taken off. Fifty are the least for a "
+    "diffusion coefficient; four hundred and sixty give it to a fifth.",
+    "slope": "d ln MSD / d ln t over the window of the fit: 1 where ions diffuse, near 0 where they rattle in cages.",
+    "conductivity": "Nernst-Einstein conductivity N q² D / (V k T): as if ions moved independently. Divide by the Haven ratio "
+    "for the true one.",
+    "robust fit": "The same line with Huber's loss: a stray point pulls less. Far from the weighted fit, it says that one run decides.",
+    "jackknife": "Largest change of Ea where one of the temperatures is left out.",
     "startup": "Time the engines need before they compute: imports, building graphs, neighbour statistics.",
 }

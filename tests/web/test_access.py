@@ -78,8 +78,8 @@ def _address(name, arguments, places):
 
 
 def _status(response):
-    if response.streaming and hasattr(response, "file_to_stream"):
-        response.file_to_stream.close()
+    if response.streaming:
+        list(response.streaming_content)  # a download holds its file open until it is read
     return response.status_code
 
 

@@ -1,0 +1,112 @@
+"""Rows and files in the shape that the plots take. Imported only where a plot is drawn: it brings Bokeh."""
+
+import numpy as np
+
+from analysis import queries
+from analysis.models import ArrheniusFit
+from analysis.plots.arrhenius import ArrheniusSeries
+from analysis.plots.msd import MsdCurve
+from analysis.plots.series import StepSeries
+from analysis.plots.training_set import TrainingSetPoints
+from campaigns.enums import CleaningRule, Verdict
+from campaigns.models import Campaign, MdRun
+
+
+def arrhenius_series(judged: queries.JudgedModel, label: str, *, shade: float | None = None, marker: int = 0) -> ArrheniusSeries:
+    drawn = [run for run in judged.runs if run.diffusivity_cm2_s and run.diffusivity_cm2_s > 0]
+    return ArrheniusSeries(
+        label,
+        [run.kinetic_temperature_K or run.md_run.temperature_K for run in drawn],
+        [run.diffusivity_cm2_s for run in drawn],
+        [run.diffusivity_error_cm2_s or 0.0 for run in drawn],
+        [run.verdict.replace("_", " ") for run in drawn],
+        [run.verdict == queries.DIFFUSIVE for run in drawn],
+        judged.fit.log10_prefactor_cm2_s,
+        judged.fit.activation_energy_eV,
+        shade,
+        marker,
+    )
+
+
+def by_training_step(found: list[queries.JudgedModel]) -> list[ArrheniusSeries]:
+    """One series for each model, from the first (light) to the last (dark); loops differ in their marker."""
+    loops = sorted({judged.model.loop for judged in found})
+    last = max(len(found) - 1, 1)
+    return [
+        arrhenius_series(
+            judged, f"step {judged.name}", shade=1.0 if len(found) == 1 else index / last, marker=loops.index(judged.model.loop)
+        )
+        for index, judged in enumerate(found)
+    ]
+
+
+def step_series(found: list[queries.JudgedModel], quantity: str, temperature_K: float = 0.0) -> list[StepSeries]:
+    """`quantity` is `activation_energy` (eV) or `diffusivity` (cm²/s, on the line at `temperature_K`), one series for each loop."""
+    n_steps = max((len(judged.model.campaign.settings.ramp_temperatures_K) for judged in found[:1]), default=1)
+    loops: dict[int, list[tuple[queries.JudgedModel, float, float]]] = {}
+    for judged in found:
+        if quantity == "activation_energy":
+            value, error = judged.fit.activation_energy_eV, judged.fit.activation_energy_error_eV
+        else:
+            value, error = queries.diffusivity_at(judged.fit, temperature_K)
+        if value is not None:
+            loops.setdefault(judged.model.loop, []).append((judged, value, error or 0.0))
+    return [
+        StepSeries(
+            f"loop {loop}",
+            [(judged.model.loop - 1) * n_steps + judged.model.step for judged, _, _ in rows],
+            [judged.name for judged, _, _ in rows],
+            [value for _, value, _ in rows],
+            [error for _, _, error in rows],
+        )
+        for loop, rows in loops.items()
+    ]
+
+
+def msd_curves(run: MdRun) -> list[MsdCurve]:
+    """MSD of every species of a run, the mobile ion first; empty where the run gave none."""
+    fit = ArrheniusFit.objects.select_related("msd").filter(model=run.model_id).first()
+    if fit is None or not fit.msd.file.exists():
+        return []
+    prefix = f"msd_A2_{run.pk}_"
+    with np.load(fit.msd.file, allow_pickle=False) as archive:
+        species = [name.removeprefix(prefix) for name in archive.files if name.startswith(prefix)]
+        species.sort(key=lambda name: (name != run.campaign.mobile_ion, name))
+        return [
+            MsdCurve(name, archive[f"t_ps_{run.pk}"], archive[f"msd_A2_{run.pk}_{name}"], archive[f"msd_error_A2_{run.pk}_{name}"])
+            for name in species
+        ]
+
+
+# What the training-set plot can show: the column, and the rule whose interval belongs to it.
+QUANTITIES = {"energy": ("energy_eV_atom", CleaningRule.ENERGY), "force": ("max_force_eV_A", CleaningRule.FORCE)}
+
+
+def training_set_points(campaign: Campaign, quantity: str) -> TrainingSetPoints:
+    column, rule = QUANTITIES[quantity]
+    rows = list(
+        campaign.frames.exclude(verdict=Verdict.UNLABELLED)
+        .order_by("id")
+        .values_list(column, "verdict", "loop", "step", "rule", "composition", "lower", "upper")
+    )
+    intervals: dict[str, tuple[float, float]] = {}
+    for _, _, _, _, decided_by, composition, lower, upper in rows:
+        # A kept configuration carries the interval of the energy test.
+        if lower is not None and (decided_by == rule or (not decided_by and rule == CleaningRule.ENERGY)):
+            intervals[composition if rule == CleaningRule.ENERGY else ""] = (lower, upper)
+    if not intervals and rule == CleaningRule.FORCE:
+        intervals = _force_interval(campaign)
+    values = np.array([row[0] if row[0] is not None else np.nan for row in rows], dtype=float)
+    places = np.array([f"{row[2]}.{row[3]}" for row in rows], dtype=str)
+    return TrainingSetPoints(
+        np.arange(1, len(rows) + 1), values, np.array([row[1] for row in rows], dtype=str), places, list(intervals.values())
+    )
+
+
+def _force_interval(campaign: Campaign) -> dict[str, tuple[float, float]]:
+    """From the last training set: no configuration was rejected by its force, so none carries the interval."""
+    last = campaign.training_sets.last()
+    if last is None:
+        return {}
+    half_width = campaign.settings.clean_force_factor * last.force_iqr_eV_A
+    return {"": (max(last.force_median_eV_A - half_width, 0.0), last.force_median_eV_A + half_width)}
