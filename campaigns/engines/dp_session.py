@@ -2,12 +2,15 @@
 
     python -m campaigns.engines.dp_session '[["train", "input.json"], ["freeze", "-o", "graph.pb"]]'
 
-The model of some descriptors cannot be compressed: that is said in the log and is no failure, the frozen model serves.
+The model of some descriptors cannot be compressed: that is said in the log and is no failure, the frozen model serves. A training whose
+loss is no number any more (DeePMD-kit stops it) is told from a crash by its exit status.
 """
 
 import json
 import sys
 import traceback
+
+EXIT_DIVERGED = 3
 
 
 def main() -> None:
@@ -18,10 +21,12 @@ def main() -> None:
         tf.reset_default_graph()
         try:
             dp(arguments)
-        except RuntimeError:
+        except RuntimeError as error:
+            traceback.print_exc()
+            if "NaN detected" in str(error):
+                sys.exit(EXIT_DIVERGED)
             if arguments[0] != "compress":
                 raise
-            traceback.print_exc()
 
 
 if __name__ == "__main__":

