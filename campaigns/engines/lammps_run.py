@@ -13,6 +13,7 @@ from ase import Atoms
 
 from campaigns.engines import process
 from campaigns.engines.job import EngineFailed, Progress, read_json, write_json
+from campaigns.engines.lammps_environment import lmp_environment, lmp_program
 from campaigns.engines.specs import LaunchChoice
 from campaigns.science import lammps_input
 from campaigns.science.lammps_input import Box, Dynamics
@@ -38,12 +39,12 @@ class RunFacts:
 
 def launch_argv(launch: LaunchChoice) -> list[str]:
     """lmp, under mpiexec where there is more than one rank."""
-    lmp = process.program("lmp")
+    lmp = lmp_program()
     return [lmp] if launch.ranks == 1 else [process.program("mpiexec"), "-n", str(launch.ranks), lmp]
 
 
 def environment(launch: LaunchChoice) -> dict[str, str]:
-    return {
+    return lmp_environment() | {
         "OMP_NUM_THREADS": str(launch.threads),
         "DP_INTRA_OP_PARALLELISM_THREADS": str(launch.threads),
         "DP_INTER_OP_PARALLELISM_THREADS": "1",
@@ -154,15 +155,16 @@ def _last_step(folder: Path) -> int:
 
 
 def frames_with_thermo(folder: Path, n_atoms: int, n_columns: int) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    """Steps (n,), dumped values (n, n_atoms, n_columns - 2) as float32 beyond snapshots' needs, thermo table of the same steps.
+    """Steps (n,), dumped values (n, n_atoms, n_columns - 2), thermo table of the same steps.
 
-    Of steps written twice (before a kill and after it) the later stands; a step that stands in only one of the two files is left out.
+    Positions alone (a long trajectory) are float32, snapshots with forces float64. Of steps written twice (before a kill
+    and after it) the later stands; a step that stands in only one of the two files is left out.
     """
     dump, thermo = folder / "frames.dump", folder / "thermo.txt"
     if not dump.exists() or not thermo.exists():
         return np.zeros(0, int), np.zeros((0, n_atoms, n_columns - 2)), {}
     table = lammps_input.read_thermo(thermo)
-    known = set(table["step"].astype(int))
+    known = set(table["step"].astype(int)) - {0}  # the start is not a sample
     kind = np.float64 if n_columns > 5 else np.float32
     frames = {step: values.astype(kind) for step, values in lammps_input.read_frames(dump, n_atoms, n_columns) if step in known}
     steps = np.array(sorted(frames), dtype=int)

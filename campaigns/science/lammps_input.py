@@ -1,7 +1,7 @@
 """Text that LAMMPS reads and writes: the box in its own axes, the data file, the input script, dumps and thermo tables.
 
-LAMMPS wants the first lattice vector along x and the second in the xy plane. `Box` holds the rotation between the caller's axes and those, so that
-whatever comes back stands in the caller's axes again. Units are LAMMPS's `metal`: Å, ps, eV, bar.
+LAMMPS wants the first lattice vector along x and the second in the xy plane. `Box` holds the rotation between the
+caller's axes and those, so that whatever comes back stands in the caller's axes again. Units are LAMMPS's `metal`: Å, ps, eV, bar.
 """
 
 from collections.abc import Iterator, Sequence
@@ -154,15 +154,10 @@ def _mean_energy(dynamics: Dynamics, half: int) -> list[str]:
         "variable energy equal etotal",
         f"fix mean_energy all ave/time 1 {half} {half} v_energy",
         f"run {half}",
-        "variable wanted_kinetic equal f_mean_energy-pe",
-        "variable scaled equal temp*v_wanted_kinetic/ke",
-        "thermo_style custom step temp pe ke etotal f_mean_energy",
-        "run 0 post no",
+        "variable scaled equal temp*(f_mean_energy-pe)/ke",
         "variable target equal ${scaled}",
         'if "${target} > 0" then "velocity all scale ${target}"',
         "unfix mean_energy",
-        "thermo_style custom step temp pe etotal",
-        "thermo_modify norm no lost error flush yes",
     ]
 
 
@@ -185,7 +180,10 @@ def _production(dynamics: Dynamics, *, resumed: bool = False) -> list[str]:
 
 
 def read_frames(path: Path, n_atoms: int, n_columns: int) -> Iterator[tuple[int, NDArray[np.floating]]]:
-    """Frames of a sorted dump, one after the other: MD step and (n_atoms, n_columns - 2), id and type left out. Half a frame at the end is left."""
+    """Frames of a sorted dump, one after the other: MD step and (n_atoms, n_columns - 2), id and type left out.
+
+    Half a frame at the end is left.
+    """
     with path.open("rb") as stream:
         while True:
             header = [stream.readline() for _ in range(9)]

@@ -95,7 +95,6 @@ def _s0(stage: Stage) -> specs.S0Spec:
 
 def _train(stage: Stage) -> specs.TrainSpec:
     campaign, chosen = stage.campaign, stage.campaign.settings
-    first = TrainedModel.objects.filter(campaign=campaign).order_by("id").first()
     # A repeated step starts from scratch, so that it finds another minimum.
     before = None if stage.repeat or not chosen.warm_start else _model_before(stage)
     descriptor = specs.DescriptorSpec(
@@ -105,7 +104,7 @@ def _train(stage: Stage) -> specs.TrainSpec:
         axis_neurons=chosen.axis_neurons,
         fitting_net=list(chosen.fitting_net),
         precision=chosen.precision,
-        sel=first.sel if first else None,
+        sel=before.sel if before else None,
     )
     return specs.TrainSpec(
         frames=kept_frames(campaign),

@@ -193,7 +193,7 @@ def _fail_with(stage: Stage, failure: dict[str, Any]) -> None:
                 campaign,
                 CampaignState.FAILED,
                 f"{stage.get_kind_display().capitalize()} failed (loop {stage.loop}, step {stage.step}): "
-                f"{failure['message']} Mend the cause, then press “Retry”: nothing that is finished is lost.",
+                f"{failure['message'].rstrip('.')}. Mend the cause, then press “Retry”: nothing that is finished is lost.",
             )
 
 

@@ -72,7 +72,8 @@ class Up:
             "print(json.dumps([c.state, Stage.objects.filter(state='done').count(), c.reason]))"))  # fmt: skip
 
     def children(self, word):
-        return [child for child in psutil.Process(self.process.pid).children(recursive=True) if word in " ".join(child.cmdline())]
+        family = psutil.Process(self.process.pid).children(recursive=True)
+        return [child for child in family if word in _command(child)]
 
     def stop(self):
         if self.process and self.process.poll() is None:
@@ -80,6 +81,13 @@ class Up:
             self.process.wait(30)
         if self.process:
             self.process.stdout.close()
+
+
+def _command(process):
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:  # it has just ended
+        return ""
 
 
 @pytest.fixture

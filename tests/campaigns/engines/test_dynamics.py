@@ -1,0 +1,155 @@
+"""Exploration, evaluation and probe with the real lmp and a model trained by the real dp."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import ase.io
+import numpy as np
+import pytest
+
+from campaigns.engines import job
+from campaigns.engines.specs import EvaluateSpec, ExploreSpec, LaunchChoice, ProbeSpec
+from campaigns.science.frames import Frames
+
+pytestmark = pytest.mark.engine
+ONE_CORE = LaunchChoice(1, 1, False)
+
+
+def start(kind, folder, spec):
+    job.write_spec(folder, kind, spec)
+    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", f"campaigns.engines.{kind}", str(folder)],
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def run(kind, folder, spec):
+    status = start(kind, folder, spec).wait(timeout=180)
+    assert status == 0, (folder / "log").read_text()[-3000:]
+    return job.read_json(folder / "result.json")
+
+
+@pytest.fixture(scope="module")
+def skewed_cell(tmp_path_factory, tiny_model):
+    """The model's crystal in a cell of other axes: another choice of lattice vectors, and the whole turned in space."""
+    atoms = ase.io.read(tiny_model.cell_file).repeat((2, 2, 2))
+    atoms.set_cell(np.array([[1, 0, 0], [1, 1, 0], [0, -1, 1]]) @ atoms.cell.array)
+    atoms.rotate(37, (1, 2, 3), rotate_cell=True)
+    path = tmp_path_factory.mktemp("cells") / "skewed.extxyz"
+    ase.io.write(path, atoms)
+    return path
+
+
+def explore_spec(model, cell, **changes):
+    values = {
+        "model_file": str(model.model_file), "cell_file": str(cell), "type_map": model.type_map, "temperature_K": 100.0, "timestep_fs": 1.0,
+        "equilibration_steps": 100, "n_snapshots": 5, "snapshot_every_steps": 20, "thermostat_damping_fs": 50.0, "min_distance_A": 0.6,
+        "launch": ONE_CORE, "seed": 3,
+    }  # fmt: skip
+    return ExploreSpec(**values | changes)
+
+
+def evaluate_spec(model, cell, **changes):
+    values = {
+        "model_file": str(model.model_file), "cell_file": str(cell), "type_map": model.type_map, "temperature_K": 100.0, "timestep_fs": 1.0,
+        "equilibration_steps": 200, "n_steps": 400, "dump_every_steps": 10, "thermostat_damping_fs": 50.0, "min_distance_A": 0.6,
+        "launch": ONE_CORE, "seed": 3,
+    }  # fmt: skip
+    return EvaluateSpec(**values | changes)
+
+
+def test_snapshots_carry_the_models_own_values_in_the_axes_of_the_cell(tmp_path, tiny_model, skewed_cell):
+    """The model, asked through another program (deepmd's Python interface), gives the same energy, forces and virial."""
+    result = run("explore", tmp_path, explore_spec(tiny_model, skewed_cell))
+    assert result["outcome"] == "completed"
+    assert result["n_snapshots"] == 5
+    frames = Frames.load(tmp_path / result["frames_file"])
+    code = (
+        "import numpy as np, sys; from deepmd.infer import DeepPot; from campaigns.science.frames import Frames; "
+        f"f = Frames.load(__import__('pathlib').Path({str(tmp_path / result['frames_file'])!r})); "
+        f"types = [{tiny_model.type_map!r}.index(s) for s in f.symbols]; "
+        f"e, g, v = DeepPot({str(tiny_model.model_file)!r}).eval(f.positions_A, f.cell_A.reshape(-1, 9), types)[:3]; "
+        f"np.savez({str(tmp_path / 'own.npz')!r}, e=e, f=g, v=v)"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, capture_output=True, timeout=120)
+    with np.load(tmp_path / "own.npz") as own:
+        assert np.allclose(frames.model_energy_eV, own["e"].ravel(), atol=2e-4)
+        assert np.allclose(frames.model_forces_eV_A, own["f"], atol=2e-4)
+        assert np.allclose(frames.model_virial_eV, own["v"].reshape(-1, 3, 3), atol=2e-3)
+    assert np.allclose(frames.cell_A, ase.io.read(skewed_cell).cell.array)
+
+
+def test_atoms_that_come_too_close_reject_the_trajectory_whole(tmp_path, tiny_model):
+    result = run("explore", tmp_path, explore_spec(tiny_model, tiny_model.cell_file, min_distance_A=2.54))
+    assert result["outcome"] == "min_distance"
+    assert "2.54 Å" in result["reason"]
+    assert result["frames_file"] is None
+
+
+def test_a_run_that_blows_up_is_a_verdict_and_not_a_failure(tmp_path, tiny_model):
+    spec = evaluate_spec(tiny_model, tiny_model.cell_file, temperature_K=20000.0, timestep_fs=9.0, min_distance_A=0.05)
+    result = run("evaluate", tmp_path, spec)
+    assert result["outcome"] in ("blown_up", "min_distance")
+    assert result["reason"]
+
+
+def test_an_element_that_the_model_does_not_know_is_said(tmp_path, tiny_model):
+    atoms = ase.io.read(tiny_model.cell_file)
+    atoms.symbols[0] = "K"
+    ase.io.write(tmp_path / "other.extxyz", atoms)
+    folder = tmp_path / "stage"
+    process = start("explore", folder, explore_spec(tiny_model, tmp_path / "other.extxyz"))
+    assert process.wait(timeout=60) == 1
+    assert "knows no K" in job.read_json(folder / "failure.json")["message"]
+
+
+def test_energy_is_conserved_and_the_trajectory_is_whole(tmp_path, tiny_model, skewed_cell):
+    result = run("evaluate", tmp_path, evaluate_spec(tiny_model, skewed_cell))
+    assert result["outcome"] == "completed"
+    assert result["completed_ps"] == pytest.approx(0.4)
+    with np.load(tmp_path / result["thermo_file"]) as thermo, np.load(tmp_path / result["trajectory_file"]) as trajectory:
+        energy = thermo["total_energy_eV"]
+        assert np.ptp(energy) < 0.05 * np.ptp(thermo["potential_energy_eV"]) + 1e-3
+        assert np.array_equal(np.diff(trajectory["time_fs"]), np.full(39, 10.0))
+        assert trajectory["positions_A"].dtype == np.float32
+        assert np.allclose(trajectory["cell_A"], ase.io.read(skewed_cell).cell.array, atol=1e-6)
+    assert 30 < result["mean_kinetic_temperature_K"] < 250
+    assert result["min_distance_A"] > 1.5
+    assert not (tmp_path / "frames.dump").exists()
+
+
+def test_a_killed_run_goes_on_from_its_restart_and_misses_no_frame(tmp_path, tiny_model, skewed_cell):
+    spec = evaluate_spec(tiny_model, skewed_cell, n_steps=4000)
+    process = start("evaluate", tmp_path, spec)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "restart.a").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "result.json").exists()
+
+    result = run("evaluate", tmp_path, spec)
+    assert (tmp_path / "in.resume").exists()
+    with np.load(tmp_path / result["trajectory_file"]) as trajectory:
+        time_fs = trajectory["time_fs"]
+        jumps = np.abs(np.diff(trajectory["positions_A"], axis=0)).max()
+    assert np.array_equal(time_fs, np.arange(10.0, 4001.0, 10.0))
+    assert jumps < 1.0
+
+
+def test_the_probe_measures_and_chooses_the_fastest(tmp_path, tiny_model, skewed_cell):
+    spec = ProbeSpec(
+        str(tiny_model.model_file), str(tiny_model.compressed_model_file), str(skewed_cell), tiny_model.type_map, 1.0, cores=2, n_steps=50
+    )
+    result = run("probe", tmp_path, spec)
+    shapes = {(trial["choice"]["ranks"], trial["choice"]["threads"]) for trial in result["trials"]}
+    assert shapes == {(1, 1), (2, 1), (1, 2)}
+    fastest = max(result["trials"], key=lambda trial: trial["steps_per_s"])
+    assert result["best"] == fastest["choice"]
