@@ -1,10 +1,10 @@
 """D against 1000/T with the fitted lines, and a second axis in kelvin (Figs. 3 to 6 of Marcolongo et al. 2019)."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-from bokeh.models import ColumnDataSource, FixedTicker, LinearAxis, Range1d
+from bokeh.models import ColumnDataSource, FixedTicker, GlyphRenderer, LinearAxis, Range1d
 from bokeh.plotting import figure
 
 from analysis.plots.theme import Theme, canvas, hover, legend, plain_powers, style_axes, whiskers
@@ -31,7 +31,6 @@ class ArrheniusSeries:
     activation_energy_eV: float | None = None
     shade: float | None = None
     marker: int = 0
-    hidden_label: bool = field(default=False)
 
 
 def arrhenius_figure(series: list[ArrheniusSeries], theme: Theme, extend_to_K: float | None = None) -> figure:
@@ -40,55 +39,57 @@ def arrhenius_figure(series: list[ArrheniusSeries], theme: Theme, extend_to_K: f
     low, high = (1000 / max(temperatures), 1000 / min(temperatures)) if temperatures else (0.8, 1.8)
     margin = 0.06 * (high - low) or 0.1
     plot = canvas(theme, "1000/T (K⁻¹)", "D (cm²/s)", height=430, y_axis_type="log", x_range=Range1d(low - margin, high + margin))
-    entries = []
-    for index, one in enumerate(series):
-        colour = theme.colour(index) if one.shade is None else theme.shade(one.shade)
-        renderers = _points(plot, one, colour, theme) + _line(plot, one, colour, extend_to_K)
-        if renderers:
-            entries.append((one.label, renderers))
+    colours = [theme.colour(index) if one.shade is None else theme.shade(one.shade) for index, one in enumerate(series)]
+    drawn = [
+        (one, _points(plot, one, colour, theme), _line(plot, one, colour, extend_to_K))
+        for one, colour in zip(series, colours, strict=True)
+        if one.temperature_K
+    ]
+    _error_bars(plot, series, colours)
+    hover(
+        plot,
+        [points for _, points, _ in drawn],
+        ("", "@label"),
+        ("T", "@T{0} K"),
+        ("D", "@D{%0.2e} ± @error{%0.1e} cm²/s"),
+        ("verdict", "@verdict"),
+    )
     _kelvin_axis(plot, low - margin, high + margin, 0.12 if theme.narrow else 0.05)
     style_axes(plot, theme)
     plain_powers(plot)
-    legend(plot, theme, entries[:24])
+    legend(plot, theme, [(one.label, [points, *lines]) for one, points, lines in drawn][:24])
     return plot
 
 
-def _points(plot: figure, one: ArrheniusSeries, colour: str, theme: Theme) -> list:
-    if not one.temperature_K:
-        return []
-    diffusivity, error = np.array(one.diffusivity_cm2_s), np.array(one.error_cm2_s)
+def _points(plot: figure, one: ArrheniusSeries, colour: str, theme: Theme) -> GlyphRenderer:
     source = ColumnDataSource(
         {
             "x": 1000 / np.array(one.temperature_K),
             "T": one.temperature_K,
-            "D": diffusivity,
-            "error": error,
-            # On a logarithmic axis an error bar may not reach zero.
-            "lower": np.maximum(diffusivity - error, diffusivity * 0.05),
-            "upper": diffusivity + error,
+            "D": one.diffusivity_cm2_s,
+            "error": one.error_cm2_s,
             "verdict": one.verdict,
-            "label": [one.label] * len(diffusivity),
+            "label": [one.label] * len(one.temperature_K),
             "fill": [0.9 if used else 0.0 for used in one.in_fit],
         }
     )
-    whiskers(plot, source, "x", "lower", "upper", colour)
-    points = plot.scatter(
-        "x",
-        "D",
-        source=source,
-        marker=theme.marker(one.marker),
-        size=9,
-        line_color=colour,
-        line_width=1.8,
-        fill_color=colour,
-        fill_alpha="fill",
-    )
-    hover(plot, points, ("", "@label"), ("T", "@T{0} K"), ("D", "@D{0.00e+0} ± @error{0.0e+0} cm²/s"), ("verdict", "@verdict"))
-    return [points]
+    return plot.scatter("x", "D", source=source, marker=theme.marker(one.marker), size=9, line_color=colour, line_width=1.8,
+                        fill_color=colour, fill_alpha="fill")  # fmt: skip
 
 
-def _line(plot: figure, one: ArrheniusSeries, colour: str, extend_to_K: float | None) -> list:
-    if one.activation_energy_eV is None or one.log10_prefactor_cm2_s is None or not one.temperature_K:
+def _error_bars(plot: figure, series: list[ArrheniusSeries], colours: list[str]) -> None:
+    rows = [
+        # On a logarithmic axis an error bar may not reach zero.
+        (1000 / T, max(value - error, 0.05 * value), value + error, colour)
+        for one, colour in zip(series, colours, strict=True)
+        for T, value, error in zip(one.temperature_K, one.diffusivity_cm2_s, one.error_cm2_s, strict=True)
+    ]
+    if rows:
+        whiskers(plot, *zip(*rows, strict=True))
+
+
+def _line(plot: figure, one: ArrheniusSeries, colour: str, extend_to_K: float | None) -> list[GlyphRenderer]:
+    if one.activation_energy_eV is None or one.log10_prefactor_cm2_s is None:
         return []
     measured = 1000 / np.array([max(one.temperature_K), min(one.temperature_K)])
     renderers = [plot.line(measured, _diffusivity(one, measured), line_color=colour, line_width=1.8)]

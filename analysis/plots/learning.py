@@ -39,7 +39,8 @@ def learning_figure(curve: Mapping[str, NDArray[np.floating]], theme: Theme) -> 
             continue
         source = ColumnDataSource({"step": step[drawn], "value": values[drawn], "title": [title] * int(drawn.sum())})
         line = plot.line("step", "value", source=source, line_color=theme.colour(index), line_width=1.8, line_dash=theme.dash(index))
-        hover(plot, line, ("", "@title"), ("batch", "@step{0,0}"), ("error", "@value{0.000e+0}"))
         entries.append((title, [line]))
+    lines = [line for _, (line,) in entries]
+    hover(plot, lines, ("", "@title"), ("batch", "@step{0,0}"), ("error", "@value{%0.3e}"))
     legend(plot, theme, entries)
     return plot

@@ -41,9 +41,10 @@ def msd_figure(curves: list[MsdCurve], theme: Theme, fit_window_ps: tuple[float,
         )
         plot.add_layout(Band(base="t", lower="lower", upper="upper", source=source, fill_color=colour, fill_alpha=0.18, line_color=None))
         line = plot.line("t", "msd", source=source, line_color=colour, line_width=2, line_dash=theme.dash(index))
-        hover(plot, line, ("", "@species"), ("time", "@t{0.0} ps"), ("MSD", "@msd{0.00} ± @error{0.00} Å²"))
         entries.append((curve.species, [line]))
     for edge in fit_window_ps or ():
         plot.add_layout(Span(location=edge, dimension="height", line_color=theme.soft, line_dash="dotted", line_width=1.5))
+    lines = [line for _, (line,) in entries]
+    hover(plot, lines, ("", "@species"), ("time", "@t{0.0} ps"), ("MSD", "@msd{0.00} ± @error{0.00} Å²"))
     legend(plot, theme, entries)
     return plot

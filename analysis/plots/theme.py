@@ -1,9 +1,11 @@
 """How every plot looks: colours that colour-blind readers can tell apart, markers beside colours, light and dark, axes with units."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bokeh.models import BasicTickFormatter, GlyphRenderer, HoverTool, Legend, LegendItem, LogTicker, Whisker
+from bokeh.models import BasicTickFormatter, ColumnDataSource, GlyphRenderer, HoverTool, Legend, LegendItem, LogTicker, Whisker
 from bokeh.palettes import Cividis256, Plasma256
 from bokeh.plotting import figure
 
@@ -82,15 +84,19 @@ def plain_powers(plot: figure) -> None:
     plot.yaxis.formatter = BasicTickFormatter(precision=0, use_scientific=True, power_limit_low=-2)
 
 
-def hover(plot: figure, renderer: GlyphRenderer, *rows: tuple[str, str]) -> None:
-    plot.add_tools(HoverTool(renderers=[renderer], tooltips=list(rows)))
+def hover(plot: figure, renderers: list[GlyphRenderer], *rows: tuple[str, str]) -> None:
+    """One tool for all curves: every Bokeh model costs milliseconds. `@name{%0.2e}` is printf's way, which knows powers of ten."""
+    printf = {f"@{name}": "printf" for _, text in rows for name in re.findall(r"@(\w+)\{%", text)}
+    if renderers:
+        plot.add_tools(HoverTool(renderers=renderers, tooltips=list(rows), formatters=printf))
 
 
-def whiskers(plot: figure, source: Any, base: str, lower: str, upper: str, colour: str) -> None:
-    whisker = Whisker(source=source, base=base, lower=lower, upper=upper, line_color=colour, line_width=1.5)
-    for head in (whisker.upper_head, whisker.lower_head):
-        head.line_color, head.size = colour, 6
-    plot.add_layout(whisker)
+def whiskers(plot: figure, base: Sequence[float], lower: Sequence[float], upper: Sequence[float], colours: Sequence[str]) -> None:
+    """Error bars of all series together, each in its colour."""
+    source = ColumnDataSource({"base": list(base), "lower": list(lower), "upper": list(upper), "colour": list(colours)})
+    bars = Whisker(source=source, base="base", lower="lower", upper="upper", line_color="colour", line_width=1.5)
+    bars.upper_head = bars.lower_head = None
+    plot.add_layout(bars)
 
 
 def legend(plot: figure, theme: Theme, entries: list[tuple[str, list[GlyphRenderer]]]) -> None:

@@ -66,7 +66,8 @@ def training_set_figure(points: TrainingSetPoints, theme: Theme, y_title: str) -
             alpha=0.65 if verdict == "kept" else 1.0,
             line_width=1 if verdict == "kept" else 2,
         )
-        hover(plot, drawn, ("no.", "@x"), ("loop.step", "@place"), ("value", "@y{0.0000}"), ("", "@verdict"))
         entries.append((verdict, [drawn]))
+    points = [drawn for _, (drawn,) in entries]
+    hover(plot, points, ("no.", "@x"), ("loop.step", "@place"), ("value", "@y{0.0000}"), ("", "@verdict"))
     legend(plot, theme, entries)
     return plot

@@ -33,7 +33,8 @@ def test_arrhenius_points_lines_and_kelvin_axis(theme):
     np.testing.assert_allclose(line["y"], 1e-3 * np.exp(-0.22 * np.array(line["x"]) / (1000 * BOLTZMANN_EV_K)))
     above = next(axis for axis in plot.above if isinstance(axis, LinearAxis))
     assert all(float(label) == pytest.approx(1000 / place) for place, label in above.major_label_overrides.items())
-    assert len(plot.select(type=Whisker)) == 1
+    bars = plot.select_one(Whisker).source.data
+    np.testing.assert_allclose(bars["upper"], [1.4e-5, 5.6e-5])
     json.dumps(json_item(plot))
 
 
