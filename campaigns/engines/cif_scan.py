@@ -88,9 +88,9 @@ def _check_sites(data: dict) -> int:
             if _value(column[row]) is None:
                 raise Unusable(f"Site {labels[row]} has no {axis} coordinate ({column[row]!r}): give its position, or remove the site.")
     for label, occupancy in zip(labels, _column(data, "_atom_site_occupancy"), strict=False):
-        value = 1.0 if occupancy == "." else _value(occupancy)
-        if value is None or not 0 <= value <= 1.05:
-            raise Unusable(f"The occupancy of site {label} is {occupancy!r}: it must be a number between 0 and 1.")
+        value = _value(occupancy)
+        if value is None or not 0 <= value <= 1.05:  # pymatgen would take '.' for 0 and '?' for 1
+            raise Unusable(f"The occupancy of site {label} is {occupancy!r}: it must be a number between 0 and 1 (1 for a full site).")
     return n_sites
 
 

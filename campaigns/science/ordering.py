@@ -72,10 +72,11 @@ class OrderedCell:
 
 
 def order(structure: Structure, supercell: tuple[int, int, int], mobile_ion: str, seed: int, n_candidates: int = 1,
-          oxidation_states: Mapping[str, float] | None = None) -> list[OrderedCell]:
+          oxidation_states: Mapping[str, float] | None = None, runs: int = RUNS, sweeps: int = SWEEPS) -> list[OrderedCell]:
     """Distinct ordered cells by rising electrostatic energy: at most `n_candidates`, fewer where there are not so many.
 
-    The same seed gives the same cells. Raises OxidationStatesNeeded, CannotBeNeutral or NoRoom.
+    `runs` of `sweeps` exchanges a site each: more find lower energies. The same seed gives the same cells.
+    Raises OxidationStatesNeeded, CannotBeNeutral or NoRoom.
     """
     large = repeat(structure, supercell)
     pools = pools_of(large.sites, mobile_ion)
@@ -85,8 +86,8 @@ def order(structure: Structure, supercell: tuple[int, int, int], mobile_ion: str
     composition, states = _composition(large, pools, states)
     problem = Problem(large, pools, composition, states)
     rng = np.random.default_rng(seed)
-    scale, found = _feasible(problem, rng)
-    found += _more(problem, scale, rng, found, n_candidates)
+    scale, found = _feasible(problem, rng, min(runs, FEASIBILITY_RUNS), sweeps)
+    found += _more(problem, scale, rng, found, n_candidates, runs, sweeps)
     ranked = _distinct(found)[:n_candidates]
     energies_eV = [problem.energy_eV(arrangement.species) for arrangement in ranked]
     distances_A = {name: round(scale * distance_A, 3) for name, distance_A in MIN_DISTANCES_A.items()}
@@ -144,11 +145,11 @@ def _grouped(symbols: list[str], positions_A: FloatArray, cell_A: FloatArray, en
     return OrderedCell(tuple(symbols[index] for index in indices), positions_A[indices], cell_A, energy_eV, provenance)
 
 
-def _feasible(problem: Problem, rng: np.random.Generator) -> tuple[float, list[Arrangement]]:
+def _feasible(problem: Problem, rng: np.random.Generator, runs: int, sweeps: int) -> tuple[float, list[Arrangement]]:
     """The largest of the minimum distances with which the atoms find room, and arrangements that keep it."""
     for scale in RELAXATION:
         lattice = problem.lattice(scale)
-        tries = [anneal(lattice, problem.start(rng), rng) for _ in range(FEASIBILITY_RUNS)]
+        tries = [anneal(lattice, problem.start(rng), rng, sweeps) for _ in range(runs)]
         kept = [arrangement for arrangement in tries if problem.conflicts(arrangement.species, scale) == 0]
         if kept:
             return scale, kept
@@ -156,15 +157,16 @@ def _feasible(problem: Problem, rng: np.random.Generator) -> tuple[float, list[A
                  "check the occupancies of sites that are close to each other, and the cell.")
 
 
-def _more(problem: Problem, scale: float, rng: np.random.Generator, found: list[Arrangement], n_candidates: int) -> list[Arrangement]:
+def _more(problem: Problem, scale: float, rng: np.random.Generator, found: list[Arrangement], n_candidates: int, runs: int,
+          sweeps: int) -> list[Arrangement]:
     """Further runs: annealed ones for a lower minimum, then plain descents while distinct candidates are missing."""
     lattice = problem.lattice(scale)
     more: list[Arrangement] = []
     for run in range(len(found), MAX_RUNS + 10 * n_candidates):
-        annealed = run < min(MAX_RUNS, max(RUNS, 2 * n_candidates))
+        annealed = run < min(MAX_RUNS, max(runs, 2 * n_candidates))
         if not annealed and len(_distinct(found + more)) >= n_candidates:
             break
-        arrangement = anneal(lattice, problem.start(rng), rng, SWEEPS if annealed else 0)
+        arrangement = anneal(lattice, problem.start(rng), rng, sweeps if annealed else 0)
         if problem.conflicts(arrangement.species, scale) == 0:
             more.append(arrangement)
     return more

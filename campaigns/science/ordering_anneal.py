@@ -4,8 +4,10 @@ A variable is one element on one site; x is 0 or 1; E = sum_k h_k x_k + 1/2 sum_
 all zero, so an exchange of atoms and a move into a vacancy are the same thing.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,8 +61,9 @@ def anneal(lattice: Lattice, start: IntArray, rng: np.random.Generator, sweeps: 
         pick = rng.integers(n_sites)
         one, pool, present = int(sites[pick]), movable[owner[pick]], kinds[owner[pick]]
         others = present[present != walk.species[one]]
-        partners = pool[walk.species[pool] == others[rng.integers(len(others))]]
-        chosen = _heat_bath(walk.changes_eV(one, partners), kT_eV, rng.random())
+        other = int(others[rng.integers(len(others))])
+        partners = pool[walk.species[pool] == other]
+        chosen = _heat_bath(walk.changes_eV(one, other, partners), kT_eV, rng.random())
         if chosen is not None:
             walk.exchange(one, int(partners[chosen]))
             accepted += 1
@@ -73,10 +76,11 @@ def _heat_bath(changes_eV: FloatArray, kT_eV: float, uniform: float) -> int | No
 
     An atom chooses among its own site and all sites of one other kind; it has the same choice from wherever it goes: detailed balance.
     """
-    exponents = -np.append(changes_eV, 0.0) / kT_eV
-    cumulative = np.cumsum(np.exp(exponents - exponents.max()))
-    chosen = int(np.searchsorted(cumulative, uniform * cumulative[-1]))
-    return chosen if chosen < len(changes_eV) else None
+    exponents = changes_eV * (-1 / kT_eV)
+    largest = max(0.0, float(exponents.max()))
+    cumulative = np.exp(exponents - largest).cumsum()
+    target = uniform * (cumulative[-1] + math.exp(-largest))
+    return int(cumulative.searchsorted(target)) if target < cumulative[-1] else None
 
 
 class _Walk:
@@ -86,20 +90,20 @@ class _Walk:
         self._lattice = lattice
         self.species = np.array(start, dtype=np.intp)
         self._occupied = lattice.variable[np.arange(len(start)), self.species]
-        self._felt_eV = lattice.coupling_eV[:, self._occupied].sum(axis=1)
+        self._felt_eV = lattice.field_eV + lattice.coupling_eV[:, self._occupied].sum(axis=1)
+        self._half_own_eV = 0.5 * lattice.coupling_eV.diagonal()
 
     def energy_eV(self) -> float:
-        return float(self._lattice.field_eV[self._occupied].sum() + 0.5 * self._felt_eV[self._occupied].sum())
+        return float(0.5 * (self._lattice.field_eV[self._occupied] + self._felt_eV[self._occupied]).sum())
 
-    def changes_eV(self, one: int, others: IntArray) -> FloatArray:
-        """Of the energy when a site exchanges what it holds with one of the others, for each of them."""
-        variable, coupling = self._lattice.variable, self._lattice.coupling_eV
-        a, b = self._occupied[one], self._occupied[others]
-        c, d = variable[one, self.species[others]], variable[others, self.species[one]]
-        total = self._lattice.field_eV + self._felt_eV
-        own = 0.5 * (coupling[a, a] + coupling[b, b] + coupling[c, c] + coupling[d, d])
-        return (total[c] + total[d] - total[a] - total[b] + own + coupling[a, b] + coupling[c, d] - coupling[a, c] - coupling[a, d]
-                - coupling[b, c] - coupling[b, d])
+    def changes_eV(self, one: int, kind: int, others: IntArray) -> FloatArray:
+        """Of the energy when a site exchanges what it holds with one of the others, for each of them; they all hold `kind`."""
+        variable, coupling, own = self._lattice.variable, self._lattice.coupling_eV, self._half_own_eV
+        leaves, comes = self._occupied[one], variable[one, kind]
+        leave, come = self._occupied[others], variable[others, self.species[one]]
+        felt = self._felt_eV - coupling[leaves] + coupling[comes]  # by the other site, when the first has changed
+        here = self._felt_eV[comes] - self._felt_eV[leaves] + own[comes] + own[leaves] - coupling[leaves, comes]
+        return felt[come] - felt[leave] + own[come] + own[leave] - coupling[leave, come] + here
 
     def exchange(self, one: int, other: int) -> None:
         variable, coupling = self._lattice.variable, self._lattice.coupling_eV
@@ -110,15 +114,18 @@ class _Walk:
             self._felt_eV += coupling[self._occupied[site]]
 
     def descend(self, pools: Sequence[IntArray]) -> None:
-        """Take the best exchange of each site in turn until none lowers the energy."""
+        """Take the best exchange of each site with each kind in turn until none lowers the energy."""
         improved = True
         while improved:
             improved = False
             for pool in pools:
-                for site in pool:
-                    others = pool[self.species[pool] != self.species[site]]
-                    changes_eV = self.changes_eV(int(site), others)
-                    best = int(np.argmin(changes_eV)) if len(others) else 0
-                    if len(others) and changes_eV[best] < -IMPROVEMENT_EV:
-                        self.exchange(int(site), int(others[best]))
+                kinds = np.unique(self.species[pool]).tolist()
+                for site, kind in product(pool.tolist(), kinds):
+                    others = pool[self.species[pool] == kind]
+                    if self.species[site] == kind:
+                        continue
+                    changes_eV = self.changes_eV(site, kind, others)
+                    best = int(changes_eV.argmin())
+                    if changes_eV[best] < -IMPROVEMENT_EV:
+                        self.exchange(site, int(others[best]))
                         improved = True

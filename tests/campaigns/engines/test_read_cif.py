@@ -1,0 +1,146 @@
+"""CIFs from strangers: good ones give facts, the others a sentence that says what to do, in bounded time."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from campaigns.engines.cif_scan import Unusable, the_block
+from campaigns.engines.read_cif import CifRejected, decode, read_cif
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "campaigns" / "examples" / "cifs"
+LI3N = (EXAMPLES / "li3n_P6mmm.cif").read_text()
+
+GOOD = """data_good
+_cell_length_a 5.0(1)
+_cell_length_b 5.0
+_cell_length_c 5.0
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 90.0
+loop_
+_space_group_symop_operation_xyz
+ 'x, y, z'
+ '-x, -y, -z'
+loop_
+_atom_site_label
+_atom_site_type_symbol
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+_atom_site_occupancy
+Li1 Li+ 0 0 0 1
+Cl1 Cl1- 0.5 0.5 0.5 1.00(2)
+"""
+
+
+def test_an_example_gives_text_and_facts():
+    text, facts = read_cif((EXAMPLES / "lgps_kamaya2011.cif").read_bytes())
+    assert text.startswith("# source: Kamaya 2011")
+    assert facts["elements"] == ["Ge", "Li", "P", "S"]
+    assert facts["oxidation_states"] == {"Ge": 4, "Li": 1, "P": 5, "S": -2}
+    assert facts["proposed_cells"]["evaluation"]["supercell"] == [2, 2, 1]
+    assert facts["mobile_ion"] == "Li"
+    assert facts["is_disordered"] is True
+    assert {"symbol": "Li", "occupancy": 0.691} in [share for site in facts["sites"] for share in site["species"]]
+
+
+def test_the_child_refuses_with_a_sentence():
+    with pytest.raises(CifRejected, match="no line that begins with data_"):
+        read_cif(b"<!DOCTYPE html><html>cif</html>")
+
+
+def test_a_child_that_takes_too_long_is_stopped():
+    began = time.monotonic()
+    with pytest.raises(CifRejected, match=r"longer than 0\.2 s"):
+        read_cif(LI3N.encode(), timeout_s=0.2)
+    assert time.monotonic() - began < 10
+
+
+def test_the_module_loads_nothing_heavy():
+    code = "import sys, campaigns.engines.read_cif; print(sorted({'pymatgen', 'ase', 'numpy', 'scipy', 'spglib'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("cif", "words"), [
+    (b"", "empty"),
+    (b" \n\t\n", "empty"),
+    (b"data_x\n" + b"# padding\n" * 120_000, r"1\.2 MB"),
+    (LI3N.encode("utf-16"), "UTF-16"),
+    (b"PK\x03\x04 a zip", "archive"),
+    (b"\x1f\x8b a gzip", "archive"),
+    (bytes(range(256)), "not text"),
+    (b"data_x\n\x00_cell", "not text"),
+])
+def test_what_is_no_text_is_refused_before_a_child_starts(cif, words):
+    with pytest.raises(CifRejected, match=words):
+        decode(cif)
+
+
+def test_line_ends_and_old_encodings():
+    assert decode(b"\xef\xbb\xbfdata_x\r\n_y '90\xc2\xb0'\r") == "data_x\n_y '90°'\n"
+    assert decode(b"data_x\n_y '90\xb0'\n") == "data_x\n_y '90°'\n"
+
+
+def test_a_good_one_passes_the_scan():
+    assert the_block(GOOD) == GOOD
+    assert the_block("# by hand\ndata_global\n_audit_author me\n" + GOOD) == GOOD
+
+
+def table(rows):
+    return GOOD[:GOOD.index("Li1 ")] + rows
+
+
+ONE_OPERATION = GOOD.replace(" '-x, -y, -z'\n", "")
+FM3M = GOOD.replace("loop_\n_space_group_symop_operation_xyz\n 'x, y, z'\n '-x, -y, -z'\n", "_symmetry_space_group_name_H-M 'F m -3 m'\n")
+
+
+@pytest.mark.parametrize(("cif", "words"), [
+    ("Li 0 0 0", "not a CIF"),
+    (GOOD + GOOD.replace("data_good", "data_again"), "2 structures"),
+    (GOOD[:GOOD.index("_atom_site_fract_x")], "no atoms"),
+    (GOOD.replace("_cell_length_b 5.0\n", ""), "no cell: _cell_length_b"),
+    (GOOD.replace("5.0(1)", "?"), "no cell: _cell_length_a"),
+    (GOOD.replace("5.0(1)", "9**9**9**9"), "no cell: _cell_length_a"),
+    (GOOD.replace("5.0(1)", "-5"), "between 0 and 200"),
+    (GOOD.replace("5.0(1)", "1e9"), "between 0 and 200"),
+    (table("Li1 Li 0 0 0 1\nCl1 Cl 0.5"), "truncated"),
+    (table("Li1 Li 0"), "truncated"),
+    (table("Li1 Li ? 0 0 1\n"), r"Li1 has no x coordinate \('\?'\)"),
+    (table("Li1 Li 0 0 nan 1\n"), "Li1 has no z coordinate"),
+    (table("Li1 Li 0 0 0 ?\n"), "occupancy of site Li1"),
+    (table("Li1 Li 0 0 0 .\n"), "occupancy of site Li1"),
+    (table("Li1 Li 0 0 0 -0.5\n"), "occupancy of site Li1"),
+    (table("Li1 Li 0 0 0 7\n"), "occupancy of site Li1"),
+    (table("D1 D 0 0 0 1\n"), "isotope D: write H"),
+    (table("X1 Qq 0 0 0 1\n"), "not an element"),
+    (table("W1 Wat 0 0 0 1\n"), "group of atoms"),
+    (table("".join(f"Li{i} Li 0.{i:04} 0 0 1\n" for i in range(1001))), "1001 sites"),
+    (FM3M[:FM3M.index("Li1 ")] + "".join(f"Li{i} Li 0.{i:04} 0.1 0.2 1\n" for i in range(50)), "up to 9600 positions"),
+    (GOOD.replace("'-x, -y, -z'", "'9**9**9*x, y, z'"), "not understood"),
+    (GOOD.replace("'-x, -y, -z'", "'x+1/0, y, z'"), "not understood"),
+    (GOOD.replace("'-x, -y, -z'", "'x, y'"), "not understood"),
+    (GOOD.replace(" '-x, -y, -z'\n", " 'x, y, z'\n" * 300), "301 symmetry operations"),
+    (FM3M.replace("F m -3 m", "Q 9 m"), "space group 'Q 9 m' is not understood"),
+    (GOOD + '_space_group_magn.transform_BNS_Pp_abc  "9**9**9**9*a,b,c;0,0,0"\n_space_group_magn.number_BNS 62.448\n', "magnetic"),
+    (GOOD + "_cell_modulation_dimension 1\n", "modulated"),
+])
+def test_hostile_and_broken_ones_are_refused(cif, words):
+    began = time.monotonic()
+    with pytest.raises(Unusable, match=words):
+        the_block(cif)
+    assert time.monotonic() - began < 5
+
+
+def test_by_hand_it_prints_json_or_the_reason():
+    def run(text):
+        return subprocess.run([sys.executable, "-m", "campaigns.engines.read_cif"], input=text.encode(), capture_output=True, timeout=60)
+
+    good, bad = run(ONE_OPERATION), run(GOOD + "Cl2 Cl 0.5 0.5 0.45 1\n")
+    assert good.returncode == 0
+    assert json.loads(good.stdout)["reduced_formula"] == "LiCl"
+    assert bad.returncode == 3
+    assert b"overlap" in bad.stdout

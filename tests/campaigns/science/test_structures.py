@@ -1,0 +1,151 @@
+"""What a CIF says: facts of the examples, proposed cells, mobile ions, warnings."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from campaigns.science.structures import StructureRefused, material_facts, structure_from_cif
+
+ROOT = Path(__file__).resolve().parents[3]
+EXAMPLES = ROOT / "campaigns" / "examples" / "cifs"
+DATA = ROOT / "tests" / "data" / "cifs"
+
+
+def facts(path):
+    return material_facts(*structure_from_cif(path.read_text()))
+
+
+# formula, space group, atoms, density, atoms of the training and evaluation cells with their repetitions
+KNOWN = {
+    "lgps_kamaya2011": ("Li20.2Ge2.06P3.94S24", "P4_2/nmc", 50.2, 2.060, (50, (1, 1, 1)), (200, (2, 2, 1))),
+    "cllzo_awaka2011_feasible": ("Li56La24Zr16O96", "Ia-3d", 192, 5.098, (192, (1, 1, 1)), (192, (1, 1, 1))),
+    "nasicon_x2_C2c80_model": ("Na12Zr8Si8P4O48", "C2/c", 80, 3.270, (80, (1, 1, 1)), (320, (1, 2, 2))),
+    "nasicon_x2_R-3c_model": ("Na18Zr12Si12P6O72", "R-3c", 120, 3.270, (120, (1, 1, 1)), (480, (2, 2, 1))),
+    "li3n_P6mmm": ("Li3N1", "P6/mmm", 4, 1.295, (72, (3, 3, 2)), (256, (4, 4, 4))),
+}
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_the_examples(name):
+    formula, space_group, n_atoms, density_g_cm3, training, evaluation = KNOWN[name]
+    found = facts(EXAMPLES / f"{name}.cif")
+    assert (found.formula, found.space_group, found.n_atoms) == (formula, space_group, n_atoms)
+    assert found.density_g_cm3 == pytest.approx(density_g_cm3, abs=6e-4)
+    assert found.mobile_ion == formula[:2]
+    assert found.is_disordered == bool(found.disorder) == (name != "li3n_P6mmm")
+    assert [(cell.n_atoms, cell.supercell) for cell in (found.proposed_cells.training, found.proposed_cells.evaluation)] == [
+        training, evaluation]
+
+
+def test_the_sites_of_lgps():
+    found = facts(EXAMPLES / "lgps_kamaya2011.cif")
+    by_label = {site.label: site for site in found.sites}
+    assert by_label["Li0"].multiplicity == len(by_label["Li0"].positions) == 16
+    assert by_label["Li0"].disordered
+    assert not by_label["Li2"].disordered
+    assert {share.symbol: share.occupancy for share in by_label["P4"].species} == {"Ge": 0.515, "P": 0.485}
+    assert sum(site.multiplicity * share.occupancy for site in found.sites for share in site.species) == pytest.approx(50.2)
+    assert found.net_charge_e == pytest.approx(0.14)
+    assert any("+0.14" in warning for warning in found.warnings)
+    assert found.disorder == "Disordered: Li on sites that are partly empty and Ge/P sharing sites."
+
+
+def test_split_and_short_sites_are_pointed_out():
+    split, noised = (" ".join(facts(DATA / f"{name}.cif").warnings) for name in ("lgps_stoich_obelix_mtn", "li3ps4_beta_obelix_nhq_noised"))
+    assert "Li2 and Li2 are 0.42 Å apart and partly occupied" in split
+    assert "1.49 Å apart: check the CIF, and relax the cell" in noised
+    assert facts(EXAMPLES / "li3n_P6mmm.cif").warnings == ()
+
+
+def of(species, coordinates, a_A=5.0):
+    return material_facts(Structure(Lattice.cubic(a_A), species, coordinates), [])
+
+
+SITES = [[0, 0, 0], [0.5, 0.5, 0.5]]
+
+
+@pytest.mark.parametrize(("species", "ion", "words"), [
+    (["Ag", "I"], "Ag", "only mobile cation"),
+    (["Zr", {"O": 0.9}], "O", "anion"),
+    (["La", "F"], "F", "No usual mobile ion"),
+    (["Li", "Na"], "Li", "likeliest"),
+    (["Li", {"Na": 0.5}], "Na", "partly empty"),
+])
+def test_the_mobile_ion_is_proposed_with_a_reason(species, ion, words):
+    found = of(species, SITES)
+    assert found.mobile_ion == ion
+    assert words in found.mobile_ion_reason
+
+
+def test_unknown_oxidation_states_are_said():
+    found = of(["Cu", "Au"], SITES)
+    assert found.oxidation_states == {}
+    assert found.net_charge_e is None
+    assert "oxidation states could not be guessed" in found.warnings[0]
+
+
+def test_facts_are_plain_data():
+    def plain(value):
+        if isinstance(value, dict):
+            return all(isinstance(key, str) and plain(item) for key, item in value.items())
+        if isinstance(value, list | tuple):
+            return all(map(plain, value))
+        return type(value) in (str, int, float, bool, type(None))
+
+    assert plain(asdict(facts(DATA / "li6ps5cl_neutron.cif")))
+
+
+CIF = """data_x
+_cell_length_a 5.0
+_cell_length_b 5.0
+_cell_length_c 8.0
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 120
+_symmetry_space_group_name_H-M 'P -3'
+loop_
+_symmetry_equiv_pos_as_xyz
+ 'x, y, z'
+ '-y, x-y, z'
+ '-x+y, -x, z'
+ '-x, -y, -z'
+ 'y, -x+y, -z'
+ 'x-y, x, -z'
+loop_
+_atom_site_label
+_atom_site_type_symbol
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+_atom_site_occupancy
+Li1 Li 0.333 0.667 0.25 1
+S1 S 0 0 0 {occupancy}
+"""
+
+
+def test_three_digits_of_a_third_are_understood():
+    structure, notes = structure_from_cif(CIF.format(occupancy="1"))
+    assert len(structure) == 3
+    assert any("0.333 for 1/3" in note for note in notes)
+
+
+def test_overlapping_sites_and_too_full_ones_are_refused():
+    overlapping = CIF.format(occupancy="1") + "S2 S 0 0 0.05 1\n"
+    with pytest.raises(StructureRefused, match=r"S1 and S2 overlap: 0\.40 Å|S2 and S1 overlap: 0\.40 Å"):
+        structure_from_cif(overlapping)
+    with pytest.raises(StructureRefused, match="sum to more than one"):
+        structure_from_cif(CIF.format(occupancy="0.7") + "Se1 Se 0 0 0 0.7\n")
+
+
+def test_a_formula_that_is_not_that_of_the_sites_is_pointed_out():
+    notes = structure_from_cif(CIF.format(occupancy="1").replace("_cell_length_a", "_chemical_formula_sum 'Li4 S1'\n_cell_length_a"))[1]
+    assert any("part of the file missing" in note for note in notes)
+
+
+def test_a_structure_without_symmetry_has_one_orbit_a_site():
+    rng = np.random.default_rng(1)
+    found = material_facts(Structure(Lattice.from_parameters(7, 8, 9, 80, 95, 100), ["Li"] * 6 + ["N"] * 2, rng.uniform(size=(8, 3))), [])
+    assert (found.space_group, found.space_group_number, len(found.sites)) == ("P1", 1, 8)
