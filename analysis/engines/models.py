@@ -15,7 +15,7 @@ from campaigns.engines.specs import ArrheniusResult, JudgeSpec, RunDiffusion, St
 ROOM_TEMPERATURE_K = 300.0
 DIFFUSIVE = "diffusive"
 DEX = 1 / math.log(10)
-TYPICAL_ENERGY_EV = 0.3  # of a solid electrolyte, where no line gives one
+TYPICAL_ENERGY_EV, TYPICAL_ENERGY_ERROR_EV = 0.3, 0.1  # of a solid electrolyte, where no line gives one
 
 
 def arrhenius(runs: list[RunDiffusion]) -> ArrheniusResult:
@@ -72,7 +72,7 @@ def _point(replicas: list[RunDiffusion]) -> dict[str, Any]:
     error = float(np.sum(relative**-2.0) ** -0.5)
     excess = 0.0
     if len(replicas) > 1:
-        excess = series.excess_spread_dex(logs * DEX, relative * DEX) / DEX
+        excess = series.excess_spread(logs * DEX, relative * DEX) / DEX
     value = math.exp(mean)
     kinetic = np.array([run.kinetic_temperature_K or run.temperature_K for run in replicas])
     kinetic_errors = np.array([run.kinetic_temperature_error_K or 0.0 for run in replicas])
@@ -126,11 +126,20 @@ def stationarity(runs: list[RunDiffusion], fit: ArrheniusResult, spec: JudgeSpec
             else "There is no earlier model with a D at the same temperatures"
         )
         return StationarityResult("undecided", f"{why}; {with_d} of {len(found)} models of the loop have one.", None, {"n_models": with_d})
-    decision = series.decide(chosen, spec.stationary_spread_dex)
-    details = {"where": chosen.where, "steps": chosen.steps.tolist(), "log10_D": chosen.log10_diffusivity.tolist(),
-               "error_dex": chosen.error_dex.tolist(), "n_models": len(chosen.steps), "slope_dex_per_step": decision.slope_dex_per_step,
-               "slope_sigma": decision.slope_sigma, "chi2": decision.chi2, "p_value": decision.p_value}  # fmt: skip
-    return StationarityResult(decision.decision, decision.reason, decision.spread_dex, details)
+    limits = series.Limits(spread_dex=spec.stationary_spread_dex)
+    decision = series.decide(chosen, None if lines is None else _energies(steps, found), limits)
+    details = {
+        "where": chosen.where,
+        "steps": chosen.steps.tolist(),
+        "log10_D": chosen.values.tolist(),
+        "error_dex": chosen.errors.tolist(),
+        "n_models": len(chosen.steps),
+        "diffusivity": to_json(decision.diffusivity),
+        "activation_energy": to_json(decision.energy),
+        "limits": to_json(limits),
+    }
+    spread = None if decision.diffusivity is None else decision.diffusivity.spread
+    return StationarityResult(decision.decision, decision.reason, spread, details)
 
 
 Model = tuple[dict[float, tuple[float, float]], dict[str, Any] | None]  # log10 D and error at each target temperature; the line
@@ -147,23 +156,36 @@ def _loop(runs: list[RunDiffusion], fit: ArrheniusResult, spec: JudgeSpec) -> tu
 def _at_targets(runs: Iterable[dict[str, Any]]) -> dict[float, tuple[float, float]]:
     """log10 D with its error at each target temperature, replicas averaged, from the diffusive runs of a model.
 
-    The kinetic temperature misses the target by up to some ten kelvin, which an activation energy turns into an error of D.
+    The kinetic temperature misses the target by up to some ten kelvin: D is moved to the target with a typical activation energy.
     """
     usable = [run for run in (RunDiffusion(**run) for run in runs) if _usable(run)]
     found = {}
     for point in _points(usable):
         target_K = point["target_temperature_K"]
-        missed = TYPICAL_ENERGY_EV / line.BOLTZMANN_EV_K * (1 / point["temperature_K"] - 1 / target_K)
-        error = math.hypot(point["error_cm2_s"] / point["diffusivity_cm2_s"], missed)
-        found[target_K] = (DEX * math.log(point["diffusivity_cm2_s"]), DEX * error)
+        missed = (1 / point["temperature_K"] - 1 / target_K) / line.BOLTZMANN_EV_K  # 1/eV
+        thermal = TYPICAL_ENERGY_EV * point["temperature_error_K"] / (line.BOLTZMANN_EV_K * point["temperature_K"] ** 2)
+        error = math.hypot(point["error_cm2_s"] / point["diffusivity_cm2_s"], TYPICAL_ENERGY_ERROR_EV * missed, thermal)
+        found[target_K] = (DEX * (math.log(point["diffusivity_cm2_s"]) + TYPICAL_ENERGY_EV * missed), DEX * error)
     return found
+
+
+def _fitted(steps: list[int], models: list[Model]) -> list[tuple[int, dict[str, Any]]]:
+    """Models that have a line, if this one is among them."""
+    fitted = [(step, fit) for step, (_, fit) in zip(steps, models, strict=True)
+              if fit is not None and fit["activation_energy_eV"] is not None and fit["details"].get("covariance")]  # fmt: skip
+    return fitted if len(fitted) >= 2 and fitted[-1][0] == steps[-1] else []
+
+
+def _energies(steps: list[int], models: list[Model]) -> series.Series:
+    fitted = _fitted(steps, models)
+    return series.Series(np.array([step for step, _ in fitted], dtype=float), np.array([fit["activation_energy_eV"] for _, fit in fitted]),
+                         np.array([fit["activation_energy_error_eV"] for _, fit in fitted]), "")  # fmt: skip
 
 
 def _series_on_lines(steps: list[int], models: list[Model]) -> series.Series | None:
     """log10 D on the models' lines at the middle of their common range in 1/T, where D and Ea are nearly uncorrelated."""
-    fitted = [(step, fit) for step, (_, fit) in zip(steps, models, strict=True)
-              if fit is not None and fit["activation_energy_eV"] is not None and fit["details"].get("covariance")]  # fmt: skip
-    if len(fitted) < 2 or fitted[-1][0] != steps[-1]:
+    fitted = _fitted(steps, models)
+    if not fitted:
         return None
     ranges = np.array([fit["details"]["temperature_range_K"] for _, fit in fitted])
     temperature_K = 2 / float(np.mean(1 / ranges[:, 0]) + np.mean(1 / ranges[:, 1]))

@@ -1,7 +1,8 @@
-"""Has D stopped to change from model to model? The paper's convergence test over the training steps of a loop.
+"""Has D stopped to change from model to model? The paper's convergence test over the last training steps of a loop.
 
-log10 D at common temperatures, one value with an error per model: is there a slope, and do the models scatter more than their MD errors
-explain (DerSimonian and Laird, Control. Clin. Trials 7, 177 (1986))? The excess is the error that the model adds, in dex.
+One value with an error per model: log10 D at a temperature, or Ea. Do the values change steadily, and do they scatter more than their MD
+errors explain (DerSimonian and Laird, Control. Clin. Trials 7, 177 (1986))? The excess is the error that the model adds. A test passes
+trivially where the errors are large, so every decision states the spread that it could have seen at all.
 """
 
 from dataclasses import dataclass
@@ -12,90 +13,185 @@ from scipy.stats import chi2
 
 Floats = NDArray[np.floating]
 
-TOO_LARGE_ERROR = 0.6  # median relative error of D with which every series looks stationary
-SLOPE_SIGMA = 2.0
-SCATTER_P = 0.05
 DEX = 1 / float(np.log(10))
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What counts as stationary, for D in dex and for Ea in eV."""
+
+    spread_dex: float = 0.1  # largest model-to-model spread: the paper's about 0.1
+    spread_eV: float = 0.05
+    p_value: float = 0.05  # scatter that chance alone makes more rarely than this is real
+    sigmas: float = 2.0  # a change of so many of its errors is real
+    energy_p_value: float = 0.01  # Ea only speaks where it is clear: it is a second test of the same models
+    energy_sigmas: float = 3.0
+    unseen_over_spread: float = 2.0  # the test is empty where half of the time it would miss a spread so many times the largest allowed
+    largest_relative_error: float = 0.3  # median over the models; D is then uncertain however many models agree
+    window: int = 5  # last models that are looked at; with more, the window before must not have moved either
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
 class Series:
-    """log10 D (n,) with one standard deviation (n,), dex, of models trained at `steps` (n,), oldest first, at `where` ("600 K")."""
+    """log10 D (n,) with one standard deviation (n,), dex, of models trained at `steps` (n,), oldest first, at `where` ("600 K").
+
+    For Ea the same in eV, with `where` = "".
+    """
 
     steps: Floats
-    log10_diffusivity: Floats
-    error_dex: Floats
+    values: Floats
+    errors: Floats
     where: str
+
+    def part(self, start: int, stop: int) -> "Series":
+        return Series(self.steps[start:stop], self.values[start:stop], self.errors[start:stop], self.where)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Numbers of one series of two models or more, in its own unit. `spread` is what the model adds to the MD error."""
+
+    spread: float
+    visible_spread: float  # a true spread that the scatter test would notice in half of the cases
+    slope_per_step: float
+    slope_sigmas: float
+    change: float  # the larger of the straight line's change over the series and the difference of its halves; with its sign
+    change_sigmas: float
+    chi2: float
+    p_value: float
+    median_error: float
 
 
 @dataclass(frozen=True)
 class Decision:
     decision: str  # stationary | moving | undecided
     reason: str
-    spread_dex: float | None
-    slope_dex_per_step: float | None = None
-    slope_sigma: float | None = None
-    chi2: float | None = None
-    p_value: float | None = None
+    diffusivity: Findings | None  # None below two models
+    energy: Findings | None = None  # None where fewer than two models have an Ea
 
 
-def excess_spread_dex(values: Floats, errors: Floats) -> float:
+def findings(series: Series, limits: Limits = DEFAULT_LIMITS) -> Findings:
+    """The numbers of a series of at least two models."""
+    weights = 1 / series.errors**2
+    mean = float(weights @ series.values / weights.sum())
+    q, freedom = float(weights @ (series.values - mean) ** 2), len(series.values) - 1
+    slope, sigmas = _slope(series)
+    change, change_sigmas = slope * float(np.ptp(series.steps)), sigmas
+    if freedom >= 3:  # with fewer the halves say what the slope says
+        difference, difference_sigmas = _halves(series)
+        if difference_sigmas > change_sigmas:
+            change, change_sigmas = difference, difference_sigmas
+    return Findings(excess_spread(series.values, series.errors), _visible_spread(series.errors, limits.p_value), slope, sigmas,
+                    change, change_sigmas, q, float(chi2.sf(q, freedom)), float(np.median(series.errors)))  # fmt: skip
+
+
+def excess_spread(values: Floats, errors: Floats) -> float:
     """tau of DerSimonian and Laird: scatter beyond what the errors explain; 0 where they explain it all."""
     weights = 1 / errors**2
     mean = float(weights @ values / weights.sum())
     q = float(weights @ (values - mean) ** 2)
-    scale = float(weights.sum() - (weights**2).sum() / weights.sum())
-    return float(np.sqrt(max(0.0, (q - (len(values) - 1)) / scale)))
+    return float(np.sqrt(max(0.0, (q - (len(values) - 1)) / _scale(weights))))
 
 
-def slope(series: Series) -> tuple[float, float]:
-    """Weighted slope, dex per step, and how many of its errors it is away from 0."""
-    weights = 1 / series.error_dex**2
+def decide(series: Series, energies: Series | None = None, limits: Limits = DEFAULT_LIMITS) -> Decision:
+    """Stationary only where neither D nor Ea moves, D's error is small, and a spread that matters would have been seen."""
+    n = len(series.steps)
+    if n < 2:
+        return Decision("undecided", f"{'Only one model has' if n else 'No model has'} a D to compare: train further.", None)
+    last = series.part(max(0, n - limits.window), n)
+    found = findings(last, limits)
+    energy, ea_moves = _energy(energies, limits)
+    path = f"log10 D at {last.where} went {_path(last)}"
+    moves = _moves(found, limits.spread_dex, limits.p_value, limits.sigmas)
+    if moves:
+        return Decision("moving", f"{path}: {moves} dex; at most {limits.spread_dex:g} dex count as stationary.", found, energy)
+    if ea_moves:
+        return Decision("moving", f"{path}, which stays, but {ea_moves}.", found, energy)
+    doubt = _doubt(series, found, limits)
+    if doubt:
+        return Decision("undecided", f"{path}: {doubt}.", found, energy)
+    return Decision("stationary", f"{path}: the change of {found.change:+.2f} dex is {_within(found, limits)}; model-to-model spread "
+                    f"{found.spread:.2f} dex of at most {limits.spread_dex:g} over {len(last.steps)} models, where "
+                    f"{found.visible_spread:.2f} dex would have been seen.", found, energy)  # fmt: skip
+
+
+def _moves(found: Findings, largest: float, p_value: float, sigmas: float) -> str:
+    """What moved, or nothing. It must be both beyond chance and large enough to matter: precise values always differ somewhere."""
+    if found.change_sigmas > sigmas and abs(found.change) > largest:
+        return f"it changes by {found.change:+.2f}, {found.change_sigmas:.1f} of its errors: a spread between models of {found.spread:.2f}"
+    if found.p_value < p_value and found.spread > largest:
+        return f"the models scatter more than the error of D explains (p = {found.p_value:.2g}), by {found.spread:.2f}"
+    return ""
+
+
+def _doubt(series: Series, found: Findings, limits: Limits) -> str:
+    """Why models that do not move are not yet known to be stationary."""
+    n = len(series.steps)
+    relative, blind = found.median_error / DEX, limits.unseen_over_spread * limits.spread_dex
+    if relative > limits.largest_relative_error or found.visible_spread > blind:
+        # The error of D falls with the root of the run's length.
+        goal = min(limits.largest_relative_error / relative, blind / found.visible_spread)
+        return (f"nothing moves beyond the error, but with an error of D of {100 * relative:.0f} % {n} models could only have shown a "
+                f"spread above {found.visible_spread:.2f} dex (needed: {blind:g}); run the dynamics {goal**-2:.2g} times longer "
+                "or evaluate more models")  # fmt: skip
+    if found.spread > limits.spread_dex:
+        return (f"the models may scatter by {found.spread:.2f} dex (at most {limits.spread_dex:g}), or by chance alone "
+                f"(p = {found.p_value:.2g}); evaluate a further model or run longer")  # fmt: skip
+    if n > limits.window:
+        before = findings(series.part(n - limits.window - 1, n - 1), limits)
+        if _moves(before, limits.spread_dex, limits.p_value, limits.sigmas):
+            return f"the last {limits.window} models agree, but the {limits.window} before the newest still moved; train a further step"
+    return ""
+
+
+def _energy(energies: Series | None, limits: Limits) -> tuple[Findings | None, str]:
+    """Numbers of Ea and how it moved, if it clearly did."""
+    if energies is None or len(energies.steps) < 2:
+        return None, ""
+    last = energies.part(max(0, len(energies.steps) - limits.window), len(energies.steps))
+    found = findings(last, limits)
+    moves = _moves(found, limits.spread_eV, limits.energy_p_value, limits.energy_sigmas)
+    return found, f"Ea went {_path(last)} eV: {moves.replace('error of D', 'error of Ea')} eV" if moves else ""
+
+
+def _path(series: Series) -> str:
+    return f"{', '.join(f'{value:.2f}' for value in series.values)} (error {np.median(series.errors):.2f})"
+
+
+def _within(found: Findings, limits: Limits) -> str:
+    return "within its error" if found.change_sigmas <= limits.sigmas else "small, though beyond its error"
+
+
+def _slope(series: Series) -> tuple[float, float]:
+    """Weighted slope per step, and how many of its errors it is away from 0."""
+    weights = 1 / series.errors**2
     x = series.steps - weights @ series.steps / weights.sum()
-    y = series.log10_diffusivity - weights @ series.log10_diffusivity / weights.sum()
+    y = series.values - weights @ series.values / weights.sum()
     information = float(weights @ x**2)
+    if information <= 0:  # repetitions of one step
+        return 0.0, 0.0
     found = float(weights @ (x * y)) / information
     return found, abs(found) * float(np.sqrt(information))
 
 
-def decide(series: Series, largest_spread_dex: float) -> Decision:
-    """`largest_spread_dex` is the model-to-model spread that still counts as stationary."""
-    n = len(series.steps)
-    if n < 2:
-        return Decision("undecided", f"{'Only one model has' if n else 'No model has'} a D to compare: train further.", None)
-    values, errors = series.log10_diffusivity, series.error_dex
-    relative = float(np.median(errors)) / DEX
-    spread = excess_spread_dex(values, errors)
-    trend, sigmas = slope(series)
-    q = float(
-        ((values - np.average(values, weights=1 / errors**2)) / errors) @ ((values - np.average(values, weights=1 / errors**2)) / errors)
-    )
-    p = float(chi2.sf(q, n - 1))
-    numbers = (spread, trend, sigmas, q, p)
-    path = f"log10 D at {series.where} went {', '.join(f'{value:.2f}' for value in values)} (error {np.median(errors):.2f})"
-    significant = p < SCATTER_P or sigmas > SLOPE_SIGMA
-    if significant and (spread > largest_spread_dex or sigmas > SLOPE_SIGMA):
-        how = (
-            f"a trend of {trend:+.2f} dex per step, {sigmas:.1f} of its errors" if sigmas > SLOPE_SIGMA else f"a spread of {spread:.2f} dex"
-        )
-        return Decision(
-            "moving", f"{path}: {how}; at most {largest_spread_dex:g} dex of spread and no trend count as stationary.", *numbers
-        )
-    if relative > TOO_LARGE_ERROR:
-        return Decision(
-            "undecided", f"{path}: the error of D, {100 * relative:.0f} %, hides any change; run the dynamics longer.", *numbers
-        )
-    upper = _spread_bound_dex(q, errors)
-    if n == 2 and upper > 3 * largest_spread_dex and relative > TOO_LARGE_ERROR / 2:
-        return Decision("undecided", f"{path}: two models with an error of {100 * relative:.0f} % cannot show a spread of "
-                        f"{largest_spread_dex:g} dex; train a further step or run longer.", *numbers)  # fmt: skip
-    what = "no trend" if n > 2 else "no difference"
-    return Decision("stationary", f"{path}: {what} beyond the error, model-to-model spread {spread:.2f} dex of at most "
-                    f"{largest_spread_dex:g} over {n} models.", *numbers)  # fmt: skip
+def _halves(series: Series) -> tuple[float, float]:
+    """Later minus earlier half, and how many of its errors that is (Geweke 1992)."""
+    middle = len(series.values) // 2
+    weights = 1 / series.errors**2
+    early, late = weights[:middle], weights[-middle:]
+    difference = float(late @ series.values[-middle:] / late.sum() - early @ series.values[:middle] / early.sum())
+    return difference, abs(difference) / float(np.sqrt(1 / early.sum() + 1 / late.sum()))
 
 
-def _spread_bound_dex(q: float, errors: Floats) -> float:
-    """Largest excess spread that would still give so small a chi^2 in one case of twenty, for equal errors."""
-    n = len(errors)
-    total = q / float(chi2.ppf(0.05, n - 1))
-    return float(np.median(errors) * np.sqrt(max(0.0, total - 1)))
+def _visible_spread(errors: Floats, p_value: float) -> float:
+    """The spread tau with which chi^2 exceeds its limit in half of the cases: chi^2 then is (1 + tau^2 scale/dof) times larger."""
+    freedom = len(errors) - 1
+    factor = float(chi2.isf(p_value, freedom) / chi2.median(freedom))
+    return float(np.sqrt((factor - 1) * freedom / _scale(1 / errors**2)))
+
+
+def _scale(weights: Floats) -> float:
+    return float(weights.sum() - (weights**2).sum() / weights.sum())

@@ -2,14 +2,23 @@ import numpy as np
 import pytest
 
 from analysis.science import stationarity
+from analysis.science.stationarity import Limits, Series
 
-LIMIT_DEX = 0.1
 
-
-def decide(values, error, limit=LIMIT_DEX):
+def series(values, error, where="600 K"):
     values = np.array(values, dtype=float)
-    errors = np.broadcast_to(error, values.shape).astype(float)
-    return stationarity.decide(stationarity.Series(np.arange(1.0, len(values) + 1), values, errors, "600 K"), limit)
+    return Series(np.arange(1.0, len(values) + 1), values, np.broadcast_to(error, values.shape).astype(float), where)
+
+
+def decide(values, error, energies=None, **limits):
+    return stationarity.decide(series(values, error), energies, Limits(**limits))
+
+
+def fractions(n, error, spread, n_series=150):
+    """How often models that scatter by `spread` are called what."""
+    rng = np.random.default_rng([n, int(1000 * error), int(1000 * spread)])
+    found = [decide(-5 + np.hypot(error, spread) * rng.normal(size=n), error).decision for _ in range(n_series)]
+    return {name: found.count(name) / n_series for name in ("stationary", "moving", "undecided")}
 
 
 def test_one_model_is_undecided():
@@ -18,10 +27,11 @@ def test_one_model_is_undecided():
 
 
 @pytest.mark.parametrize("n", [2, 3, 4])
-def test_models_that_agree_are_stationary(n):
+def test_models_that_agree_are_stationary_with_what_was_testable(n):
     found = decide(-5 + 0.01 * np.array([0, 1, -1, 0.5][:n]), 0.04)
     assert found.decision == "stationary"
-    assert found.spread_dex == 0
+    assert found.diffusivity.spread == 0
+    assert f"{found.diffusivity.visible_spread:.2f} dex would have been seen" in found.reason
 
 
 @pytest.mark.parametrize("values", [[-6, -5.2], [-6.0, -5.6, -5.2], [-6, -5.5, -5.3, -5.1]])
@@ -34,31 +44,91 @@ def test_a_jump_or_a_trend_is_moving_and_names_the_numbers(values):
 
 def test_scatter_without_trend_is_moving():
     found = decide([-5.0, -5.5, -5.5, -5.0], 0.05)
-    assert found.slope_sigma < 2
+    assert found.diffusivity.slope_sigmas < 2
     assert found.decision == "moving"
-    assert "spread" in found.reason
+    assert "scatter more" in found.reason
 
 
 def test_a_small_excess_below_the_limit_is_stationary():
     found = decide([-5.0, -5.05, -4.96, -5.01], 0.01)
-    assert 0 < found.spread_dex < LIMIT_DEX
+    assert 0 < found.diffusivity.spread < Limits().spread_dex
     assert found.decision == "stationary"
 
 
-def test_large_errors_leave_it_undecided():
-    found = decide([-5.0, -5.2, -4.9], 0.35)
+def test_a_change_that_does_not_matter_is_stationary_however_certain():
+    found = decide([-5.0, -5.005, -5.012, -5.02], 0.003)
+    assert found.diffusivity.slope_sigmas > 3
+    assert found.decision == "stationary"
+    assert "small, though beyond its error" in found.reason
+
+
+@pytest.mark.parametrize(("values", "error"), [([-5.0, -5.2, -4.9], 0.35), ([-5.0, -5.2, -4.9], 0.25), ([-5.0, -5.01], 0.12),
+                                               (np.full(15, -5.0), 0.2)])  # fmt: skip
+def test_an_empty_test_is_undecided_and_says_how_much_longer(values, error):
+    found = decide(values, error)
     assert found.decision == "undecided"
-    assert "hides" in found.reason
+    assert "times longer" in found.reason
 
 
-def test_the_spread_is_that_of_many_models():
+def test_a_spread_that_may_be_chance_is_undecided():
+    found = decide([-5.0, -5.30, -5.05], 0.1)
+    assert found.diffusivity.spread > Limits().spread_dex
+    assert found.diffusivity.p_value > Limits().p_value
+    assert found.decision == "undecided"
+    assert "may scatter" in found.reason
+
+
+@pytest.mark.parametrize(("n", "error"), [(2, 0.06), (3, 0.1), (4, 0.12), (5, 0.12)])
+def test_equal_models_are_rarely_called_moving_and_mostly_stationary(n, error):
+    found = fractions(n, error, 0.0)
+    assert found["moving"] < 0.12
+    assert found["stationary"] > 0.75
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5])
+@pytest.mark.parametrize("error", [0.03, 0.1, 0.25])
+def test_models_that_differ_by_a_factor_of_two_or_three_are_rarely_called_stationary(n, error):
+    assert fractions(n, error, 0.5)["stationary"] < 0.25
+    if n > 3:
+        assert fractions(n, error, 0.3)["stationary"] < 0.25
+
+
+def test_the_visible_spread_is_seen_in_half_of_the_cases():
+    errors, rng = np.array([0.05, 0.08, 0.1, 0.06]), np.random.default_rng(3)
+    visible = stationarity.findings(Series(np.arange(4.0), np.zeros(4), errors, "")).visible_spread
+    seen = [stationarity.findings(Series(np.arange(4.0), np.hypot(errors, visible) * rng.normal(size=4), errors, "")).p_value < 0.05
+            for _ in range(1000)]  # fmt: skip
+    assert np.mean(seen) == pytest.approx(0.5, abs=0.05)
+
+
+def test_the_excess_spread_is_that_of_many_models():
     rng = np.random.default_rng(0)
     values, errors = 0.15 * rng.normal(size=4000) + 0.05 * rng.normal(size=4000), np.full(4000, 0.05)
-    assert stationarity.excess_spread_dex(values, errors) == pytest.approx(0.15, rel=0.05)
+    assert stationarity.excess_spread(values, errors) == pytest.approx(0.15, rel=0.05)
 
 
-def test_equal_models_are_rarely_called_moving():
-    rng = np.random.default_rng(1)
-    decisions = [decide(-5 + 0.08 * rng.normal(size=4), 0.08).decision for _ in range(300)]
-    assert decisions.count("moving") / 300 < 0.12
-    assert decisions.count("stationary") / 300 > 0.85
+def test_only_the_last_models_count_and_the_window_before_must_agree():
+    settled = [-5.0, -5.01, -4.99, -5.0, -5.01]
+    assert decide([-7.0, -6.0, -5.5, *settled, -5.0], 0.03).decision == "stationary"
+    early = decide([-6.0, *settled], 0.03)
+    assert early.decision == "undecided"
+    assert "still moved" in early.reason
+
+
+def test_an_energy_that_moves_is_moving_though_d_stays():
+    moved = decide([-5.0, -5.01, -5.0], 0.03, series([0.20, 0.27, 0.35], 0.02, ""))
+    assert moved.decision == "moving"
+    assert "0.35" in moved.reason
+    steady = decide([-5.0, -5.01, -5.0], 0.03, series([0.20, 0.22, 0.21], 0.02, ""))
+    assert steady.decision == "stationary"
+    assert steady.energy.spread == 0
+
+
+def test_repetitions_of_one_step_have_no_slope():
+    found = stationarity.decide(Series(np.array([3.0, 3.0]), np.array([-5.0, -5.02]), np.full(2, 0.05), "600 K"))
+    assert found.decision == "stationary"
+
+
+def test_limits_are_settings():
+    assert decide([-5.0, -5.2, -5.0], 0.03).decision == "moving"
+    assert decide([-5.0, -5.2, -5.0], 0.03, spread_dex=0.3).decision == "stationary"
