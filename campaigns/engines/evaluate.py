@@ -1,6 +1,7 @@
-"""Stage `evaluate`: NVT equilibration, then NVE dynamics with the model; the trajectory and thermo table that D is computed from.
+"""Stage `evaluate`: NVT equilibration, then NVE dynamics with the model; trajectory and thermo table, from which D is computed.
 
-The gate's facts are measured here: energy drift, mean kinetic temperature with its error, smallest distance. A run that blows up is a verdict.
+The gate's facts are measured here: energy drift, mean kinetic temperature with its error, smallest distance. A run that
+blows up is a verdict.
 """
 
 from pathlib import Path

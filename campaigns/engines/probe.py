@@ -1,4 +1,4 @@
-"""Stage `probe`: which number of MPI ranks and threads, and whether the compressed model, is fastest for a model on a cell on this machine."""
+"""Stage `probe`: which ranks and threads, frozen or compressed, are fastest for a model on a cell on this machine."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -2,7 +2,8 @@
 
     python -m tests.stand_ins.engine FOLDER
 
-For tests of the services alone (claims, crashes, the order of the protocol); the engines' own tests and the whole-campaign test run the real ones.
+For tests of the services alone (claims, crashes, the order of the protocol); the engines' own tests and the
+whole-campaign test run the real ones.
 A file `behave` in DATA_DIR says how to misbehave: {"kind": "train", "how": "fail" | "die" | "hang" | "reject" | "slow", "times": 1}.
 """
 

@@ -58,9 +58,10 @@ def test_a_watcher_can_stop_it(tmp_path):
 
 
 def test_it_dies_with_us(tmp_path):
+    child = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
     code = (
         "from pathlib import Path; import sys; from campaigns.engines import process; "
-        f"process.run([sys.executable, '-c', 'import os, time; print(os.getpid(), flush=True); time.sleep(60)'], Path({str(tmp_path)!r}), 'log')"
+        f"process.run([sys.executable, '-c', {child!r}], Path({str(tmp_path)!r}), 'log')"
     )
     parent = subprocess.Popen(python(code), cwd=os.getcwd())
     deadline = time.monotonic() + 20

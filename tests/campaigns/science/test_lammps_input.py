@@ -14,7 +14,7 @@ from campaigns.science.lammps_input import (
 SKEWED = np.array([[4.0, 0.3, -0.2], [1.5, 5.0, 0.4], [-1.0, 0.8, 6.0]])
 
 
-@pytest.fixture()
+@pytest.fixture
 def dynamics():
     return Dynamics("nve", ["N", "Li"], "/m/graph.pb", 700.0, 2.0, 100, 1000, 20, 100.0, 0.6, 5, False)
 
