@@ -7,6 +7,7 @@ Algorithm: Kneller et al., Comput. Phys. Commun. 91, 191 (1995), as S1 - 2 S2 (C
 from dataclasses import dataclass
 
 import numpy as np
+from ase.geometry import minkowski_reduce
 from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 
@@ -14,7 +15,8 @@ Floats = NDArray[np.floating]
 Integers = NDArray[np.integer]
 
 CHUNK_VALUES = 2**22  # float64 values that one chunk of ions may hold after zero padding: 32 MB
-LARGEST_STEP = 0.4  # of a cell vector between two frames; beyond it the nearest image may be the wrong one
+LARGEST_STEP = 0.4  # of the shortest lattice vector between two frames; beyond it the nearest image may be the wrong one
+LARGEST_EXTENT = 1.3  # of a cell vector: programs wrap now and then only, so atoms stick out
 
 
 class AmbiguousStep(ValueError):
@@ -112,37 +114,39 @@ def net_displacement(positions_A: Floats, ions: Integers, drift_A: Floats) -> Fl
     return np.linalg.norm(last - first, axis=1)
 
 
-def fractional_steps(positions_A: Floats, cell_A: Floats) -> Floats:
-    """Steps between frames in fractions of the cell vectors, (n_frames - 1, n_atoms, 3)."""
-    return np.diff(np.asarray(positions_A, dtype=float), axis=0) @ np.linalg.inv(np.asarray(cell_A, dtype=float))
-
-
 def is_wrapped(positions_A: Floats, cell_A: Floats) -> bool:
-    """True where all positions lie in one cell and some step crosses more than half of it: the coordinates were wrapped."""
+    """True where all atoms stay within one cell, wherever its origin lies, though some step crosses more than half of it."""
     inverse = np.linalg.inv(np.asarray(cell_A, dtype=float))
-    largest = 0.0
+    low, high, largest = np.full(3, np.inf), np.full(3, -np.inf), np.zeros(3)
     for atom in range(positions_A.shape[1]):
         fractions = positions_A[:, atom, :].astype(float) @ inverse
-        if fractions.min() < -0.01 or fractions.max() > 1.01:
-            return False
-        largest = max(largest, float(np.abs(np.diff(fractions, axis=0)).max(initial=0.0)))
-    return largest > 0.5
+        low, high = np.minimum(low, fractions.min(axis=0)), np.maximum(high, fractions.max(axis=0))
+        largest = np.maximum(largest, np.abs(np.diff(fractions, axis=0)).max(axis=0, initial=0.0))
+    return bool(np.any((largest > 0.5) & (high - low < LARGEST_EXTENT)))
 
 
 def unwrap(positions_A: Floats, cell_A: Floats) -> Floats:
-    """Positions without jumps across the cell's faces, by adding up nearest-image steps.
+    """Positions without jumps across the cell's faces, by adding up the shortest steps, in the type of `positions_A`.
 
-    Raises AmbiguousStep where a step is larger than 0.4 of a cell vector: frames lie too far apart in time.
+    The lattice decides, not the axes that describe it: steps are rounded in the reduced cell. Raises AmbiguousStep where a step is longer
+    than 0.4 of the shortest lattice vector: below half of it no other image is nearer.
     """
-    steps = fractional_steps(positions_A, cell_A)
-    steps -= np.rint(steps)
-    largest = float(np.abs(steps).max(initial=0.0))
-    if largest > LARGEST_STEP:
-        raise AmbiguousStep(
-            f"An atom moves by {largest:.2f} of a cell vector between two frames (limit {LARGEST_STEP}): store frames more often"
-        )
-    start = np.asarray(positions_A[:1], dtype=float)
-    return np.concatenate([start, start + np.cumsum(steps @ np.asarray(cell_A, dtype=float), axis=0)])
+    reduced, _ = minkowski_reduce(np.asarray(cell_A, dtype=float))
+    inverse, repeat_A = np.linalg.inv(reduced), float(np.linalg.norm(reduced, axis=1).min())
+    found = np.empty_like(positions_A)
+    for atom in range(positions_A.shape[1]):  # one at a time: a long trajectory is not in memory thrice
+        path = positions_A[:, atom, :].astype(float)
+        steps = np.diff(path, axis=0) @ inverse
+        steps = (steps - np.rint(steps)) @ reduced
+        largest_A = float(np.linalg.norm(steps, axis=1).max(initial=0.0))
+        if largest_A > LARGEST_STEP * repeat_A:
+            raise AmbiguousStep(
+                f"Atom {atom + 1} moves by {largest_A:.2f} Å between two frames; in a lattice that repeats after {repeat_A:.2f} Å wrapped "
+                f"coordinates tell only {LARGEST_STEP * repeat_A:.2f} Å: store frames more often"
+            )
+        path[1:] = path[0] + np.cumsum(steps, axis=0)
+        found[:, atom, :] = path
+    return found
 
 
 def thinned_lags(first: int, last: int, count: int) -> Integers:
