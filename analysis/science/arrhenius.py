@@ -28,12 +28,20 @@ class NoLine(ValueError):
 
 @dataclass(frozen=True)
 class Points:
-    """D (n,) cm^2/s > 0 with errors > 0, at kinetic temperatures (n,) K with errors (n,) K (0 where unknown)."""
+    """D (n,) cm^2/s > 0 with errors > 0, at kinetic temperatures (n,) K with errors (n,) K (0 where unknown). ValueError for others."""
 
     temperature_K: Floats
     temperature_error_K: Floats
     diffusivity_cm2_s: Floats
     error_cm2_s: Floats
+
+    def __post_init__(self) -> None:
+        positive = {"temperature": self.temperature_K, "D": self.diffusivity_cm2_s, "error of D": self.error_cm2_s}
+        for name, values in positive.items():
+            if not np.all((values > 0) & np.isfinite(values)):
+                raise ValueError(f"Every {name} must be a positive number: ln D of another has no place on the line")
+        if not np.all((self.temperature_error_K >= 0) & np.isfinite(self.temperature_error_K)):
+            raise ValueError("The error of a temperature must be 0 (unknown) or positive")
 
     def without(self, index: int) -> "Points":
         return Points(*(np.delete(column, index) for column in (

@@ -114,3 +114,23 @@ def test_a_stray_point_pulls_the_robust_fit_less():
     points = arrhenius.Points(exact.temperature_K, exact.temperature_error_K, D, 0.1 * D)
     weighted = abs(arrhenius.fit(points).activation_energy_eV - 0.3)
     assert abs(arrhenius.robust_activation_energy_eV(points) - 0.3) < 0.6 * weighted
+
+
+@pytest.mark.parametrize(("column", "value"), [(0, -5.0), (1, -1.0), (1, np.nan), (2, 0.0), (2, np.nan), (3, 0.0), (3, np.inf)])
+def test_what_cannot_lie_on_the_line_is_refused(column, value):
+    columns = [np.array([600.0, 800, 1000]), np.zeros(3), np.full(3, 1e-6), np.full(3, 1e-7)]
+    columns[column][1] = value
+    with pytest.raises(ValueError, match=r"must be"):
+        arrhenius.Points(*columns)
+
+
+@pytest.mark.parametrize("order", [[2, 0, 1, 4, 3], [4, 3, 2, 1, 0]])
+def test_the_order_of_the_points_does_not_matter(order):
+    exact = ideal()
+    noisy = exact.diffusivity_cm2_s * np.array([1.1, 0.9, 1.05, 0.95, 1.0])
+    whole = arrhenius.fit(arrhenius.Points(exact.temperature_K, exact.temperature_error_K, noisy, exact.error_cm2_s))
+    mixed = arrhenius.fit(
+        arrhenius.Points(exact.temperature_K[order], exact.temperature_error_K, noisy[order], exact.error_cm2_s[order])
+    )
+    assert mixed.activation_energy_eV == pytest.approx(whole.activation_energy_eV, rel=1e-10)
+    assert mixed.activation_energy_error_eV == pytest.approx(whole.activation_energy_error_eV, rel=1e-10)
