@@ -4,11 +4,10 @@ A CIF of 2 kB can describe ten thousand atoms; magnetic CIFs reach a parser of t
 """
 
 import re
-from collections.abc import Callable
 
 from pymatgen.core import Element
 from pymatgen.io.cif import CifBlock
-from pymatgen.symmetry.groups import SpaceGroup
+from pymatgen.symmetry.groups import SYMM_DATA, SpaceGroup
 
 MAX_SITES = 1000
 MAX_POSITIONS = 5000
@@ -21,6 +20,7 @@ SYMBOLS = ("_symmetry_space_group_name_H-M", "_space_group_name_H-M_alt", "_symm
 NUMBERS = ("_space_group_IT_number", "_symmetry_Int_Tables_number")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?(\(\d*\)?)?$")
 OPERATION = re.compile(r"[xyzXYZ0-9+\-/., ]{5,80}$")
+UNKNOWN = ("", "?", ".")
 ISOTOPES = ("D", "T")
 GROUPS = re.compile(r"(wat|OH|NO3)", re.IGNORECASE)
 
@@ -115,21 +115,22 @@ def _number_of_operations(data: dict) -> int:
             if len(operations) > MAX_OPERATIONS:
                 raise Unusable(f"This CIF lists {len(operations)} symmetry operations; no space group has more than {MAX_OPERATIONS}.")
             return len(operations)
-    readers: list[tuple[tuple[str, ...], Callable[[str], SpaceGroup]]] = [
-        (SYMBOLS, lambda symbol: SpaceGroup(re.sub(r"[\s_]", "", symbol))),
-        (NUMBERS, lambda number: SpaceGroup.from_int_number(int(number))),
-    ]
-    named = []
-    for names, read in readers:
-        for value in (data[name] for name in names if isinstance(data.get(name), str) and data[name].strip() not in ("", "?", ".")):
-            try:
-                return int(read(value).order)
-            except (ValueError, KeyError):
-                named.append(value)
-    if named:
-        raise Unusable(f"The space group {named[0]!r} is not understood and the CIF lists no symmetry operations: add them "
+    named = [(name, data[name]) for name in (*SYMBOLS, *NUMBERS) if isinstance(data.get(name), str) and data[name].strip() not in UNKNOWN]
+    orders = [order for order in (_order(name, value) for name, value in named) if order]
+    if named and not orders:
+        raise Unusable(f"The space group {named[0][1]!r} is not understood and the CIF lists no symmetry operations: add them "
                        "(_space_group_symop_operation_xyz), or export the structure in P1.")
-    return 1
+    return orders[0] if orders else 1
+
+
+def _order(name: str, value: str) -> int | None:
+    """Operations of a space group by its symbol or number, as pymatgen's reader of CIFs finds them; None where it does not."""
+    symbol = re.sub(r"[\s_]", "", value)
+    encoded = {re.sub(r"[\s_]", "", key): key for key in SYMM_DATA["space_group_encoding"]}
+    try:
+        return int((SpaceGroup.from_int_number(int(value)) if name in NUMBERS else SpaceGroup(encoded.get(symbol, symbol))).order)
+    except (ValueError, KeyError):
+        return None
 
 
 def _column(data: dict, name: str) -> list[str]:

@@ -77,9 +77,8 @@ def _ordered(spec: PrepareSpec) -> list[OrderedCell]:
     except (Unusable, StructureRefused, OxidationStatesNeeded, CannotBeNeutral, NoRoom) as error:
         raise EngineFailed(str(error), cause="bad_input", permanent=True) from error
     if spec.candidate >= len(cells):
-        there = "The structure is ordered as it is" if len(cells) == 1 else f"Only {len(cells)} different orderings were found"
-        raise EngineFailed(f"{there}: there is no ordering {spec.candidate}. Choose one from 0 to {len(cells) - 1}, or a larger supercell.",
-                           cause="bad_input", permanent=True)
+        raise EngineFailed(f"This cell has {len(cells)} different orderings, counted from 0: there is no ordering {spec.candidate}. "
+                           "Choose a lower number, or a larger supercell.", cause="bad_input", permanent=True)
     return cells
 
 

@@ -31,6 +31,7 @@ RELAXATION = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6)  # of the minimum
 FEASIBILITY_RUNS = 3
 RUNS = 8
 MAX_RUNS = 40
+MAX_DESCENTS = 200
 DISTINCT_EV = 1e-3
 
 
@@ -71,6 +72,13 @@ class OrderedCell:
     provenance: Provenance
 
 
+@dataclass(frozen=True)
+class _Found:
+    arrangement: Arrangement
+    energy_eV: float
+    fingerprint: float
+
+
 def order(structure: Structure, supercell: tuple[int, int, int], mobile_ion: str, seed: int, n_candidates: int = 1,
           oxidation_states: Mapping[str, float] | None = None, runs: int = RUNS, sweeps: int = SWEEPS) -> list[OrderedCell]:
     """Distinct ordered cells by rising electrostatic energy: at most `n_candidates`, fewer where there are not so many.
@@ -89,15 +97,15 @@ def order(structure: Structure, supercell: tuple[int, int, int], mobile_ion: str
     scale, found = _feasible(problem, rng, min(runs, FEASIBILITY_RUNS), sweeps)
     found += _more(problem, scale, rng, found, n_candidates, runs, sweeps)
     ranked = _distinct(found)[:n_candidates]
-    energies_eV = [problem.energy_eV(arrangement.species) for arrangement in ranked]
+    energies_eV = tuple(item.energy_eV for item in ranked)
     distances_A = {name: round(scale * distance_A, 3) for name, distance_A in MIN_DISTANCES_A.items()}
     return [
-        _grouped(*problem.atoms(arrangement.species), large.cell_A, energy_eV, Provenance(
+        _grouped(*problem.atoms(item.arrangement.species), large.cell_A, item.energy_eV, Provenance(
             supercell=supercell, seed=seed, oxidation_states=states, composition=dict(composition.total),
-            composition_reason=composition.reason(), rank=rank, candidate_energies_eV=tuple(energies_eV), min_distances_A=distances_A,
-            exchanges_tried=arrangement.tried, exchanges_accepted=arrangement.accepted, runs=len(found),
-            site_counts=problem.site_counts(arrangement.species)))
-        for rank, (arrangement, energy_eV) in enumerate(zip(ranked, energies_eV, strict=True))
+            composition_reason=composition.reason(), rank=rank, candidate_energies_eV=energies_eV, min_distances_A=distances_A,
+            exchanges_tried=item.arrangement.tried, exchanges_accepted=item.arrangement.accepted, runs=len(found),
+            site_counts=problem.site_counts(item.arrangement.species)))
+        for rank, item in enumerate(ranked)
     ]
 
 
@@ -145,37 +153,42 @@ def _grouped(symbols: list[str], positions_A: FloatArray, cell_A: FloatArray, en
     return OrderedCell(tuple(symbols[index] for index in indices), positions_A[indices], cell_A, energy_eV, provenance)
 
 
-def _feasible(problem: Problem, rng: np.random.Generator, runs: int, sweeps: int) -> tuple[float, list[Arrangement]]:
+def _feasible(problem: Problem, rng: np.random.Generator, runs: int, sweeps: int) -> tuple[float, list[_Found]]:
     """The largest of the minimum distances with which the atoms find room, and arrangements that keep it."""
     for scale in RELAXATION:
         lattice = problem.lattice(scale)
         tries = [anneal(lattice, problem.start(rng), rng, sweeps) for _ in range(runs)]
-        kept = [arrangement for arrangement in tries if problem.conflicts(arrangement.species, scale) == 0]
+        kept = [_found(problem, arrangement) for arrangement in tries if problem.conflicts(arrangement.species, scale) == 0]
         if kept:
             return scale, kept
     raise NoRoom(f"The atoms cannot be placed without cations closer than {RELAXATION[-1] * MIN_DISTANCES_A['cation-cation']:.2f} Å: "
                  "check the occupancies of sites that are close to each other, and the cell.")
 
 
-def _more(problem: Problem, scale: float, rng: np.random.Generator, found: list[Arrangement], n_candidates: int, runs: int,
-          sweeps: int) -> list[Arrangement]:
+def _more(problem: Problem, scale: float, rng: np.random.Generator, found: list[_Found], n_candidates: int, runs: int,
+          sweeps: int) -> list[_Found]:
     """Further runs: annealed ones for a lower minimum, then plain descents while distinct candidates are missing."""
     lattice = problem.lattice(scale)
-    more: list[Arrangement] = []
-    for run in range(len(found), MAX_RUNS + 10 * n_candidates):
-        annealed = run < min(MAX_RUNS, max(runs, 2 * n_candidates))
-        if not annealed and len(_distinct(found + more)) >= n_candidates:
+    more: list[_Found] = []
+    annealed = min(MAX_RUNS, max(runs, 2 * n_candidates))
+    for run in range(len(found), annealed + min(MAX_DESCENTS, 10 * n_candidates)):
+        if run >= annealed and len(_distinct(found + more)) >= n_candidates:
             break
-        arrangement = anneal(lattice, problem.start(rng), rng, sweeps if annealed else 0)
+        arrangement = anneal(lattice, problem.start(rng), rng, sweeps if run < annealed else 0)
         if problem.conflicts(arrangement.species, scale) == 0:
-            more.append(arrangement)
+            more.append(_found(problem, arrangement))
     return more
 
 
-def _distinct(found: list[Arrangement]) -> list[Arrangement]:
-    """By rising energy, one of each energy: what differs by a symmetry of the crystal is the same."""
-    kept: list[Arrangement] = []
-    for arrangement in sorted(found, key=lambda item: item.energy_eV):
-        if not kept or arrangement.energy_eV - kept[-1].energy_eV > DISTINCT_EV:
-            kept.append(arrangement)
+def _found(problem: Problem, arrangement: Arrangement) -> _Found:
+    return _Found(arrangement, problem.energy_eV(arrangement.species), problem.fingerprint(arrangement.species))
+
+
+def _distinct(found: list[_Found]) -> list[_Found]:
+    """By rising energy, one of each kind: what differs by a symmetry of the crystal has the same energy and fingerprint."""
+    kept: list[_Found] = []
+    for item in sorted(found, key=lambda item: item.energy_eV):
+        if all(abs(item.energy_eV - other.energy_eV) > DISTINCT_EV or abs(item.fingerprint - other.fingerprint) > DISTINCT_EV
+               for other in kept):
+            kept.append(item)
     return kept

@@ -1,5 +1,7 @@
 """The ordering of one supercell as an energy matrix: Ewald energies, and a penalty for pairs of atoms that are too close."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -63,6 +65,9 @@ class Problem:
         self._fixed_symbols = [next(iter(large.sites[index].occupancies)) for index in self._fixed]
         self._species = sorted({symbol for pool in pools for symbol in pool.expected})
         self._variable, self._site_of, self._symbol_of = self._variables(pools)
+        placed_A = large.positions_A[self._placed]
+        self._kernel_eV = coulomb_kernel_eV(large.cell_A, placed_A, placed_A)
+        self._potential_eV, self._fixed_energy_eV = self._of_fixed_atoms(placed_A)
         self._field_eV, self._coupling_eV = self._electrostatics()
         self._near = self._near_pairs()
         self._penalties: dict[float, tuple[FloatArray, FloatArray]] = {}
@@ -76,17 +81,20 @@ class Problem:
             variable[site, self._species.index(symbol)] = number
         return variable, np.array([site for site, _ in pairs], dtype=np.intp), [symbol for _, symbol in pairs]
 
+    def _of_fixed_atoms(self, placed_A: FloatArray) -> tuple[FloatArray, float]:
+        """Potential of the atoms outside of the pools on each site in a pool, and their energy among themselves."""
+        cell_A, fixed_A = self._large.cell_A, self._large.positions_A[self._fixed]
+        if len(fixed_A) == 0:
+            return np.zeros(len(placed_A)), 0.0
+        charges_e = np.array([self._states[symbol] for symbol in self._fixed_symbols])
+        return potential_eV(cell_A, placed_A, fixed_A, charges_e), ewald_energy_eV(cell_A, fixed_A, charges_e)
+
     def _electrostatics(self) -> tuple[FloatArray, FloatArray]:
-        large = self._large
-        placed_A, fixed_A = large.positions_A[self._placed], large.positions_A[self._fixed]
         charges_e = np.array([self._states[symbol] for symbol in self._symbol_of])
-        fixed_charges_e = np.array([self._states[symbol] for symbol in self._fixed_symbols])
-        potential = potential_eV(large.cell_A, placed_A, fixed_A, fixed_charges_e) if len(fixed_A) else np.zeros(len(placed_A))
-        kernel = coulomb_kernel_eV(large.cell_A, placed_A, placed_A)[np.ix_(self._site_of, self._site_of)]
         n = len(charges_e)
         field_eV, coupling_eV = np.zeros(n + 1), np.zeros((n + 1, n + 1))
-        field_eV[:n] = charges_e * potential[self._site_of]
-        coupling_eV[:n, :n] = kernel * charges_e[:, None] * charges_e[None]
+        field_eV[:n] = charges_e * self._potential_eV[self._site_of]
+        coupling_eV[:n, :n] = self._kernel_eV[np.ix_(self._site_of, self._site_of)] * charges_e[:, None] * charges_e[None]
         return field_eV, coupling_eV
 
     def _near_pairs(self) -> list[tuple[int, int, float]]:
@@ -149,9 +157,17 @@ class Problem:
         return sorted([*zip(self._fixed.tolist(), self._fixed_symbols, strict=True), *placed])
 
     def energy_eV(self, species: IntArray) -> float:
-        contents = self._contents(species)
-        charges_e = np.array([self._states[symbol] for _, symbol in contents])
-        return ewald_energy_eV(self._large.cell_A, self._large.positions_A[[index for index, _ in contents]], charges_e)
+        """Ewald energy of the whole cell."""
+        return self._fixed_energy_eV + self._sum_eV(species, [self._states[symbol] for symbol in self._species])
+
+    def fingerprint(self, species: IntArray) -> float:
+        """Equal for arrangements that a symmetry of the crystal makes the same; it tells elements of equal charge apart."""
+        return self._sum_eV(species, [math.sqrt(number + 2) for number in range(len(self._species))])
+
+    def _sum_eV(self, species: IntArray, charges: Sequence[float]) -> float:
+        """Energy of such charges on the sites in the pools, in the field of the fixed atoms and with each other."""
+        held = np.array([*charges, 0.0])[species]
+        return float(held @ self._potential_eV + 0.5 * held @ self._kernel_eV @ held)
 
     def site_counts(self, species: IntArray) -> tuple[tuple[str, str, int, int], ...]:
         labels = [self._large.sites[index].label for index in self._placed]

@@ -1,6 +1,7 @@
 """What a CIF says about a material: formula, lattice, sites and their occupancies, charges, the ion that may move; and proposed cells."""
 
 import math
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -112,7 +113,11 @@ def _parse(text: str, site_tolerance: float) -> tuple[Structure, list[str]]:
     if mismatch:
         notes.append("The formula in the CIF is not that of its sites: is a part of the file missing?")
     if any("Defaulting to P1" in note for note in parser.warnings):
-        notes.append("The CIF gives no symmetry: it was read as P1.")
+        named = re.search(r"^_\S*(?:name_H-M|name_Hall|IT_number|Int_Tables_number)\S*\s+['\"]?([^\s'\"?.].*)$", text, re.MULTILINE)
+        if named and not re.match(r"(P ?1|1)\b['\"]?\s*$", named[1]):
+            raise StructureRefused("The space group of the CIF is not understood, and it lists no symmetry operations: add them "
+                                   "(_space_group_symop_operation_xyz), or export the structure in P1.")
+        notes.append("The CIF gives no symmetry operations: it was read as P1.")
     if any("sum to > 1" in note for note in parser.warnings):
         notes.append("Occupancies of a site that sum to slightly more than one were scaled to one.")
     return structure, notes

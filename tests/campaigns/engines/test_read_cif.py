@@ -37,6 +37,9 @@ Cl1 Cl1- 0.5 0.5 0.5 1.00(2)
 """
 
 
+FM3M = GOOD.replace("loop_\n_space_group_symop_operation_xyz\n 'x, y, z'\n '-x, -y, -z'\n", "_symmetry_space_group_name_H-M 'F m -3 m'\n")
+
+
 def test_an_example_gives_text_and_facts():
     text, facts = read_cif((EXAMPLES / "lgps_kamaya2011.cif").read_bytes())
     assert text.startswith("# source: Kamaya 2011")
@@ -90,12 +93,21 @@ def test_a_good_one_passes_the_scan():
     assert the_block("# by hand\ndata_global\n_audit_author me\n" + GOOD) == GOOD
 
 
+@pytest.mark.parametrize(("symbol", "n_sites"), [("P 1 21/c 1", 1250), ("C 1 2/c 1", 626), ("R -3 c :H", 139)])
+def test_the_operations_of_a_space_group_are_counted(symbol, n_sites):
+    """One site more than 5000 positions allow; a table of 1000 sites is too long in any group."""
+    cif = FM3M.replace("F m -3 m", symbol)
+    assert the_block(cif) == cif
+    rows = "".join(f"Li{i} Li 0.{i:04} 0.1 0.2 1\n" for i in range(n_sites))
+    with pytest.raises(Unusable, match=r"up to \d+ positions|sites; at most 1000"):
+        the_block(cif[:cif.index("Li1 ")] + rows)
+
+
 def table(rows):
     return GOOD[:GOOD.index("Li1 ")] + rows
 
 
 ONE_OPERATION = GOOD.replace(" '-x, -y, -z'\n", "")
-FM3M = GOOD.replace("loop_\n_space_group_symop_operation_xyz\n 'x, y, z'\n '-x, -y, -z'\n", "_symmetry_space_group_name_H-M 'F m -3 m'\n")
 
 
 @pytest.mark.parametrize(("cif", "words"), [

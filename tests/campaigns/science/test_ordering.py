@@ -102,6 +102,14 @@ def test_the_lowest_of_all_arrangements_is_found():
     assert cell.electrostatic_energy_eV == pytest.approx(min(energies_eV), abs=1e-6)
 
 
+def test_elements_of_equal_charge_are_told_apart():
+    structure = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.4), [{"Li": 0.5, "Na": 0.5}, "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    cells = order(structure, (2, 1, 1), "Li", seed=1, n_candidates=3)
+    assert len(cells) == 3
+    assert [cell.electrostatic_energy_eV for cell in cells] == pytest.approx([cells[0].electrostatic_energy_eV] * 3, abs=1e-4)
+    assert len(order(structure, (1, 1, 1), "Li", seed=1, n_candidates=3)) == 1  # all six are the same by symmetry
+
+
 def test_an_ordered_structure_is_repeated_as_it_is():
     cells = order(read(EXAMPLES / "li3n_P6mmm.cif"), (3, 3, 2), "Li", seed=1, n_candidates=5)
     assert len(cells) == 1

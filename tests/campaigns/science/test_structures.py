@@ -1,5 +1,6 @@
 """What a CIF says: facts of the examples, proposed cells, mobile ions, warnings."""
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -149,3 +150,15 @@ def test_a_structure_without_symmetry_has_one_orbit_a_site():
     rng = np.random.default_rng(1)
     found = material_facts(Structure(Lattice.from_parameters(7, 8, 9, 80, 95, 100), ["Li"] * 6 + ["N"] * 2, rng.uniform(size=(8, 3))), [])
     assert (found.space_group, found.space_group_number, len(found.sites)) == ("P1", 1, 8)
+
+
+def test_a_space_group_that_is_not_understood_is_not_taken_for_p1():
+    without = re.sub(r"loop_\n_symmetry_equiv.*?(?=loop_)", "", CIF.format(occupancy="1"), flags=re.DOTALL)
+    assert len(structure_from_cif(without)[0]) == 3
+    with pytest.raises(StructureRefused, match="space group of the CIF is not understood"):
+        structure_from_cif(without.replace("P -3", "Q 9"))
+    alone, notes = structure_from_cif(without.replace("P -3", "P 1"))
+    assert len(alone) == 2
+    none, notes = structure_from_cif(without.replace("_symmetry_space_group_name_H-M 'P -3'\n", ""))
+    assert len(none) == 2
+    assert any("read as P1" in note for note in notes)
