@@ -1,0 +1,80 @@
+"""From runs to a model's line, and from models to the decision: what needs no trajectory."""
+
+import math
+
+import pytest
+from scipy import constants
+
+from analysis.engines import models
+from campaigns.engines import job, specs
+
+K = constants.k / constants.e
+TEMPERATURES_K = (600.0, 750.0, 900.0, 1100.0)
+
+
+def run(target_K, kinetic_K=None, energy_eV=0.3, factor=1.0, error=0.05, run_id=1, kinetic_error_K=0.0):
+    kinetic_K = kinetic_K or target_K
+    value = factor * 1e-3 * math.exp(-energy_eV / (K * kinetic_K))
+    return specs.RunDiffusion(run_id, target_K, kinetic_K, kinetic_error_K, "diffusive", "", None, None, "", value, error * value,
+                              {"conductivity_mS_cm_per_cm2_s": 1e6})  # fmt: skip
+
+
+def spec(step, earlier=()):
+    return specs.JudgeSpec([], "Li", 1.0, 1, step, list(earlier), 1, 0.1, 1.0)
+
+
+def model(step, runs):
+    return specs.EarlierModel(1, step, [job.to_json(one) for one in runs], job.to_json(models.arrhenius(runs)))
+
+
+def decide(step, runs, earlier):
+    return models.stationarity(runs, models.arrhenius(runs), spec(step, earlier))
+
+
+def test_the_kinetic_temperature_may_miss_the_target():
+    first = [run(600.0, 560.0)]
+    found = decide(2, [run(600.0, 640.0)], [model(1, first)])
+    assert found.details["log10_D"][0] == pytest.approx(found.details["log10_D"][1], abs=1e-9)  # Ea is the typical one here
+    assert found.details["error_dex"][0] > 0.05 / math.log(10)
+
+
+def test_an_uncertain_temperature_makes_an_uncertain_d():
+    sure, unsure = (decide(2, [run(600.0, kinetic_error_K=error_K)], [model(1, [run(600.0)])]) for error_K in (0.0, 20.0))
+    assert unsure.details["error_dex"][1] > 2 * sure.details["error_dex"][1]
+
+
+def test_lines_are_compared_by_d_and_by_energy():
+    earlier = [model(step, [run(T) for T in TEMPERATURES_K]) for step in (1, 2)]
+    same = decide(3, [run(T) for T in TEMPERATURES_K], earlier)
+    assert same.decision == "stationary"
+    assert same.details["activation_energy"]["spread"] == 0
+    assert same.details["diffusivity"]["visible_spread"] < 0.1
+
+
+def test_an_energy_that_moves_while_d_in_the_middle_stays_is_moving():
+    earlier = [model(step, [run(T, error=0.02) for T in TEMPERATURES_K]) for step in (1, 2)]
+    middle_per_eV = (1 / 600 + 1 / 1100) / 2 / K
+    turned = [run(T, energy_eV=0.5, factor=math.exp(0.2 * middle_per_eV), error=0.02) for T in TEMPERATURES_K]
+    found = decide(3, turned, earlier)
+    assert found.decision == "moving"
+    assert "Ea went 0.30, 0.30, 0.50" in found.reason
+
+
+def test_a_line_gives_way_to_shared_temperatures_where_this_model_has_none():
+    earlier = [model(step, [run(T) for T in TEMPERATURES_K]) for step in (1, 2)]
+    found = decide(3, [run(750.0)], earlier)
+    assert found.details["where"] == "750 K"
+    assert found.details["activation_energy"] is None
+    assert found.details["n_models"] == 3
+
+
+def test_models_of_other_loops_do_not_count():
+    other = specs.EarlierModel(2, 1, [job.to_json(run(600.0))], None)
+    assert decide(2, [run(600.0)], [other]).decision == "undecided"
+
+
+def test_replicas_count_once_and_their_spread_enlarges_the_error():
+    pair = [run(600.0, run_id=1), run(600.0, run_id=2, factor=2.0)]
+    point = models.arrhenius(pair).details["points"][0]
+    assert point["run_ids"] == [1, 2]
+    assert point["error_cm2_s"] / point["diffusivity_cm2_s"] > 0.3
