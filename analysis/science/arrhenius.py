@@ -76,8 +76,9 @@ class Extrapolated:
 
 def fit(points: Points, rounds: int = 3) -> Line:
     """Weighted line; its covariance is inflated by max(1, chi^2/dof). Raises NoLine below three distinct temperatures."""
-    if len(np.unique(points.temperature_K)) < MIN_POINTS:
-        raise NoLine(f"{len(np.unique(points.temperature_K))} temperatures; a line with an error needs at least {MIN_POINTS}")
+    n = len(np.unique(points.temperature_K))
+    if n < MIN_POINTS:
+        raise NoLine(f"{n} temperature{'' if n == 1 else 's'}; a line with an error needs at least {MIN_POINTS}")
     inverse, logarithm = _axes(points)
     energy = -float(np.polyfit(inverse, logarithm, 1)[0])
     for _ in range(rounds):  # the temperature's error counts through the slope

@@ -59,7 +59,7 @@ def judge(evidence: Evidence) -> Verdict:
         if verdict is not None:
             return verdict
     found = evidence.estimate.loglog_slope
-    return Verdict("diffusive", f"The MSD grows linearly (log-log slope {found:.2f}) over {events(evidence):.0f} hops.",
+    return Verdict("diffusive", f"The MSD grows linearly within error (log-log slope {found:.2f}) over {events(evidence):.0f} hops.",
                    events(evidence), MIN_EVENTS, "hops")  # fmt: skip
 
 
