@@ -5,6 +5,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from django.conf import settings
 from django.db.models import Count, Q, Sum
 from numpy.typing import NDArray
 
@@ -76,7 +77,7 @@ def campaign_progress(campaign: Campaign) -> CampaignProgress:
     stages = list(campaign.stages.select_related("campaign", "cell__material").exclude(state=StageState.CANCELLED))
     running = [stage for stage in stages if stage.state == StageState.RUNNING]
     plan = _planned_stages(campaign)
-    seconds = _seconds_by_kind(stages)
+    seconds = _wall_seconds(stages)
     done_s = total_s = 0.0
     for kind, planned in plan.items():
         of_kind = [stage for stage in stages if stage.kind == kind]
@@ -84,9 +85,9 @@ def campaign_progress(campaign: Campaign) -> CampaignProgress:
         under_way = sum(stage_progress(stage).fraction for stage in running if stage.kind == kind)
         total_s += max(planned, len(of_kind)) * seconds[kind]
         done_s += (done + under_way) * seconds[kind]
-    fraction = 1.0 if campaign.has_ended else min(done_s / total_s, 0.999) if total_s else 0.0
+    fraction = 1.0 if campaign.has_ended else min(done_s / total_s, 0.999)
     known = any(stage.state == StageState.DONE for stage in stages)
-    left = (total_s - done_s) / _parallel_gain(running) if known and not campaign.has_ended else None
+    left = total_s - done_s if known and not campaign.has_ended else None
     return CampaignProgress(fraction, left, running, _summary(campaign, running))
 
 
@@ -111,27 +112,24 @@ def _planned_stages(campaign: Campaign) -> dict[str, int]:
     }
 
 
-def _seconds_by_kind(stages: list[Stage]) -> dict[str, float]:
-    """Typical wall seconds of a stage, from this campaign; before the first of a kind is done, a guess from the reference machine."""
-    guess = {
-        StageKind.PREPARE: 40,
-        StageKind.S0: 45,
-        StageKind.TRAIN: 60,
-        StageKind.PROBE: 40,
-        StageKind.EXPLORE: 20,
-        StageKind.LABEL: 12,
-        StageKind.EVALUATE: 45,
-        StageKind.JUDGE: 5,
-    }
+# Seconds of a stage of the quick preset on the reference machine (2 cores, LGPS with 50 atoms), until this campaign has measured its own.
+REFERENCE_STAGE_S = {
+    StageKind.PREPARE: 15.0, StageKind.S0: 45.0, StageKind.TRAIN: 45.0, StageKind.PROBE: 20.0, StageKind.EXPLORE: 12.0,
+    StageKind.LABEL: 10.0, StageKind.EVALUATE: 70.0, StageKind.JUDGE: 5.0,
+}  # fmt: skip
+ONE_CORE_KINDS = (StageKind.S0, StageKind.EVALUATE)  # these run side by side
+
+
+def _wall_seconds(stages: list[Stage]) -> dict[str, float]:
+    """Wall time that a stage of each kind adds to the campaign: measured where one is done, else the reference at this machine's speed."""
     measured: dict[str, list[float]] = {}
     for stage in stages:
         if stage.state == StageState.DONE:
             measured.setdefault(stage.kind, []).append(max(stage.seconds, 0.1))
-    return {kind: median(measured[kind]) if kind in measured else float(guess[kind]) for kind in StageKind.values}
-
-
-def _parallel_gain(running: list[Stage]) -> float:
-    return float(max(1, len(running)))
+    typical = {kind: median(found) for kind, found in measured.items()}
+    pace = median(seconds / REFERENCE_STAGE_S[StageKind(kind)] for kind, seconds in typical.items()) if typical else 1.0
+    seconds = {kind: typical.get(kind, pace * REFERENCE_STAGE_S[kind]) for kind in StageKind}
+    return {kind: found / settings.ENGINE_CORES if kind in ONE_CORE_KINDS else found for kind, found in seconds.items()}
 
 
 def _summary(campaign: Campaign, running: list[Stage]) -> str:
