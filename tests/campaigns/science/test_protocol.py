@@ -43,7 +43,7 @@ def test_every_problem_is_named_at_once():
 
 def test_numbers_from_yaml_become_the_right_types():
     settings = settings_from_mapping(
-        "quick", {"ramp_T_min_K": 500, "embedding_net": [8, 16], "evaluation_temperatures_K": [700, 900, 1100]}
+        "quick", {"ramp_T_min_K": 500, "ramp_T_step_K": 250, "embedding_net": [8, 16], "evaluation_temperatures_K": [700, 900, 1100]}
     )
     assert settings.ramp_T_min_K == 500.0
     assert settings.embedding_net == (8, 16)
