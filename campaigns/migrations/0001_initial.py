@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                 ('s0_upload', models.CharField(blank=True, help_text='uploaded data set, relative to DATA_DIR', max_length=500)),
                 ('s0_upload_format', models.CharField(default='auto', max_length=40)),
                 ('preset', models.CharField(max_length=20)),
-                ('protocol', models.JSONField(help_text='changes to the preset: ProtocolSettings')),
+                ('protocol', models.JSONField(help_text='every setting of ProtocolSettings, as it was when the campaign was made')),
                 ('seed', models.PositiveIntegerField(default=1)),
                 ('source_key', models.CharField(blank=True, help_text='sha256 of the settings file it was made from', max_length=64)),
                 ('loop', models.PositiveIntegerField(default=0)),

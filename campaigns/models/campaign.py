@@ -1,6 +1,8 @@
 """A campaign: the question, its settings, and the cells it trains and evaluates on."""
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -8,7 +10,7 @@ from django.db import models
 from campaigns.enums import ENDED, CampaignState, S0Route
 from campaigns.models.artefact import Artefact
 from campaigns.models.material import Material, OwnedQuerySet
-from campaigns.science.protocol import ProtocolSettings, settings_from_mapping
+from campaigns.science.protocol import PRESETS, ProtocolSettings, settings_from_mapping
 
 
 class Campaign(models.Model):
@@ -24,7 +26,7 @@ class Campaign(models.Model):
     s0_upload = models.CharField(max_length=500, blank=True, help_text="uploaded data set, relative to DATA_DIR")
     s0_upload_format = models.CharField(max_length=40, default="auto")
     preset = models.CharField(max_length=20)
-    protocol = models.JSONField(help_text="changes to the preset: ProtocolSettings")
+    protocol = models.JSONField(help_text="every setting of ProtocolSettings, as it was when the campaign was made")
     seed = models.PositiveIntegerField(default=1)
     source_key = models.CharField(max_length=64, blank=True, help_text="sha256 of the settings file it was made from")
     # Where the protocol stands: the training step under way, and how often it was repeated with a larger batch.
@@ -47,6 +49,12 @@ class Campaign(models.Model):
     @property
     def settings(self) -> ProtocolSettings:
         return settings_from_mapping(self.preset, self.protocol)
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """Settings that differ from the preset as it is now."""
+        preset = PRESETS[self.preset]
+        return {name: value for name, value in asdict(self.settings).items() if value != getattr(preset, name)}
 
     @property
     def has_ended(self) -> bool:

@@ -1,7 +1,7 @@
 """Campaigns from draft to end: create, start, pause, resume, cancel, retry, delete."""
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -51,9 +51,9 @@ class CampaignRequest:
 def create(owner: AbstractBaseUser, request: CampaignRequest) -> Campaign:
     """Check everything and make a draft. Raises BadInput with the problems by field."""
     materials = Material.objects.visible_to(owner).in_bulk({cell.material_id for cell in request.cells})
-    problems = _problems(request, materials)
+    problems, protocol_settings = _problems(request, materials), {}
     try:
-        settings_from_mapping(request.preset, request.changes)
+        protocol_settings = asdict(settings_from_mapping(request.preset, request.changes))
     except SettingsError as error:
         problems |= error.problems
     if problems:
@@ -71,7 +71,7 @@ def create(owner: AbstractBaseUser, request: CampaignRequest) -> Campaign:
             s0_upload=data_sets.stored_path(owner, request.s0_upload) if request.s0_upload else "",
             s0_upload_format=request.s0_upload_format,
             preset=request.preset,
-            protocol=request.changes,
+            protocol=protocol_settings,
             seed=request.seed,
             source_key=request.source_key,
         )

@@ -94,7 +94,7 @@ def test_a_campaign_is_made_as_a_draft(as_ada, ada):
     response = as_ada.post(reverse("campaign-new"), _campaign(material, max_loops="1"))
     made = Campaign.objects.get()
     assert response.url == reverse("campaign-overview", args=[made.pk])
-    assert (made.state, made.protocol, made.cells.count()) == ("draft", {"max_loops": 1}, 2)
+    assert (made.state, made.changes, made.cells.count()) == ("draft", {"max_loops": 1}, 2)
     assert [(cell.purpose, cell.supercell) for cell in made.cells.all()] == [("training", (1, 1, 1)), ("evaluation", (2, 2, 1))]
 
 
