@@ -1,0 +1,101 @@
+"""`manage.py campaign run` from a settings file to the printed result, with every process of an installation and stand-in engines."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = {
+    "name": "tiny", "material": "li3n", "cells": [{"supercell": [2, 2, 2]}], "labeller": "chgnet", "preset": "quick",
+    "protocol": {
+        "s0_temperatures_K": [300], "s0_frames_per_temperature": 6, "ramp_T_min_K": 300, "ramp_T_max_K": 300, "snapshots_per_step": 4,
+        "evaluation_temperatures_K": [600, 800, 1000], "evaluated_steps_per_loop": 1,
+    },
+}  # fmt: skip
+
+
+@pytest.fixture
+def campaign(tmp_path):
+    """Run the command with a settings file and options; gives exit status, standard output and standard error."""
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "tests.stand_ins.settings", "SSEWEB_DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(ROOT),
+        "LOG_LEVEL": "ERROR",
+    }  # fmt: skip
+
+    def run(*arguments, document=None):
+        if document is not None:
+            (tmp_path / "settings.yaml").write_text(yaml.safe_dump(document))
+        argv = [sys.executable, "manage.py", "campaign", *arguments]
+        done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180)
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.returncode, done.stdout, done.stderr
+
+    run.file = str(tmp_path / "settings.yaml")
+    return run
+
+
+def test_a_campaign_is_run_to_its_end_and_run_once(campaign):
+    status, out, progress = campaign("run", campaign.file, "--json", document=SETTINGS)
+    assert status == 0, out + progress
+    found = json.loads(out)
+    assert (found["state"], found["activation_energy_eV"], len(found["runs"])) == ("converged", 0.2, 3)
+    assert "left in this loop" in progress
+
+    status, out, _ = campaign("run", campaign.file)
+    assert status == 0
+    assert f"Campaign {found['id']}, tiny: converged" in out
+    assert "Ea = 0.200 ± 0.020 eV" in out
+    assert "reference calculations (chgnet)" in out
+
+    status, out, _ = campaign("status", str(found["id"]), "--json")
+    assert json.loads(out) == found
+    status, _, problem = campaign("pause", str(found["id"]))
+    assert status == 1
+    assert "cannot pause now" in problem
+
+
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"materiel": "li3n"}, "unknown key materiel"),
+    ({"material": "nowhere.cif"}, "neither an example"),
+    ({"protocol": {"ramp_T_min_K": 2000}}, "below the lowest"),
+    ({"protocol": {"colour": 1}}, "colour: is not a setting"),
+    ({"labeller": "vasp"}, "must be one of chgnet, lammps"),
+    ({"labeller": {"name": "lammps"}}, "name the elements"),
+    ({"cells": [{"supercell": [0, 1, 1]}]}, "between 1 and 10"),
+    ({"cells": [{"supercell": "big"}]}, "three whole numbers"),
+    ({"cells": [{"supercell": [1, 1, 1], "evaluation": False}]}, "at least one cell to evaluate"),
+    ({"mobile_ion": "Na"}, "Na is not in the material"),
+    ({"s0": {"route": "magic"}}, "must be one of fpmd, upload"),
+    ({"preset": "fast"}, "must be one of quick, standard, paper"),
+])  # fmt: skip
+def test_a_wrong_settings_file_is_refused_with_the_key(changes, words, db, tmp_path):
+    """In one process: nothing is started for a file that cannot be carried out."""
+    from django.contrib.auth import get_user_model
+
+    from campaigns.models import Campaign
+    from campaigns.services import campaigns, settings_file
+    from campaigns.services.errors import BadInput
+
+    owner = get_user_model().objects.create_user("marie")
+    path = tmp_path / "settings.yaml"
+    path.write_text(yaml.safe_dump(SETTINGS | changes))
+    with pytest.raises(BadInput, match=words):
+        campaigns.create(owner, settings_file.to_request(owner, *settings_file.load(path), tmp_path))
+    assert not Campaign.objects.exists()
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("- a list", "must hold keys"), ("a: [", "is not YAML"), ("name: x", "names no material"), ("\x00", "is not YAML")])  # fmt: skip
+def test_what_is_no_settings_file_is_said(text, words, tmp_path):
+    from campaigns.services import settings_file
+    from campaigns.services.errors import BadInput
+
+    path = tmp_path / "settings.yaml"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=words):
+        settings_file.load(path)
