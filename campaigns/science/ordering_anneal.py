@@ -17,7 +17,7 @@ IntArray = NDArray[np.intp]
 
 HOT_EV = 6.0  # kT at the start: above the energy of a typical exchange of unit charges
 COLD_EV = 0.1
-SWEEPS = 150
+SWEEPS = 300
 MAX_STEPS = 20_000
 IMPROVEMENT_EV = 1e-7
 
