@@ -81,7 +81,7 @@ def style_axes(plot: figure, theme: Theme) -> None:
 def plain_powers(plot: figure) -> None:
     """A logarithmic axis that spans less than a decade or two: labels such as 2e-5 instead of 2.000e-5."""
     plot.yaxis.ticker = LogTicker(mantissas=[1, 2, 5], desired_num_ticks=6)
-    plot.yaxis.formatter = BasicTickFormatter(precision=0, use_scientific=True, power_limit_low=-2)
+    plot.yaxis.formatter = BasicTickFormatter(precision=1, use_scientific=True, power_limit_low=-2)
 
 
 def hover(plot: figure, renderers: list[GlyphRenderer], *rows: tuple[str, str]) -> None:

@@ -58,8 +58,10 @@ def check(block: str) -> None:
     sites = _check_sites(data)
     operations = _number_of_operations(data)
     if sites * operations > MAX_POSITIONS:
-        raise Unusable(f"This CIF describes up to {sites * operations} positions ({sites} sites, {operations} symmetry operations); "
-                       f"at most {MAX_POSITIONS} are possible. Give a smaller cell.")
+        raise Unusable(
+            f"This CIF describes up to {sites * operations} positions ({sites} sites, {operations} symmetry operations); "
+            f"at most {MAX_POSITIONS} are possible. Give a smaller cell."
+        )
 
 
 def _check_cell(data: dict) -> None:
@@ -108,8 +110,14 @@ def _number_of_operations(data: dict) -> int:
     for name in OPERATIONS:
         operations = _column(data, name)
         if operations:
-            wrong = next((operation for operation in operations if not OPERATION.match(operation) or operation.count(",") != 2
-                          or re.search(r"/0*(?![0-9.])", operation)), None)
+            wrong = next(
+                (
+                    operation
+                    for operation in operations
+                    if not OPERATION.match(operation) or operation.count(",") != 2 or re.search(r"/0*(?![0-9.])", operation)
+                ),
+                None,
+            )
             if wrong is not None:
                 raise Unusable(f"The symmetry operation {wrong[:60]!r} is not understood: it must be of the kind -x, y+1/2, z.")
             if len(operations) > MAX_OPERATIONS:
@@ -118,8 +126,10 @@ def _number_of_operations(data: dict) -> int:
     named = [(name, data[name]) for name in (*SYMBOLS, *NUMBERS) if isinstance(data.get(name), str) and data[name].strip() not in UNKNOWN]
     orders = [order for order in (_order(name, value) for name, value in named) if order]
     if named and not orders:
-        raise Unusable(f"The space group {named[0][1]!r} is not understood and the CIF lists no symmetry operations: add them "
-                       "(_space_group_symop_operation_xyz), or export the structure in P1.")
+        raise Unusable(
+            f"The space group {named[0][1]!r} is not understood and the CIF lists no symmetry operations: add them "
+            "(_space_group_symop_operation_xyz), or export the structure in P1."
+        )
     return orders[0] if orders else 1
 
 

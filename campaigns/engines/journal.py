@@ -29,6 +29,7 @@ def append_to(path: Path) -> Iterator[Append]:
         whole = sum(len(line) + 1 for line in _whole_lines(path.read_bytes()))
         os.truncate(path, whole)
     with path.open("a", encoding="utf-8") as stream:
+
         def append(entry: dict[str, Any]) -> None:
             stream.write(json.dumps(entry, allow_nan=False) + "\n")
             stream.flush()

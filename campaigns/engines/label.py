@@ -33,7 +33,6 @@ FRAMES_FILE = "labelled.npz"
 JOURNAL = "labels.jsonl"
 
 
-
 def run(folder: Path, spec: LabelSpec, progress: Progress) -> LabelResult:
     snapshots = Frames.load(Path(spec.snapshots.path))[spec.snapshots.indices]
     reference = read_atoms(spec.cell_file, format="extxyz")
@@ -48,12 +47,16 @@ def run(folder: Path, spec: LabelSpec, progress: Progress) -> LabelResult:
 
 def _same_atoms(reference: Atoms, snapshots: Frames) -> None:
     if list(reference.symbols) != list(snapshots.symbols):
-        raise EngineFailed("The snapshots have other atoms, or another order of atoms, than the cell they are compared with.",
-                           cause="bad_input", permanent=True)
+        raise EngineFailed(
+            "The snapshots have other atoms, or another order of atoms, than the cell they are compared with.",
+            cause="bad_input",
+            permanent=True,
+        )
 
 
-def _label_missing(folder: Path, spec: LabelSpec, snapshots: Frames, reference: Atoms, entries: dict[int, dict[str, Any]],
-                   progress: Progress) -> None:
+def _label_missing(
+    folder: Path, spec: LabelSpec, snapshots: Frames, reference: Atoms, entries: dict[int, dict[str, Any]], progress: Progress
+) -> None:
     """Label what has no entry yet; `entries` (by index in the snapshots file) grows with each."""
     total = len(spec.snapshots.indices)
     progress(len(entries), total, "label", "loading the reference method")
@@ -93,8 +96,11 @@ def _refused(atoms: Atoms, index: int, earlier: int, limit_A: float) -> dict[str
     except ValueError as error:
         return _failed(index, "not_finite", f"The snapshot is no crystal: {error}.")
     if distance_A < limit_A:
-        entry = _failed(index, "bad_geometry", f"Two atoms are {distance_A:.2f} Å apart, below the limit of {limit_A:g} Å: the reference "
-                                               "method was not asked.")
+        entry = _failed(
+            index,
+            "bad_geometry",
+            f"Two atoms are {distance_A:.2f} Å apart, below the limit of {limit_A:g} Å: the reference method was not asked.",
+        )
         entry["record"]["min_distance_A"] = distance_A
         return entry
     return None
@@ -110,8 +116,17 @@ def _ask(labeller: labellers.Labeller, atoms: Atoms, index: int, snapshots: Fram
     except LabelFailed as error:
         return _failed(index, error.cause, error.message, asked=True)
     forces = force_statistics(label.forces_eV_A)
-    record = {"index": index, "row": None, "state": "done", "cause": "", "message": "", "energy_eV": label.energy_eV,
-              "max_force_eV_A": forces.max_force_eV_A, "rms_force_eV_A": forces.rms_force_eV_A, **_model_error(label, snapshots, row)}
+    record = {
+        "index": index,
+        "row": None,
+        "state": "done",
+        "cause": "",
+        "message": "",
+        "energy_eV": label.energy_eV,
+        "max_force_eV_A": forces.max_force_eV_A,
+        "rms_force_eV_A": forces.rms_force_eV_A,
+        **_model_error(label, snapshots, row),
+    }
     return {"record": record, "asked": True, "forces_eV_A": label.forces_eV_A.tolist(), "virial_eV": label.virial_eV.tolist()}
 
 
@@ -127,8 +142,10 @@ def _model_error(label: Label, snapshots: Frames, row: int) -> dict[str, float]:
 
 
 def _geometry_numbers(atoms: Atoms, bonds: Bonds, reference: Atoms) -> dict[str, float | None]:
-    return {"min_distance_A": min_distance_A(atoms.positions, atoms.cell.array),
-            "max_bond_variation": max_bond_variation(bonds, reference.positions, reference.cell.array, atoms.positions, atoms.cell.array)}
+    return {
+        "min_distance_A": min_distance_A(atoms.positions, atoms.cell.array),
+        "max_bond_variation": max_bond_variation(bonds, reference.positions, reference.cell.array, atoms.positions, atoms.cell.array),
+    }
 
 
 def _result(folder: Path, spec: LabelSpec, snapshots: Frames, entries: list[dict[str, Any]]) -> LabelResult:
@@ -139,14 +156,21 @@ def _result(folder: Path, spec: LabelSpec, snapshots: Frames, entries: list[dict
     if not done:
         raise EngineFailed(_all_failed(records), cause="bad_output", permanent=True)
     chosen = [entries[position] for position in done]
-    labelled = replace(snapshots[done], energy_eV=np.array([entry["record"]["energy_eV"] for entry in chosen]),
-                       forces_eV_A=np.array([entry["forces_eV_A"] for entry in chosen]),
-                       virial_eV=np.array([entry["virial_eV"] for entry in chosen]))
+    labelled = replace(
+        snapshots[done],
+        energy_eV=np.array([entry["record"]["energy_eV"] for entry in chosen]),
+        forces_eV_A=np.array([entry["forces_eV_A"] for entry in chosen]),
+        virial_eV=np.array([entry["virial_eV"] for entry in chosen]),
+    )
     labelled.save(folder / FRAMES_FILE)
     return LabelResult(
-        frames_file=FRAMES_FILE, records=records, model_force_rmse_eV_A=_over_all(records, "model_force_rmse_eV_A"),
+        frames_file=FRAMES_FILE,
+        records=records,
+        model_force_rmse_eV_A=_over_all(records, "model_force_rmse_eV_A"),
         model_energy_rmse_meV_atom=_over_all(records, "model_energy_error_meV_atom"),
-        labels_computed=sum(entry["asked"] for entry in entries), seconds=sum(record.seconds for record in records))
+        labels_computed=sum(entry["asked"] for entry in entries),
+        seconds=sum(record.seconds for record in records),
+    )
 
 
 def _over_all(records: list[LabelRecord], name: str) -> float | None:
@@ -157,8 +181,10 @@ def _over_all(records: list[LabelRecord], name: str) -> float | None:
 
 def _all_failed(records: list[LabelRecord]) -> str:
     causes = ", ".join(f"{count} {cause}" for cause, count in Counter(record.cause for record in records).most_common())
-    return (f"None of the {len(records)} snapshots could be labelled ({causes}). The first: {records[0].message} "
-            "If the geometries are bad, the model was not good enough for this temperature: train longer or on more configurations.")
+    return (
+        f"None of the {len(records)} snapshots could be labelled ({causes}). The first: {records[0].message} "
+        "If the geometries are bad, the model was not good enough for this temperature: train longer or on more configurations."
+    )
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def run(folder: Path, spec: PrepareSpec, progress: Progress) -> PrepareResult:
         progress(0, spec.relax_max_steps, "relaxation step", "loading the reference method")
         labeller = labellers.build(spec.labeller, folder, spec.cores)
     refused: list[str] = []
-    for cell in cells[spec.candidate:]:
+    for cell in cells[spec.candidate :]:
         try:
             relaxed = _relax(folder, spec, cell, labeller, progress)
         except TakenApart as error:
@@ -65,20 +65,33 @@ def run(folder: Path, spec: PrepareSpec, progress: Progress) -> PrepareResult:
         return _result(folder, cell, relaxed, labeller, refused)
     raise EngineFailed(
         f"No ordering of this cell survives relaxation with the reference method ({'; '.join(refused)}). Choose another seed or supercell, "
-        "check the CIF for atoms that are too close, or choose another reference method.", cause="unphysical", permanent=True)
+        "check the CIF for atoms that are too close, or choose another reference method.",
+        cause="unphysical",
+        permanent=True,
+    )
 
 
 def _ordered(spec: PrepareSpec) -> list[OrderedCell]:
     """The ordering asked for and some to fall back on, by rank."""
     try:
         structure, _ = structure_from_cif(the_block(Path(spec.cif_file).read_text(encoding="utf-8")))
-        cells = order(structure, spec.supercell, spec.mobile_ion, spec.seed,
-                      max(spec.n_candidates, spec.candidate + 1) + SPARE_CANDIDATES, spec.oxidation_states)
+        cells = order(
+            structure,
+            spec.supercell,
+            spec.mobile_ion,
+            spec.seed,
+            max(spec.n_candidates, spec.candidate + 1) + SPARE_CANDIDATES,
+            spec.oxidation_states,
+        )
     except (Unusable, StructureRefused, OxidationStatesNeeded, CannotBeNeutral, NoRoom) as error:
         raise EngineFailed(str(error), cause="bad_input", permanent=True) from error
     if spec.candidate >= len(cells):
-        raise EngineFailed(f"This cell has {len(cells)} different orderings, counted from 0: there is no ordering {spec.candidate}. "
-                           "Choose a lower number, or a larger supercell.", cause="bad_input", permanent=True)
+        raise EngineFailed(
+            f"This cell has {len(cells)} different orderings, counted from 0: there is no ordering {spec.candidate}. "
+            "Choose a lower number, or a larger supercell.",
+            cause="bad_input",
+            permanent=True,
+        )
     return cells
 
 
@@ -126,13 +139,22 @@ def _result(folder: Path, cell: OrderedCell, relaxed: Relaxed, labeller: Labelle
     write_atoms(temporary, atoms, format="extxyz")
     temporary.replace(folder / CELL_FILE)
     provenance = asdict(cell.provenance) | {
-        "elements": sorted(set(cell.symbols)), "relaxation_steps": relaxed.steps, "refused_orderings": refused,
-        "labeller": labeller.describe() if labeller else None}
+        "elements": sorted(set(cell.symbols)),
+        "relaxation_steps": relaxed.steps,
+        "refused_orderings": refused,
+        "labeller": labeller.describe() if labeller else None,
+    }
     return PrepareResult(
-        cell_file=CELL_FILE, formula=Formula.from_list(list(cell.symbols)).format("metal"), n_atoms=len(atoms),
-        volume_A3=float(atoms.get_volume()), min_distance_A=min_distance_A(atoms.positions, atoms.cell.array),
-        electrostatic_energy_eV=cell.electrostatic_energy_eV, relaxed_energy_eV=relaxed.energy_eV, relaxed_fmax_eV_A=relaxed.fmax_eV_A,
-        provenance=provenance)
+        cell_file=CELL_FILE,
+        formula=Formula.from_list(list(cell.symbols)).format("metal"),
+        n_atoms=len(atoms),
+        volume_A3=float(atoms.get_volume()),
+        min_distance_A=min_distance_A(atoms.positions, atoms.cell.array),
+        electrostatic_energy_eV=cell.electrostatic_energy_eV,
+        relaxed_energy_eV=relaxed.energy_eV,
+        relaxed_fmax_eV_A=relaxed.fmax_eV_A,
+        provenance=provenance,
+    )
 
 
 if __name__ == "__main__":

@@ -57,10 +57,19 @@ def _upload(folder: Path, spec: S0Spec, progress: Progress) -> S0Result:
     for number, frames in enumerate(parts):
         files.append(f"frames-{number:03d}.npz")
         frames.save(folder / files[-1])
-    distance_A = min(min_distance_A(positions_A, cell_A) for frames in parts
-                     for positions_A, cell_A in zip(frames.positions_A, frames.cell_A, strict=True))
-    return S0Result(frames_files=files, n_frames=[len(frames) for frames in parts], mean_temperature_K=None, labels_computed=0,
-                    seconds=time.perf_counter() - started, min_distance_A=distance_A)
+    distance_A = min(
+        min_distance_A(positions_A, cell_A)
+        for frames in parts
+        for positions_A, cell_A in zip(frames.positions_A, frames.cell_A, strict=True)
+    )
+    return S0Result(
+        frames_files=files,
+        n_frames=[len(frames) for frames in parts],
+        mean_temperature_K=None,
+        labels_computed=0,
+        seconds=time.perf_counter() - started,
+        min_distance_A=distance_A,
+    )
 
 
 # --- fpmd ---------------------------------------------------------------------------------------------------------------------------------
@@ -95,8 +104,11 @@ def _fpmd(folder: Path, spec: S0Spec, progress: Progress) -> S0Result:
 
 def _starting_cell(spec: S0Spec) -> Atoms:
     if spec.n_frames < 1 or spec.sample_every_steps < 1 or spec.temperature_K <= 0 or spec.timestep_fs <= 0:
-        raise EngineFailed("Dynamics need a temperature, a time step, at least one frame and a sampling interval of at least one step.",
-                           cause="bad_input", permanent=True)
+        raise EngineFailed(
+            "Dynamics need a temperature, a time step, at least one frame and a sampling interval of at least one step.",
+            cause="bad_input",
+            permanent=True,
+        )
     atoms = read_atoms(spec.cell_file, format="extxyz")
     if len(atoms) < 2:
         raise EngineFailed("A cell of one atom has no dynamics: choose a larger supercell.", cause="bad_input", permanent=True)
@@ -106,8 +118,9 @@ def _starting_cell(spec: S0Spec) -> Atoms:
     return Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=True)
 
 
-def _dynamics(spec: S0Spec, atoms: Atoms, checkpoint: dict[str, Any] | None, total: int, progress: Progress,
-              message: str) -> Iterator[dict[str, Any]]:
+def _dynamics(
+    spec: S0Spec, atoms: Atoms, checkpoint: dict[str, Any] | None, total: int, progress: Progress, message: str
+) -> Iterator[dict[str, Any]]:
     """Run to `total` steps; yield a checkpoint with the current label at the end of each sampling interval."""
     rng = np.random.default_rng(spec.seed)
     masses_u = atoms.get_masses()
@@ -126,13 +139,26 @@ def _dynamics(spec: S0Spec, atoms: Atoms, checkpoint: dict[str, Any] | None, tot
             step, tally, state = _restored(checkpoint, rng)
             started = time.perf_counter() - tally.seconds
         while step < total:
-            state = baoab_step(*state, masses_u, forces_at, timestep_fs=spec.timestep_fs, temperature_K=spec.temperature_K,
-                               damping_fs=THERMOSTAT_DAMPING_FS, rng=rng)
+            state = baoab_step(
+                *state,
+                masses_u,
+                forces_at,
+                timestep_fs=spec.timestep_fs,
+                temperature_K=spec.temperature_K,
+                damping_fs=THERMOSTAT_DAMPING_FS,
+                rng=rng,
+            )
             step += 1
             tally.labels_computed += 1
             sampled = (step - spec.equilibration_steps) % spec.sample_every_steps == 0
-            _watch(spec, atoms, kinetic_temperature_K(state[1], masses_u), step, tally,
-                   check_distance=sampled or step % DISTANCE_CHECK_EVERY_STEPS == 0)
+            _watch(
+                spec,
+                atoms,
+                kinetic_temperature_K(state[1], masses_u),
+                step,
+                tally,
+                check_distance=sampled or step % DISTANCE_CHECK_EVERY_STEPS == 0,
+            )
             progress(step, total, "MD step", message)
             if sampled:
                 tally.seconds = time.perf_counter() - started
@@ -160,15 +186,24 @@ def _unphysical(spec: S0Spec, step: int, what: str) -> EngineFailed:
     return EngineFailed(
         f"The dynamics with the reference method at {spec.temperature_K:g} K blew up at step {step}: {what.rstrip('.')}. Use a smaller "
         f"time step than {spec.timestep_fs:g} fs, relax the cell before the dynamics, or choose another ordering of the cell.",
-        cause="unphysical", permanent=True)
+        cause="unphysical",
+        permanent=True,
+    )
 
 
 def _checkpoint(atoms: Atoms, velocities_A_fs: NDArray[np.float64], rng: np.random.Generator, step: int, tally: Tally) -> dict[str, Any]:
     """Everything the dynamics go on from, and the label; JSON keeps every bit of a float."""
     label = read_label(atoms)
-    return {"step": step, "positions_A": atoms.positions.tolist(), "velocities_A_fs": velocities_A_fs.tolist(),
-            "energy_eV": label.energy_eV, "forces_eV_A": label.forces_eV_A.tolist(), "virial_eV": label.virial_eV.tolist(),
-            "rng": rng.bit_generator.state, "tally": asdict(tally)}
+    return {
+        "step": step,
+        "positions_A": atoms.positions.tolist(),
+        "velocities_A_fs": velocities_A_fs.tolist(),
+        "energy_eV": label.energy_eV,
+        "forces_eV_A": label.forces_eV_A.tolist(),
+        "virial_eV": label.virial_eV.tolist(),
+        "rng": rng.bit_generator.state,
+        "tally": asdict(tally),
+    }
 
 
 def _restored(checkpoint: dict[str, Any], rng: np.random.Generator) -> tuple[int, Tally, tuple[NDArray[np.float64], ...]]:
@@ -188,12 +223,18 @@ def _fpmd_result(folder: Path, spec: S0Spec, atoms: Atoms, checkpoints: list[dic
         forces_eV_A=np.array([point["forces_eV_A"] for point in sampled]),
         virial_eV=np.array([point["virial_eV"] for point in sampled]),
         time_ps=np.array([point["step"] for point in sampled]) * spec.timestep_fs / 1000,
-        temperature_K=np.full(len(sampled), spec.temperature_K))
+        temperature_K=np.full(len(sampled), spec.temperature_K),
+    )
     frames.save(folder / FRAMES_FILE)
     tally = Tally(**checkpoints[-1]["tally"])
-    return S0Result(frames_files=[FRAMES_FILE], n_frames=[len(frames)],
-                    mean_temperature_K=tally.temperature_sum_K / tally.temperature_count, labels_computed=tally.labels_computed,
-                    seconds=tally.seconds, min_distance_A=tally.min_distance_A)
+    return S0Result(
+        frames_files=[FRAMES_FILE],
+        n_frames=[len(frames)],
+        mean_temperature_K=tally.temperature_sum_K / tally.temperature_count,
+        labels_computed=tally.labels_computed,
+        seconds=tally.seconds,
+        min_distance_A=tally.min_distance_A,
+    )
 
 
 if __name__ == "__main__":

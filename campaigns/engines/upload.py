@@ -65,10 +65,17 @@ def accepted_frames(path: Path, format_name: str, elements: Sequence[str]) -> li
     groups: dict[tuple[str, ...], list[Configuration]] = {}
     for item in configurations:
         groups.setdefault(item.symbols, []).append(item)
-    return [Frames(np.array(symbols), np.array([item.positions_A for item in group]), np.array([item.cell_A for item in group]),
-                   energy_eV=np.array([item.energy_eV for item in group]), forces_eV_A=np.array([item.forces_eV_A for item in group]),
-                   virial_eV=np.array([item.virial_eV for item in group]))
-            for symbols, group in groups.items()]
+    return [
+        Frames(
+            np.array(symbols),
+            np.array([item.positions_A for item in group]),
+            np.array([item.cell_A for item in group]),
+            energy_eV=np.array([item.energy_eV for item in group]),
+            forces_eV_A=np.array([item.forces_eV_A for item in group]),
+            virial_eV=np.array([item.virial_eV for item in group]),
+        )
+        for symbols, group in groups.items()
+    ]
 
 
 def _read(path: Path, format_name: str, elements: Sequence[str]) -> tuple[UploadSummary, list[Configuration]]:
@@ -121,8 +128,10 @@ def _sources(place: Path, format_name: str) -> list[tuple[Path, str]]:
     found = [(path, upload_formats.detect(path)) for path in candidates]
     sources = [(path, name) for path, name in found if name and format_name in ("auto", name)]
     if not sources:
-        raise UploadRefused("No data set was found in it: neither a DeePMD-kit folder (type.raw with set.000 or coord.raw) nor a file of a "
-                            f"known format ({', '.join(upload_formats.READERS)}).")
+        raise UploadRefused(
+            "No data set was found in it: neither a DeePMD-kit folder (type.raw with set.000 or coord.raw) nor a file of a "
+            f"known format ({', '.join(upload_formats.READERS)})."
+        )
     return sources
 
 
@@ -170,20 +179,25 @@ def _implausible(read: list[Configuration], distances_A: list[float]) -> list[st
         problems.append("All forces are zero: this is not the output of a calculation of forces.")
     close = sum(distance_A < MIN_DISTANCE_A for distance_A in distances_A)
     if close:
-        problems.append(f"In {close} configurations two atoms are closer than {MIN_DISTANCE_A} Å (smallest {min(distances_A):.3g} Å): are "
-                        "positions and cell in Å?")
+        problems.append(
+            f"In {close} configurations two atoms are closer than {MIN_DISTANCE_A} Å (smallest {min(distances_A):.3g} Å): are "
+            "positions and cell in Å?"
+        )
     volumes_A3 = [abs(np.linalg.det(item.cell_A)) / len(item.symbols) for item in read]
     low, high = VOLUME_RANGE_A3_ATOM
     if min(volumes_A3) < low or max(volumes_A3) > high:
-        problems.append(f"The volume is {min(volumes_A3):.3g} to {max(volumes_A3):.3g} Å³ per atom, outside of {low:g} to {high:g}: "
-                        "is the cell in Å?")
+        problems.append(
+            f"The volume is {min(volumes_A3):.3g} to {max(volumes_A3):.3g} Å³ per atom, outside of {low:g} to {high:g}: is the cell in Å?"
+        )
     energies = _energies(read)
     if max(abs(value) for values in energies.values() for value in values) > MAX_ENERGY_EV_ATOM:
         problems.append("Energies per atom are larger than any in eV.")
     for formula, values in energies.items():
         if max(values) - min(values) > MAX_ENERGY_SPREAD_EV_ATOM:
-            problems.append(f"The energies of {formula} spread over {max(values) - min(values):.3g} eV per atom: other units, or other "
-                            "methods in one set.")
+            problems.append(
+                f"The energies of {formula} spread over {max(values) - min(values):.3g} eV per atom: other units, or other "
+                "methods in one set."
+            )
     return problems
 
 
@@ -199,17 +213,31 @@ def _formula(item: Configuration) -> str:
     return "".join(f"{symbol}{count}" for symbol, count in sorted(Counter(item.symbols).items()))
 
 
-def _summary(formats: str, usable: list[Configuration], duplicates: int, read: list[Configuration], problems: list[str], notes: list[str],
-             distance_A: float | None) -> UploadSummary:
+def _summary(
+    formats: str,
+    usable: list[Configuration],
+    duplicates: int,
+    read: list[Configuration],
+    problems: list[str],
+    notes: list[str],
+    distance_A: float | None,
+) -> UploadSummary:
     energies = [value for values in _energies(usable).values() for value in values] if usable else []
     forces = np.concatenate([item.forces_eV_A for item in usable]) if usable else None
     return UploadSummary(
-        format=formats, n_frames=len(usable), n_duplicates=duplicates, n_atoms=sorted({len(item.symbols) for item in read}),
-        formulas=dict(Counter(_formula(item) for item in read)), elements=sorted({symbol for item in read for symbol in item.symbols}),
+        format=formats,
+        n_frames=len(usable),
+        n_duplicates=duplicates,
+        n_atoms=sorted({len(item.symbols) for item in read}),
+        formulas=dict(Counter(_formula(item) for item in read)),
+        elements=sorted({symbol for item in read for symbol in item.symbols}),
         energy_range_eV_atom=(min(energies), max(energies)) if energies else None,
         rms_force_eV_A=None if forces is None else root_mean_square(forces),
         max_force_eV_A=None if forces is None else float(np.linalg.norm(forces, axis=1).max()),
-        min_distance_A=distance_A, problems=problems, notes=notes)
+        min_distance_A=distance_A,
+        problems=problems,
+        notes=notes,
+    )
 
 
 def _command(arguments: list[str]) -> int:

@@ -75,8 +75,9 @@ def read(path: Path, format_name: str) -> Iterator[Configuration]:
     except MemoryError as error:
         raise UploadRefused(f"{path.name} is too large to be read on this machine.") from error
     except Exception as error:  # parsers of foreign formats raise anything on a damaged file
-        raise UploadRefused(f"{path.name} could not be read as {format_name}: {type(error).__name__}: {error}. "
-                            "Is the file whole, and is this its format?") from error
+        raise UploadRefused(
+            f"{path.name} could not be read as {format_name}: {type(error).__name__}: {error}. Is the file whole, and is this its format?"
+        ) from error
 
 
 # --- DeePMD-kit's folders -----------------------------------------------------------------------------------------------------------------
@@ -103,8 +104,9 @@ def _symbols(folder: Path) -> tuple[str, ...]:
     if (folder / "nopbc").exists():
         raise UploadRefused(f"{folder.name} is a set of molecules (nopbc); a solid electrolyte needs a periodic cell.")
     if not (folder / "type_map.raw").exists():
-        raise UploadRefused(f"{folder.name} has no type_map.raw: write the elements into it, one a line, in the order of the numbers "
-                            "in type.raw.")
+        raise UploadRefused(
+            f"{folder.name} has no type_map.raw: write the elements into it, one a line, in the order of the numbers in type.raw."
+        )
     type_map = (folder / "type_map.raw").read_text().split()
     types = np.loadtxt(folder / "type.raw", ndmin=1).astype(int)
     if types.size == 0 or types.min() < 0 or types.max() >= len(type_map):
@@ -122,8 +124,13 @@ def _configurations(place: Path, load: Callable[[str], FloatArray | None], symbo
     if coordinates is None:
         raise UploadRefused(f"{where} has no coordinates (coord).")
     n_frames, n_atoms = len(coordinates), len(symbols)
-    shapes = {"coord": (n_frames, 3 * n_atoms), "box": (n_frames, 9), "energy": (n_frames,), "force": (n_frames, 3 * n_atoms),
-              "virial": (n_frames, 9)}
+    shapes = {
+        "coord": (n_frames, 3 * n_atoms),
+        "box": (n_frames, 9),
+        "energy": (n_frames,),
+        "force": (n_frames, 3 * n_atoms),
+        "virial": (n_frames, 9),
+    }
     arrays = {}
     for name, shape in shapes.items():
         array = load(name)
@@ -134,9 +141,14 @@ def _configurations(place: Path, load: Callable[[str], FloatArray | None], symbo
     for row in range(n_frames):
         item = {name: None if array is None else array[row] for name, array in arrays.items()}
         frame = Configuration(
-            symbols, item["coord"].reshape(-1, 3), None if item["box"] is None else item["box"].reshape(3, 3),
-            None if item["energy"] is None else float(item["energy"]), None if item["force"] is None else item["force"].reshape(-1, 3),
-            None if item["virial"] is None else item["virial"].reshape(3, 3), f"{where} frame {row}")
+            symbols,
+            item["coord"].reshape(-1, 3),
+            None if item["box"] is None else item["box"].reshape(3, 3),
+            None if item["energy"] is None else float(item["energy"]),
+            None if item["force"] is None else item["force"].reshape(-1, 3),
+            None if item["virial"] is None else item["virial"].reshape(3, 3),
+            f"{where} frame {row}",
+        )
         yield frame if names is None else _real_atoms(frame, names[row])
 
 
@@ -147,15 +159,24 @@ def _mixed_symbols(place: Path, n_frames: int, n_atoms: int) -> list[list[str | 
         return None
     type_map = (place.parent / "type_map.raw").read_text().split()
     if types.shape != (n_frames, n_atoms) or types.max() >= len(type_map) or types.min() < -1:
-        raise UploadRefused(f"{place.parent.name}/{place.name}: real_atom_types.npy does not fit to {n_frames} frames of {n_atoms} atoms "
-                            f"and the elements {' '.join(type_map)}.")
+        raise UploadRefused(
+            f"{place.parent.name}/{place.name}: real_atom_types.npy does not fit to {n_frames} frames of {n_atoms} atoms "
+            f"and the elements {' '.join(type_map)}."
+        )
     return [[None if number < 0 else type_map[int(number)] for number in row] for row in types]
 
 
 def _real_atoms(frame: Configuration, names: list[str | None]) -> Configuration:
     real = np.array([name is not None for name in names])
-    return Configuration(tuple(name for name in names if name is not None), frame.positions_A[real], frame.cell_A, frame.energy_eV,
-                         None if frame.forces_eV_A is None else frame.forces_eV_A[real], frame.virial_eV, frame.source)
+    return Configuration(
+        tuple(name for name in names if name is not None),
+        frame.positions_A[real],
+        frame.cell_A,
+        frame.energy_eV,
+        None if frame.forces_eV_A is None else frame.forces_eV_A[real],
+        frame.virial_eV,
+        frame.source,
+    )
 
 
 # --- other programs -----------------------------------------------------------------------------------------------------------------------
@@ -173,9 +194,15 @@ def _ase(path: Path, ase_format: str) -> Iterator[Configuration]:
         # The forces are the derivative of the free energy where electrons are smeared.
         energy_eV = results.get("free_energy", results.get("energy"))
         periodic = bool(atoms.pbc.all()) and atoms.cell.rank == 3
-        yield Configuration(tuple(atoms.get_chemical_symbols()), atoms.positions, atoms.cell.array if periodic else None,
-                            None if energy_eV is None else float(energy_eV), results.get("forces"), virial_eV,
-                            f"{path.name} frame {number}")
+        yield Configuration(
+            tuple(atoms.get_chemical_symbols()),
+            atoms.positions,
+            atoms.cell.array if periodic else None,
+            None if energy_eV is None else float(energy_eV),
+            results.get("forces"),
+            virial_eV,
+            f"{path.name} frame {number}",
+        )
 
 
 def _full(tensor: FloatArray) -> FloatArray:
@@ -201,9 +228,14 @@ def _dpdata(path: Path, dpdata_format: str) -> Iterator[Configuration]:
     symbols = tuple(names[number] for number in data["atom_types"])
     for row in range(len(data["coords"])):
         yield Configuration(
-            symbols, data["coords"][row], None if data.get("nopbc") else data["cells"][row], float(data["energies"][row]),
-            data["forces"][row] if "forces" in data else None, data["virials"][row] if "virials" in data else None,
-            f"{path.name} frame {row}")
+            symbols,
+            data["coords"][row],
+            None if data.get("nopbc") else data["cells"][row],
+            float(data["energies"][row]),
+            data["forces"][row] if "forces" in data else None,
+            data["virials"][row] if "virials" in data else None,
+            f"{path.name} frame {row}",
+        )
 
 
 READERS: dict[str, Callable[[Path], Iterator[Configuration]]] = {

@@ -36,7 +36,7 @@ def coulomb_kernel_eV(cell_A: FloatArray, rows_A: FloatArray, columns_A: FloatAr
 def potential_eV(cell_A: FloatArray, at_A: FloatArray, positions_A: FloatArray, charges_e: FloatArray) -> FloatArray:
     """Energy (n_at,) of a unit charge at each point in the field of the charges."""
     step = max(1, CHUNK // max(1, len(positions_A)))
-    parts = [coulomb_kernel_eV(cell_A, at_A[start:start + step], positions_A) @ charges_e for start in range(0, len(at_A), step)]
+    parts = [coulomb_kernel_eV(cell_A, at_A[start : start + step], positions_A) @ charges_e for start in range(0, len(at_A), step)]
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
@@ -71,7 +71,7 @@ def _reciprocal(cell_A: FloatArray, rows_A: FloatArray, columns_A: FloatArray, e
     kernel = np.zeros((len(rows_A), len(columns_A)))
     step = max(1, CHUNK // (len(rows_A) + len(columns_A)))
     for start in range(0, len(vectors), step):
-        part, weight = vectors[start:start + step], weights[start:start + step, None]
+        part, weight = vectors[start : start + step], weights[start : start + step, None]
         row_phases, column_phases = part @ rows_A.T, part @ columns_A.T
         kernel += (weight * np.cos(row_phases)).T @ np.cos(column_phases) + (weight * np.sin(row_phases)).T @ np.sin(column_phases)
     return kernel
@@ -81,6 +81,6 @@ def _half_sphere(reciprocal: FloatArray, limit: float) -> FloatArray:
     """One of each pair G, -G of lattice vectors within a sphere, the origin left out. reciprocal (3, 3) rows include 2 pi."""
     counts = np.ceil(limit * np.linalg.norm(np.linalg.inv(reciprocal), axis=0)).astype(int)
     grid = np.array(list(product(*(range(-count, count + 1) for count in counts))))
-    half = grid[len(grid) // 2 + 1:]  # the list is symmetric about its middle, the origin
+    half = grid[len(grid) // 2 + 1 :]  # the list is symmetric about its middle, the origin
     vectors = half @ reciprocal
     return vectors[np.einsum("ij,ij->i", vectors, vectors) <= limit**2]

@@ -19,9 +19,18 @@ FloatArray = NDArray[np.float64]
 EV_TO_U_A2_FS2 = units.fs**2
 
 
-def baoab_step(positions_A: FloatArray, velocities_A_fs: FloatArray, forces_eV_A: FloatArray, masses_u: FloatArray,
-               forces_at: Callable[[FloatArray], FloatArray], *, timestep_fs: float, temperature_K: float, damping_fs: float,
-               rng: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray]:
+def baoab_step(
+    positions_A: FloatArray,
+    velocities_A_fs: FloatArray,
+    forces_eV_A: FloatArray,
+    masses_u: FloatArray,
+    forces_at: Callable[[FloatArray], FloatArray],
+    *,
+    timestep_fs: float,
+    temperature_K: float,
+    damping_fs: float,
+    rng: np.random.Generator,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """One step. Arrays (n_atoms, 3), masses_u (n_atoms,). Returns new positions, velocities and forces.
 
     `forces_at(positions_A)` is called once and gives forces without a net force, or nearly: what moves the whole is taken away.

@@ -79,8 +79,16 @@ class _Found:
     fingerprint: float
 
 
-def order(structure: Structure, supercell: tuple[int, int, int], mobile_ion: str, seed: int, n_candidates: int = 1,
-          oxidation_states: Mapping[str, float] | None = None, runs: int = RUNS, sweeps: int = SWEEPS) -> list[OrderedCell]:
+def order(
+    structure: Structure,
+    supercell: tuple[int, int, int],
+    mobile_ion: str,
+    seed: int,
+    n_candidates: int = 1,
+    oxidation_states: Mapping[str, float] | None = None,
+    runs: int = RUNS,
+    sweeps: int = SWEEPS,
+) -> list[OrderedCell]:
     """Distinct ordered cells by rising electrostatic energy: at most `n_candidates`, fewer where there are not so many.
 
     `runs` of `sweeps` exchanges a site each: more find lower energies. The same seed gives the same cells.
@@ -100,11 +108,25 @@ def order(structure: Structure, supercell: tuple[int, int, int], mobile_ion: str
     energies_eV = tuple(item.energy_eV for item in ranked)
     distances_A = {name: round(scale * distance_A, 3) for name, distance_A in MIN_DISTANCES_A.items()}
     return [
-        _grouped(*problem.atoms(item.arrangement.species), large.cell_A, item.energy_eV, Provenance(
-            supercell=supercell, seed=seed, oxidation_states=states, composition=dict(composition.total),
-            composition_reason=composition.reason(), rank=rank, candidate_energies_eV=energies_eV, min_distances_A=distances_A,
-            exchanges_tried=item.arrangement.tried, exchanges_accepted=item.arrangement.accepted, runs=len(found),
-            site_counts=problem.site_counts(item.arrangement.species)))
+        _grouped(
+            *problem.atoms(item.arrangement.species),
+            large.cell_A,
+            item.energy_eV,
+            Provenance(
+                supercell=supercell,
+                seed=seed,
+                oxidation_states=states,
+                composition=dict(composition.total),
+                composition_reason=composition.reason(),
+                rank=rank,
+                candidate_energies_eV=energies_eV,
+                min_distances_A=distances_A,
+                exchanges_tried=item.arrangement.tried,
+                exchanges_accepted=item.arrangement.accepted,
+                runs=len(found),
+                site_counts=problem.site_counts(item.arrangement.species),
+            ),
+        )
         for rank, item in enumerate(ranked)
     ]
 
@@ -121,7 +143,8 @@ def _oxidation_states(structure: Structure, given: Mapping[str, float] | None, n
     if guessed is None and needed:
         raise OxidationStatesNeeded(
             f"The oxidation states of {', '.join(sorted(amounts))} could not be guessed from the composition, and a disordered structure "
-            "is ordered by its charges: give one for each element, for instance {Li: 1, S: -2}, or correct the occupancies in the CIF.")
+            "is ordered by its charges: give one for each element, for instance {Li: 1, S: -2}, or correct the occupancies in the CIF."
+        )
     return guessed or {}
 
 
@@ -147,8 +170,9 @@ def _whole(large: Supercell, supercell: tuple[int, int, int], seed: int, states:
     return _grouped(symbols, large.positions_A, large.cell_A, None, provenance)
 
 
-def _grouped(symbols: list[str], positions_A: FloatArray, cell_A: FloatArray, energy_eV: float | None,
-             provenance: Provenance) -> OrderedCell:
+def _grouped(
+    symbols: list[str], positions_A: FloatArray, cell_A: FloatArray, energy_eV: float | None, provenance: Provenance
+) -> OrderedCell:
     indices = sorted(range(len(symbols)), key=lambda index: symbols[index])
     return OrderedCell(tuple(symbols[index] for index in indices), positions_A[indices], cell_A, energy_eV, provenance)
 
@@ -161,12 +185,15 @@ def _feasible(problem: Problem, rng: np.random.Generator, runs: int, sweeps: int
         kept = [_found(problem, arrangement) for arrangement in tries if problem.conflicts(arrangement.species, scale) == 0]
         if kept:
             return scale, kept
-    raise NoRoom(f"The atoms cannot be placed without cations closer than {RELAXATION[-1] * MIN_DISTANCES_A['cation-cation']:.2f} Å: "
-                 "check the occupancies of sites that are close to each other, and the cell.")
+    raise NoRoom(
+        f"The atoms cannot be placed without cations closer than {RELAXATION[-1] * MIN_DISTANCES_A['cation-cation']:.2f} Å: "
+        "check the occupancies of sites that are close to each other, and the cell."
+    )
 
 
-def _more(problem: Problem, scale: float, rng: np.random.Generator, found: list[_Found], n_candidates: int, runs: int,
-          sweeps: int) -> list[_Found]:
+def _more(
+    problem: Problem, scale: float, rng: np.random.Generator, found: list[_Found], n_candidates: int, runs: int, sweeps: int
+) -> list[_Found]:
     """Further runs: annealed ones for a lower minimum, then plain descents while distinct candidates are missing."""
     lattice = problem.lattice(scale)
     more: list[_Found] = []
@@ -188,7 +215,8 @@ def _distinct(found: list[_Found]) -> list[_Found]:
     """By rising energy, one of each kind: what differs by a symmetry of the crystal has the same energy and fingerprint."""
     kept: list[_Found] = []
     for item in sorted(found, key=lambda item: item.energy_eV):
-        if all(abs(item.energy_eV - other.energy_eV) > DISTINCT_EV or abs(item.fingerprint - other.fingerprint) > DISTINCT_EV
-               for other in kept):
+        if all(
+            abs(item.energy_eV - other.energy_eV) > DISTINCT_EV or abs(item.fingerprint - other.fingerprint) > DISTINCT_EV for other in kept
+        ):
             kept.append(item)
     return kept

@@ -60,8 +60,11 @@ class Composition:
 
     def reason(self) -> str:
         """A sentence for people: what was rounded, and why."""
-        moved = [f"{symbol} {_number(self.expected[symbol])} → {count}" for symbol, count in self.total.items()
-                 if abs(self.expected[symbol] - count) > 0.005]
+        moved = [
+            f"{symbol} {_number(self.expected[symbol])} → {count}"
+            for symbol, count in self.total.items()
+            if abs(self.expected[symbol] - count) > 0.005
+        ]
         if not moved:
             return "The occupancies give whole, charge-neutral numbers of atoms."
         return "Nearest charge-neutral whole numbers of atoms to the occupancies: " + ", ".join(moved) + "."
@@ -101,8 +104,9 @@ def mean_valence(oxidation_states: Mapping[str, float]) -> str | None:
     return next((symbol for symbol, state in oxidation_states.items() if abs(state - round(state)) > NEUTRAL_E), None)
 
 
-def neutral_composition(sites: Sequence[PartialSite], pools: Sequence[Pool], oxidation_states: Mapping[str, float],
-                        allowed_e: float = NEUTRAL_E) -> Composition:
+def neutral_composition(
+    sites: Sequence[PartialSite], pools: Sequence[Pool], oxidation_states: Mapping[str, float], allowed_e: float = NEUTRAL_E
+) -> Composition:
     """The whole numbers nearest to the occupancies with no net charge beyond what is allowed, by integer linear programming.
 
     Minimises the sum over elements of the change in atoms, then the changes within pools. Raises CannotBeNeutral.
@@ -118,14 +122,22 @@ def neutral_composition(sites: Sequence[PartialSite], pools: Sequence[Pool], oxi
     solution = _solve(pools, variables, elements, oxidation_states, fixed_charge_e, allowed_e)
     if solution is None:
         raise CannotBeNeutral(_advice(expected, oxidation_states))
-    counts = tuple({symbol: int(count) for (owner, symbol), count in zip(variables, solution, strict=True) if owner == number}
-                   for number in range(len(pools)))
+    counts = tuple(
+        {symbol: int(count) for (owner, symbol), count in zip(variables, solution, strict=True) if owner == number}
+        for number in range(len(pools))
+    )
     total = {symbol: round(count) for symbol, count in _sum([fixed, *counts]).items()}
     return Composition(counts, {symbol: total[symbol] for symbol in sorted(total)}, expected)
 
 
-def _solve(pools: Sequence[Pool], variables: list[tuple[int, str]], elements: list[str], oxidation_states: Mapping[str, float],
-           fixed_charge_e: float, allowed_e: float) -> np.ndarray | None:
+def _solve(
+    pools: Sequence[Pool],
+    variables: list[tuple[int, str]],
+    elements: list[str],
+    oxidation_states: Mapping[str, float],
+    fixed_charge_e: float,
+    allowed_e: float,
+) -> np.ndarray | None:
     """Whole numbers of the variables, or None. Unknowns: counts, then |change| of each count, then |change| of each element's sum."""
     n, m = len(variables), len(elements)
     target = np.array([pools[number].expected[symbol] for number, symbol in variables])
@@ -153,16 +165,20 @@ def _solve(pools: Sequence[Pool], variables: list[tuple[int, str]], elements: li
 
 def _require_neutral(charge_e: float, allowed_e: float) -> None:
     if abs(charge_e) > allowed_e:
-        raise CannotBeNeutral(f"The cell is fully ordered and has a net charge of {charge_e:+g} with these oxidation states: correct the "
-                              "oxidation states, or the CIF.")
+        raise CannotBeNeutral(
+            f"The cell is fully ordered and has a net charge of {charge_e:+g} with these oxidation states: correct the "
+            "oxidation states, or the CIF."
+        )
 
 
 def _advice(expected: Mapping[str, float], oxidation_states: Mapping[str, float]) -> str:
     contents = " ".join(f"{symbol}{_number(count)}" for symbol, count in expected.items())
     states = ", ".join(f"{symbol} {oxidation_states[symbol]:+g}" for symbol in expected)
     charge_e = sum(count * oxidation_states[symbol] for symbol, count in expected.items())
-    return (f"No whole numbers of atoms near the occupancies ({contents}, net charge {charge_e:+.2f} with {states}) are charge-neutral. "
-            "Choose a larger supercell, give other oxidation states, or correct the occupancies in the CIF.")
+    return (
+        f"No whole numbers of atoms near the occupancies ({contents}, net charge {charge_e:+.2f} with {states}) are charge-neutral. "
+        "Choose a larger supercell, give other oxidation states, or correct the occupancies in the CIF."
+    )
 
 
 def _number(value: float) -> str:

@@ -74,8 +74,12 @@ class Problem:
 
     def _variables(self, pools: list[Pool]) -> tuple[IntArray, IntArray, list[str]]:
         """Index of each element on each site, with the vacancy last; the site and the element of each variable."""
-        pairs = [(int(site), symbol) for pool, members in zip(pools, self._pools, strict=True) for site in members
-                 for symbol in sorted(pool.expected)]
+        pairs = [
+            (int(site), symbol)
+            for pool, members in zip(pools, self._pools, strict=True)
+            for site in members
+            for symbol in sorted(pool.expected)
+        ]
         variable = np.full((len(self._placed), len(self._species) + 1), len(pairs), dtype=np.intp)
         for number, (site, symbol) in enumerate(pairs):
             variable[site, self._species.index(symbol)] = number
@@ -100,7 +104,8 @@ class Problem:
     def _near_pairs(self) -> list[tuple[int, int, float]]:
         """Pairs of different sites within the largest minimum distance, one of them in a pool, each once a direction."""
         first, second, distances_A = primitive_neighbor_list(
-            "ijd", (True, True, True), self._large.cell_A, self._large.positions_A, max(MIN_DISTANCES_A.values()))
+            "ijd", (True, True, True), self._large.cell_A, self._large.positions_A, max(MIN_DISTANCES_A.values())
+        )
         placed = set(self._placed.tolist())
         return [(int(i), int(j), float(d)) for i, j, d in zip(first, second, distances_A, strict=True) if i != j and int(i) in placed]
 
@@ -148,7 +153,7 @@ class Problem:
         species = np.full(len(self._placed), len(self._species), dtype=np.intp)
         for members, counts in zip(self._pools, self._composition.counts, strict=True):
             held = [self._species.index(symbol) for symbol, count in counts.items() for _ in range(count)]
-            species[rng.permutation(members)[:len(held)]] = held
+            species[rng.permutation(members)[: len(held)]] = held
         return species
 
     def _contents(self, species: IntArray) -> list[tuple[int, str]]:

@@ -84,15 +84,18 @@ def framework_bonds(symbols: Sequence[str], positions_A: FloatArray, cell_A: Flo
     if not limits_A:
         return Bonds(np.zeros(0, dtype=int), np.zeros(0, dtype=int), np.zeros((0, 3)), np.zeros(0))
     first, second, length_A, vector_A = primitive_neighbor_list(
-        "ijdD", (True, True, True), np.asarray(cell_A), np.asarray(positions_A)[chosen], max(limits_A.values()))
+        "ijdD", (True, True, True), np.asarray(cell_A), np.asarray(positions_A)[chosen], max(limits_A.values())
+    )
     pairs = [(symbols[chosen[one]], symbols[chosen[other]]) for one, other in zip(first, second, strict=True)]
-    kept = np.array([one < other and length < limits_A.get((one, other), 0.0)
-                     for (one, other), length in zip(pairs, length_A, strict=True)], dtype=bool)
+    kept = np.array(
+        [one < other and length < limits_A.get((one, other), 0.0) for (one, other), length in zip(pairs, length_A, strict=True)], dtype=bool
+    )
     return Bonds(chosen[first[kept]], chosen[second[kept]], vector_A[kept] @ np.linalg.inv(cell_A), length_A[kept])
 
 
-def max_bond_variation(bonds: Bonds, reference_positions_A: FloatArray, reference_cell_A: FloatArray, positions_A: FloatArray,
-                       cell_A: FloatArray) -> float | None:
+def max_bond_variation(
+    bonds: Bonds, reference_positions_A: FloatArray, reference_cell_A: FloatArray, positions_A: FloatArray, cell_A: FloatArray
+) -> float | None:
     """Largest relative change of a bond length against the reference cell; None where the framework has no bonds.
 
     Atoms are followed by their displacement relative to each other, so wrapped and unwrapped positions give the same and a drift of all

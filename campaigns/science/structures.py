@@ -90,8 +90,10 @@ def structure_from_cif(text: str) -> tuple[Structure, list[str]]:
     if any(distance_A < 0.2 for *_, distance_A in _close_pairs(structure)):
         rounded, notes = _parse(text, COARSE_SITE_TOLERANCE)
         if len(rounded) < len(structure):
-            structure, notes = rounded, [*notes, "Coordinates of special positions are rounded (0.333 for 1/3?); sites that fell together "
-                                                 "were merged."]
+            structure, notes = (
+                rounded,
+                [*notes, "Coordinates of special positions are rounded (0.333 for 1/3?); sites that fell together were merged."],
+            )
     problem = _overlap(structure)
     if problem:
         raise StructureRefused(problem)
@@ -115,8 +117,10 @@ def _parse(text: str, site_tolerance: float) -> tuple[Structure, list[str]]:
     if any("Defaulting to P1" in note for note in parser.warnings):
         named = re.search(r"^_\S*(?:name_H-M|name_Hall|IT_number|Int_Tables_number)\S*\s+['\"]?([^\s'\"?.].*)$", text, re.MULTILINE)
         if named and not re.match(r"(P ?1|1)\b['\"]?\s*$", named[1]):
-            raise StructureRefused("The space group of the CIF is not understood, and it lists no symmetry operations: add them "
-                                   "(_space_group_symop_operation_xyz), or export the structure in P1.")
+            raise StructureRefused(
+                "The space group of the CIF is not understood, and it lists no symmetry operations: add them "
+                "(_space_group_symop_operation_xyz), or export the structure in P1."
+            )
         notes.append("The CIF gives no symmetry operations: it was read as P1.")
     if any("sum to > 1" in note for note in parser.warnings):
         notes.append("Occupancies of a site that sum to slightly more than one were scaled to one.")
@@ -132,8 +136,10 @@ def _overlap(structure: Structure) -> str:
     for i, j, distance_A in _close_pairs(structure):
         together = structure[i].species.num_atoms + structure[j].species.num_atoms
         if together > OVERLAP_OCCUPANCY:
-            return (f"Sites {structure[i].label} and {structure[j].label} overlap: {distance_A:.2f} Å apart and both occupied (symmetry "
-                    "applied). Check coordinates, space group and occupancies; give special positions with five digits (0.33333).")
+            return (
+                f"Sites {structure[i].label} and {structure[j].label} overlap: {distance_A:.2f} Å apart and both occupied (symmetry "
+                "applied). Check coordinates, space group and occupancies; give special positions with five digits (0.33333)."
+            )
     return ""
 
 
@@ -149,13 +155,30 @@ def material_facts(structure: Structure, notes: list[str]) -> MaterialFacts:
     lattice = structure.lattice
     n_atoms = round(float(composition.num_atoms), 6)
     return MaterialFacts(
-        formula=composition.formula.replace(" ", ""), reduced_formula=composition.reduced_formula, elements=tuple(sorted(amounts)),
-        a_A=lattice.a, b_A=lattice.b, c_A=lattice.c, alpha_deg=lattice.alpha, beta_deg=lattice.beta, gamma_deg=lattice.gamma,
-        volume_A3=lattice.volume, density_g_cm3=float(structure.density), space_group=symbol, space_group_number=number, n_atoms=n_atoms,
-        is_disordered=any(site.disordered for site in sites), disorder=_disorder(sites), sites=sites, oxidation_states=states,
-        net_charge_e=charge_e, mobile_ion=mobile_ion, mobile_ion_reason=reason,
+        formula=composition.formula.replace(" ", ""),
+        reduced_formula=composition.reduced_formula,
+        elements=tuple(sorted(amounts)),
+        a_A=lattice.a,
+        b_A=lattice.b,
+        c_A=lattice.c,
+        alpha_deg=lattice.alpha,
+        beta_deg=lattice.beta,
+        gamma_deg=lattice.gamma,
+        volume_A3=lattice.volume,
+        density_g_cm3=float(structure.density),
+        space_group=symbol,
+        space_group_number=number,
+        n_atoms=n_atoms,
+        is_disordered=any(site.disordered for site in sites),
+        disorder=_disorder(sites),
+        sites=sites,
+        oxidation_states=states,
+        net_charge_e=charge_e,
+        mobile_ion=mobile_ion,
+        mobile_ion_reason=reason,
         proposed_cells=_proposed_cells(structure, n_atoms, mobile_ion, states),
-        warnings=(*notes, *symmetry_notes, *_charge_notes(states, charge_e), *_distance_notes(structure)))
+        warnings=(*notes, *symmetry_notes, *_charge_notes(states, charge_e), *_distance_notes(structure)),
+    )
 
 
 def _symmetry(structure: Structure) -> tuple[str, int, list[list[int]], list[str]]:
@@ -235,8 +258,9 @@ def _charge_notes(states: Mapping[str, float], charge_e: float | None) -> list[s
         return ["The oxidation states could not be guessed from the composition: to order a disordered cell, give them."]
     if abs(charge_e) > NEUTRAL_E:
         listed = ", ".join(f"{symbol} {state:+g}" for symbol, state in states.items())
-        return [f"The occupancies leave a net charge of {charge_e:+.2f} per cell ({listed}): ordered cells get the nearest neutral "
-                "composition."]
+        return [
+            f"The occupancies leave a net charge of {charge_e:+.2f} per cell ({listed}): ordered cells get the nearest neutral composition."
+        ]
     return []
 
 
@@ -253,10 +277,16 @@ def _distance_notes(structure: Structure) -> list[str]:
                 short[pair] = min(distance_A, short.get(pair, distance_A))
         elif distance_A < SPLIT_A:
             split[pair] = min(distance_A, split.get(pair, distance_A))
-    return [*(f"Sites {one} and {other} are {distance_A:.2f} Å apart and partly occupied: only one of two is filled."
-              for (one, other), distance_A in sorted(split.items())),
-            *(f"Sites {one} and {other} are only {distance_A:.2f} Å apart: check the CIF, and relax the cell before use."
-              for (one, other), distance_A in sorted(short.items()))]
+    return [
+        *(
+            f"Sites {one} and {other} are {distance_A:.2f} Å apart and partly occupied: only one of two is filled."
+            for (one, other), distance_A in sorted(split.items())
+        ),
+        *(
+            f"Sites {one} and {other} are only {distance_A:.2f} Å apart: check the CIF, and relax the cell before use."
+            for (one, other), distance_A in sorted(short.items())
+        ),
+    ]
 
 
 def _radius_A(species: Species | Element) -> float:

@@ -40,8 +40,10 @@ def propose_cells(cell_A: NDArray[np.float64], n_atoms: float) -> ProposedCells:
         evaluation = _widest(heights_A, n_atoms)
     if _atoms(evaluation, n_atoms) < _atoms(training, n_atoms):
         evaluation = training
-    return ProposedCells(_proposed(training, heights_A, n_atoms, "training", TRAINING_HEIGHT_A),
-                         _proposed(evaluation, heights_A, n_atoms, "evaluation", EVALUATION_HEIGHT_A))
+    return ProposedCells(
+        _proposed(training, heights_A, n_atoms, "training", TRAINING_HEIGHT_A),
+        _proposed(evaluation, heights_A, n_atoms, "evaluation", EVALUATION_HEIGHT_A),
+    )
 
 
 def _atoms(repeats: tuple[int, int, int], n_atoms: float) -> int:
@@ -65,8 +67,10 @@ def _widest(heights_A: NDArray[np.float64], n_atoms: float) -> tuple[int, int, i
 def _proposed(repeats: tuple[int, int, int], heights_A: NDArray[np.float64], n_atoms: float, purpose: str, wanted_A: float) -> ProposedCell:
     height_A = float((heights_A * repeats).min())
     if height_A < wanted_A:
-        reason = (f"The most isotropic cell of at most {EVALUATION_ATOMS} atoms; the distance between its faces, {height_A:.1f} Å, "
-                  f"is below {wanted_A:g} Å.")
+        reason = (
+            f"The most isotropic cell of at most {EVALUATION_ATOMS} atoms; the distance between its faces, {height_A:.1f} Å, "
+            f"is below {wanted_A:g} Å."
+        )
     elif purpose == "training":
         reason = f"The smallest cell of at least {TRAINING_ATOMS} atoms and {wanted_A:g} Å between its faces (here {height_A:.1f} Å)."
     else:

@@ -60,5 +60,6 @@ def build(spec: LabellerSpec, folder: Path, cores: int) -> Labeller:
     try:
         return module(spec.name).build(spec.options, folder, cores)
     except ImportError as error:
-        raise EngineFailed(f"The reference method {spec.name} is not installed on this machine ({error}).",
-                           cause="engine_missing", permanent=True) from error
+        raise EngineFailed(
+            f"The reference method {spec.name} is not installed on this machine ({error}).", cause="engine_missing", permanent=True
+        ) from error

@@ -21,15 +21,16 @@ LAST_ATOMIC_NUMBER = 94
 
 
 def check(options: Mapping[str, Any], symbols: Sequence[str]) -> list[str]:
-    return [f"CHGNet does not know the element {symbol}: choose another reference method."
-            for symbol in unknown_elements(symbols, elements())]
+    return [
+        f"CHGNet does not know the element {symbol}: choose another reference method." for symbol in unknown_elements(symbols, elements())
+    ]
 
 
 def elements() -> list[str]:
     """What CHGNet knows, by atomic number."""
     from ase.data import chemical_symbols
 
-    return [symbol for symbol in chemical_symbols[1:LAST_ATOMIC_NUMBER + 1] if symbol not in ABSENT]
+    return [symbol for symbol in chemical_symbols[1 : LAST_ATOMIC_NUMBER + 1] if symbol not in ABSENT]
 
 
 def build(options: Mapping[str, Any], folder: Path, cores: int) -> Labeller:

@@ -31,8 +31,9 @@ class ChgnetCalculator(Calculator):
         self._model.graph_converter.set_isolated_atom_response("error")
         self._element_energy_eV = model.composition_model.fc.weight.detach().numpy()[0].astype(np.float64)
 
-    def calculate(self, atoms: Atoms | None = None, properties: Sequence[str] = ("energy",),
-                  system_changes: Sequence[str] = all_changes) -> None:
+    def calculate(
+        self, atoms: Atoms | None = None, properties: Sequence[str] = ("energy",), system_changes: Sequence[str] = all_changes
+    ) -> None:
         super().calculate(atoms, properties, system_changes)
         require_finite(self.atoms)
         graph = self._graph(self.atoms)
@@ -43,8 +44,12 @@ class ChgnetCalculator(Calculator):
         position_gradient, strain_gradient = (n_atoms * gradient.numpy().astype(np.float64) for gradient in gradients)
         energy_eV = n_atoms * float(prediction["e"].detach()) + float(self._element_energy_eV[self.atoms.numbers - 1].sum())
         stress = (strain_gradient + strain_gradient.T) / 2 / self.atoms.get_volume()
-        self.results = {"energy": energy_eV, "free_energy": energy_eV, "forces": -position_gradient,
-                        "stress": full_3x3_to_voigt_6_stress(stress)}
+        self.results = {
+            "energy": energy_eV,
+            "free_energy": energy_eV,
+            "forces": -position_gradient,
+            "stress": full_3x3_to_voigt_6_stress(stress),
+        }
 
     def _graph(self, atoms: Atoms) -> BatchedGraph:
         structure = Structure(Lattice(atoms.cell.array), atoms.numbers, atoms.positions, coords_are_cartesian=True)
@@ -56,5 +61,9 @@ class ChgnetCalculator(Calculator):
                 raise LabelFailed("isolated_atom", f"CHGNet: {error}") from error
             except RuntimeError as error:
                 raise LabelFailed("bad_geometry", f"CHGNet could not build its graph of bonds: {error}") from error
-            return BatchedGraph.from_graphs([graph], bond_basis_expansion=self._model.bond_basis_expansion,
-                                            angle_basis_expansion=self._model.angle_basis_expansion, compute_stress=True)
+            return BatchedGraph.from_graphs(
+                [graph],
+                bond_basis_expansion=self._model.bond_basis_expansion,
+                angle_basis_expansion=self._model.angle_basis_expansion,
+                compute_stress=True,
+            )

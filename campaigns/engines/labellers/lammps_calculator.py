@@ -38,8 +38,9 @@ class LammpsCalculator(Calculator):
         self._loaded: tuple[bytes, bytes] | None = None
         self._commands = [*_charge_commands(potential), *_potential_commands(potential, _write_files(potential, folder))]
 
-    def calculate(self, atoms: Atoms | None = None, properties: Sequence[str] = ("energy",),
-                  system_changes: Sequence[str] = all_changes) -> None:
+    def calculate(
+        self, atoms: Atoms | None = None, properties: Sequence[str] = ("energy",), system_changes: Sequence[str] = all_changes
+    ) -> None:
         super().calculate(atoms, properties, system_changes)
         require_finite(self.atoms)
         box_A, rotation = lammps_box(self.atoms.cell.array)
@@ -68,8 +69,7 @@ class LammpsCalculator(Calculator):
         pressure_eV_A3 = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]) * EV_A3_PER_BAR
         forces_eV_A = np.array(self._lammps.gather_atoms("f", 1, 3)).reshape(-1, 3) @ rotation.T
         stress = -rotation @ pressure_eV_A3 @ rotation.T
-        return {"energy": energy_eV, "free_energy": energy_eV, "forces": forces_eV_A,
-                "stress": full_3x3_to_voigt_6_stress(stress)}
+        return {"energy": energy_eV, "free_energy": energy_eV, "forces": forces_eV_A, "stress": full_3x3_to_voigt_6_stress(stress)}
 
     def _create(self, box_A: NDArray[np.float64], positions_A: NDArray[np.float64]) -> None:
         elements = self._potential.elements
@@ -79,21 +79,38 @@ class LammpsCalculator(Calculator):
             raise EngineFailed(f"The potential says nothing about {', '.join(unknown)}.", cause="bad_input", permanent=True)
         charge_e = sum(self._potential.charges_e.get(symbol, 0.0) for symbol in symbols)
         if abs(charge_e) > MAX_CHARGE_E:
-            raise EngineFailed(f"The cell {self.atoms.get_chemical_formula()} has a charge of {charge_e:+.3f} e with the charges of the "
-                               "potential: change them so that the sum is zero.", cause="bad_input", permanent=True)
+            raise EngineFailed(
+                f"The cell {self.atoms.get_chemical_formula()} has a charge of {charge_e:+.3f} e with the charges of the "
+                "potential: change them so that the sum is zero.",
+                cause="bad_input",
+                permanent=True,
+            )
         xhi, yhi, zhi = np.diag(box_A)
         tilts = " ".join(f"{tilt:.17g}" for tilt in (box_A[1, 0], box_A[2, 0], box_A[2, 1]))
-        self._do(["clear", "units metal", "atom_style charge", "atom_modify map array sort 0 0", "boundary p p p",
-                  f"region cell prism 0 {xhi:.17g} 0 {yhi:.17g} 0 {zhi:.17g} {tilts} units box",
-                  f"create_box {len(elements)} cell"])
+        self._do(
+            [
+                "clear",
+                "units metal",
+                "atom_style charge",
+                "atom_modify map array sort 0 0",
+                "boundary p p p",
+                f"region cell prism 0 {xhi:.17g} 0 {yhi:.17g} 0 {zhi:.17g} {tilts} units box",
+                f"create_box {len(elements)} cell",
+            ]
+        )
         atom_types = [elements.index(symbol) + 1 for symbol in symbols]
         created = self._lammps.create_atoms(len(symbols), list(range(1, len(symbols) + 1)), atom_types, positions_A.ravel().tolist())
         if created != len(symbols):
             raise LabelFailed("bad_geometry", f"LAMMPS could place only {created} of {len(symbols)} atoms in the cell.")
-        self._do([*(f"mass {number} {atomic_masses[atomic_numbers[symbol]]:.10g}" for number, symbol in enumerate(elements, 1)),
-                  *self._commands, "compute virial all pressure NULL virial",
-                  "thermo_style custom step pe vol c_virial[1] c_virial[2] c_virial[3] c_virial[4] c_virial[5] c_virial[6]",
-                  "thermo_modify norm no lost error"])
+        self._do(
+            [
+                *(f"mass {number} {atomic_masses[atomic_numbers[symbol]]:.10g}" for number, symbol in enumerate(elements, 1)),
+                *self._commands,
+                "compute virial all pressure NULL virial",
+                "thermo_style custom step pe vol c_virial[1] c_virial[2] c_virial[3] c_virial[4] c_virial[5] c_virial[6]",
+                "thermo_modify norm no lost error",
+            ]
+        )
 
     def _do(self, commands: list[str]) -> None:
         for command in commands:
@@ -156,8 +173,7 @@ def _write_files(potential: lammps_text.Potential, folder: Path) -> dict[str, Pa
 
 
 def _charge_commands(potential: lammps_text.Potential) -> list[str]:
-    return [f"set type {number} charge {potential.charges_e.get(symbol, 0.0):.17g}"
-            for number, symbol in enumerate(potential.elements, 1)]
+    return [f"set type {number} charge {potential.charges_e.get(symbol, 0.0):.17g}" for number, symbol in enumerate(potential.elements, 1)]
 
 
 def _potential_commands(potential: lammps_text.Potential, files: Mapping[str, Path]) -> list[str]:

@@ -12,19 +12,79 @@ from itertools import combinations_with_replacement
 from typing import Any
 
 # Pairwise styles: coefficients for each pair of elements.
-PAIRWISE_STYLES = frozenset({
-    "lj/cut", "lj/cut/coul/cut", "lj/cut/coul/dsf", "lj/cut/coul/long", "lj/cut/coul/wolf", "lj/cut/coul/msm", "lj/smooth",
-    "lj/smooth/linear", "lj/expand", "lj/expand/coul/long", "lj/gromacs", "lj/long/coul/long", "lj/mdf", "lj96/cut", "mie/cut",
-    "nm/cut", "nm/cut/coul/long", "buck", "buck/coul/cut", "buck/coul/long", "buck/coul/msm", "buck/long/coul/long", "buck/mdf", "born",
-    "born/coul/long", "born/coul/dsf", "born/coul/wolf", "born/coul/msm", "born/gauss", "morse", "morse/smooth/linear", "coul/cut",
-    "coul/dsf", "coul/long", "coul/wolf", "coul/debye", "coul/msm", "pedone", "gauss", "gauss/cut", "yukawa", "zbl", "beck", "ufm",
-    "table",
-})
+PAIRWISE_STYLES = frozenset(
+    {
+        "lj/cut",
+        "lj/cut/coul/cut",
+        "lj/cut/coul/dsf",
+        "lj/cut/coul/long",
+        "lj/cut/coul/wolf",
+        "lj/cut/coul/msm",
+        "lj/smooth",
+        "lj/smooth/linear",
+        "lj/expand",
+        "lj/expand/coul/long",
+        "lj/gromacs",
+        "lj/long/coul/long",
+        "lj/mdf",
+        "lj96/cut",
+        "mie/cut",
+        "nm/cut",
+        "nm/cut/coul/long",
+        "buck",
+        "buck/coul/cut",
+        "buck/coul/long",
+        "buck/coul/msm",
+        "buck/long/coul/long",
+        "buck/mdf",
+        "born",
+        "born/coul/long",
+        "born/coul/dsf",
+        "born/coul/wolf",
+        "born/coul/msm",
+        "born/gauss",
+        "morse",
+        "morse/smooth/linear",
+        "coul/cut",
+        "coul/dsf",
+        "coul/long",
+        "coul/wolf",
+        "coul/debye",
+        "coul/msm",
+        "pedone",
+        "gauss",
+        "gauss/cut",
+        "yukawa",
+        "zbl",
+        "beck",
+        "ufm",
+        "table",
+    }
+)
 # Many-body styles: one `pair_coeff * * FILE ELEMENT...`.
-MANY_BODY_STYLES = frozenset({
-    "sw", "sw/mod", "tersoff", "tersoff/mod", "tersoff/zbl", "tersoff/table", "vashishta", "vashishta/table", "eam", "eam/alloy",
-    "eam/fs", "adp", "meam", "meam/ms", "edip", "edip/multi", "eim", "nb3b/harmonic", "snap",
-})
+MANY_BODY_STYLES = frozenset(
+    {
+        "sw",
+        "sw/mod",
+        "tersoff",
+        "tersoff/mod",
+        "tersoff/zbl",
+        "tersoff/table",
+        "vashishta",
+        "vashishta/table",
+        "eam",
+        "eam/alloy",
+        "eam/fs",
+        "adp",
+        "meam",
+        "meam/ms",
+        "edip",
+        "edip/multi",
+        "eim",
+        "nb3b/harmonic",
+        "snap",
+    }
+)
 HYBRID_STYLES = frozenset({"hybrid", "hybrid/overlay"})
 PAIR_STYLES = PAIRWISE_STYLES | MANY_BODY_STYLES | HYBRID_STYLES
 KSPACE_STYLES = frozenset(["ewald", "ewald/disp", "pppm", "pppm/cg", "pppm/disp", "msm", "msm/cg"])
@@ -84,8 +144,15 @@ def parse(options: Mapping[str, Any]) -> Potential:
     for word in modify[0] if modify else ():
         if not (NUMBER.fullmatch(word) or KEYWORD.fullmatch(word) or word in PAIR_STYLES):
             raise TextRefused(f"pair_modify: {word!r} is neither a number nor a keyword")
-    return Potential(elements, pair_style, coefficients, _style("kspace_style", kspace, KSPACE_STYLES) if kspace.strip() else (),
-                     tuple(modify[0]) if modify else (), charges_e, files)
+    return Potential(
+        elements,
+        pair_style,
+        coefficients,
+        _style("kspace_style", kspace, KSPACE_STYLES) if kspace.strip() else (),
+        tuple(modify[0]) if modify else (),
+        charges_e,
+        files,
+    )
 
 
 def problems(potential: Potential, symbols: Sequence[str]) -> list[str]:
@@ -113,8 +180,10 @@ def _missing_pairs(potential: Potential) -> list[str]:
     mixes = not potential.is_hybrid and potential.pair_style[0].startswith(MIXED_FAMILIES)
     pairs = combinations_with_replacement(range(1, count + 1), 2)
     missing = [pair for pair in pairs if pair not in covered and not (mixes and pair[0] != pair[1])]
-    return [f"pair_coeff: the coefficients of the pair {potential.elements[one - 1]}-{potential.elements[other - 1]} are missing."
-            for one, other in missing]
+    return [
+        f"pair_coeff: the coefficients of the pair {potential.elements[one - 1]}-{potential.elements[other - 1]} are missing."
+        for one, other in missing
+    ]
 
 
 def _types(word: str, count: int) -> range:

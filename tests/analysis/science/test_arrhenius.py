@@ -129,8 +129,6 @@ def test_the_order_of_the_points_does_not_matter(order):
     exact = ideal()
     noisy = exact.diffusivity_cm2_s * np.array([1.1, 0.9, 1.05, 0.95, 1.0])
     whole = arrhenius.fit(arrhenius.Points(exact.temperature_K, exact.temperature_error_K, noisy, exact.error_cm2_s))
-    mixed = arrhenius.fit(
-        arrhenius.Points(exact.temperature_K[order], exact.temperature_error_K, noisy[order], exact.error_cm2_s[order])
-    )
+    mixed = arrhenius.fit(arrhenius.Points(exact.temperature_K[order], exact.temperature_error_K, noisy[order], exact.error_cm2_s[order]))
     assert mixed.activation_energy_eV == pytest.approx(whole.activation_energy_eV, rel=1e-10)
     assert mixed.activation_energy_error_eV == pytest.approx(whole.activation_energy_error_eV, rel=1e-10)

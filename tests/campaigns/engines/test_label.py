@@ -33,8 +33,12 @@ def li3n(repeat=(1, 1, 1)):
 def snapshots_of(atoms, n_frames, scale_A=0.05):
     rng = np.random.default_rng(4)
     positions = atoms.positions + rng.normal(scale=scale_A, size=(n_frames, len(atoms), 3))
-    return Frames(np.array(atoms.get_chemical_symbols()), positions, np.repeat(atoms.cell.array[None], n_frames, axis=0),
-                  time_ps=np.arange(float(n_frames)))
+    return Frames(
+        np.array(atoms.get_chemical_symbols()),
+        positions,
+        np.repeat(atoms.cell.array[None], n_frames, axis=0),
+        time_ps=np.arange(float(n_frames)),
+    )
 
 
 def spec_for(folder, frames, labeller=LENNARD_JONES, indices=None):
@@ -52,11 +56,16 @@ def run(folder, spec):
 def test_every_snapshot_gets_its_label_and_the_models_error(tmp_path):
     frames = snapshots_of(li3n(), 3)
     reference = labellers.build(LENNARD_JONES, tmp_path, 1)
-    labels = [reference.label(Atoms(list(frames.symbols), positions=positions, cell=frames.cell_A[0], pbc=True))
-              for positions in frames.positions_A]
-    with_model = replace(frames, model_energy_eV=np.array([item.energy_eV + 0.008 for item in labels]),
-                         model_forces_eV_A=np.array([item.forces_eV_A for item in labels]) + 0.5,
-                         model_virial_eV=np.zeros((3, 3, 3)))
+    labels = [
+        reference.label(Atoms(list(frames.symbols), positions=positions, cell=frames.cell_A[0], pbc=True))
+        for positions in frames.positions_A
+    ]
+    with_model = replace(
+        frames,
+        model_energy_eV=np.array([item.energy_eV + 0.008 for item in labels]),
+        model_forces_eV_A=np.array([item.forces_eV_A for item in labels]) + 0.5,
+        model_virial_eV=np.zeros((3, 3, 3)),
+    )
     result = run(tmp_path, spec_for(tmp_path, with_model, indices=[2, 0]))
     assert [(record.index, record.row, record.state) for record in result.records] == [(2, 0, "done"), (0, 1, "done")]
     assert result.labels_computed == 2
@@ -89,11 +98,11 @@ def test_bad_geometries_and_duplicates_never_reach_the_method(tmp_path):
 def test_a_label_that_fails_is_a_record_and_the_stage_goes_on(tmp_path):
     frames = snapshots_of(li3n(), 2)
     far = Frames(frames.symbols, frames.positions_A * 4, frames.cell_A * 4)  # no neighbours within CHGNet's cut-off
-    mixed = Frames(frames.symbols, np.concatenate([far.positions_A[:1], frames.positions_A[:1]]),
-                   np.concatenate([far.cell_A[:1], frames.cell_A[:1]]))
+    mixed = Frames(
+        frames.symbols, np.concatenate([far.positions_A[:1], frames.positions_A[:1]]), np.concatenate([far.cell_A[:1], frames.cell_A[:1]])
+    )
     result = run(tmp_path, spec_for(tmp_path, mixed, LabellerSpec("chgnet")))
-    assert [(record.state, record.cause, record.row) for record in result.records] == [
-        ("failed", "isolated_atom", None), ("done", "", 0)]
+    assert [(record.state, record.cause, record.row) for record in result.records] == [("failed", "isolated_atom", None), ("done", "", 0)]
     assert result.labels_computed == 2
 
 
@@ -112,8 +121,10 @@ def test_snapshots_of_another_cell_are_refused(tmp_path):
 
 
 def test_an_element_that_the_method_does_not_know_is_refused(tmp_path):
-    spec = replace(spec_for(tmp_path, snapshots_of(li3n(), 1)), labeller=LabellerSpec("lammps", {
-        "pair_style": "lj/cut 6.0", "pair_coeff": "Li Li 0.01 2.0"}))
+    spec = replace(
+        spec_for(tmp_path, snapshots_of(li3n(), 1)),
+        labeller=LabellerSpec("lammps", {"pair_style": "lj/cut 6.0", "pair_coeff": "Li Li 0.01 2.0"}),
+    )
     with pytest.raises(EngineFailed, match="nothing about the element N"):
         run(tmp_path, spec)
 

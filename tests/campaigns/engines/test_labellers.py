@@ -16,8 +16,12 @@ from campaigns.engines.specs import LabellerSpec
 
 pytestmark = pytest.mark.engine
 
-IONIC = {"pair_style": "buck/coul/long 6.0", "pair_coeff": "Li Li 0 0.3 0\nLi O 632.1018 0.2906 0\nO O 12420.5 0.2215 29.07",
-         "charges": {"Li": 1, "O": -2}, "kspace_style": "ewald 1e-7"}
+IONIC = {
+    "pair_style": "buck/coul/long 6.0",
+    "pair_coeff": "Li Li 0 0.3 0\nLi O 632.1018 0.2906 0\nO O 12420.5 0.2215 29.07",
+    "charges": {"Li": 1, "O": -2},
+    "kspace_style": "ewald 1e-7",
+}
 LENNARD_JONES = {"pair_style": "lj/smooth 4.0 6.0", "pair_coeff": ["1 1 0.01 2.0", "2 2 0.05 2.8"], "elements": "Li N"}
 SKEW = np.array([[1, 0, 0], [1, 1, 0], [-1, 2, 1]])
 
@@ -82,12 +86,16 @@ def lammps(tmp_path, **options):
 
 
 @pytest.mark.parametrize("left_handed", [False, True])
-@pytest.mark.parametrize(("options", "crystal", "force_error_eV_A", "virial_error_eV"), [
-    (LENNARD_JONES, "li3n", 1e-6, 1e-5),
-    (IONIC, "li2o", 5e-4, 5e-3),  # the accuracy of the long-range sum changes with the cell
-])
-def test_lammps_forces_and_virial_are_derivatives_in_a_skewed_cell(tmp_path, options, crystal, force_error_eV_A, virial_error_eV,
-                                                                   left_handed):
+@pytest.mark.parametrize(
+    ("options", "crystal", "force_error_eV_A", "virial_error_eV"),
+    [
+        (LENNARD_JONES, "li3n", 1e-6, 1e-5),
+        (IONIC, "li2o", 5e-4, 5e-3),  # the accuracy of the long-range sum changes with the cell
+    ],
+)
+def test_lammps_forces_and_virial_are_derivatives_in_a_skewed_cell(
+    tmp_path, options, crystal, force_error_eV_A, virial_error_eV, left_handed
+):
     labeller = lammps(tmp_path, **options)
     atoms, _ = other_axes(li3n() if crystal == "li3n" else li2o(), left_handed)
     label = labeller.label(atoms)
@@ -203,25 +211,30 @@ def test_provenance_names_method_and_version(chgnet, tmp_path):
 
 
 def test_check_loads_no_engine():
-    code = ("import json, sys; from campaigns.engines import labellers; from campaigns.engines.specs import LabellerSpec\n"
-            "found = [labellers.check(LabellerSpec('chgnet'), ['Li', 'Rn']),\n"
-            f"         labellers.check(LabellerSpec('lammps', {IONIC!r}), ['Li', 'O'])]\n"
-            "print(json.dumps([found, sorted({'torch', 'lammps', 'pymatgen', 'scipy', 'chgnet'} & set(sys.modules))]))")
+    code = (
+        "import json, sys; from campaigns.engines import labellers; from campaigns.engines.specs import LabellerSpec\n"
+        "found = [labellers.check(LabellerSpec('chgnet'), ['Li', 'Rn']),\n"
+        f"         labellers.check(LabellerSpec('lammps', {IONIC!r}), ['Li', 'O'])]\n"
+        "print(json.dumps([found, sorted({'torch', 'lammps', 'pymatgen', 'scipy', 'chgnet'} & set(sys.modules))]))"
+    )
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert json.loads(child.stdout) == [[["CHGNet does not know the element Rn: choose another reference method."], []], []]
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"pair_coeff": "Li Li 0 0.3 0\nO O 1 1 1"}, "pair Li-O are missing"),
-    ({"charges": {}, "elements": "Li O"}, "no charges are given"),
-    ({"charges": {"Li": "plus"}}, "not a number"),
-    ({"kspace_style": ""}, "needs a kspace_style"),
-    ({"pair_style": "buck 6.0"}, "needs a pair style with a long-range part"),
-    ({"colour": "red"}, "no option 'colour'"),
-    ({"pair_coeff": "Li S 1 1 1"}, "'S' in 'Li S 1 1 1' is not an element of the potential"),
-    ({"pair_coeff": "* 3 1 1 1"}, "there are 2 elements"),
-    ({"pair_coeff": ""}, "give the coefficients"),
-])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"pair_coeff": "Li Li 0 0.3 0\nO O 1 1 1"}, "pair Li-O are missing"),
+        ({"charges": {}, "elements": "Li O"}, "no charges are given"),
+        ({"charges": {"Li": "plus"}}, "not a number"),
+        ({"kspace_style": ""}, "needs a kspace_style"),
+        ({"pair_style": "buck 6.0"}, "needs a pair style with a long-range part"),
+        ({"colour": "red"}, "no option 'colour'"),
+        ({"pair_coeff": "Li S 1 1 1"}, "'S' in 'Li S 1 1 1' is not an element of the potential"),
+        ({"pair_coeff": "* 3 1 1 1"}, "there are 2 elements"),
+        ({"pair_coeff": ""}, "give the coefficients"),
+    ],
+)
 def test_check_says_what_is_missing(change, words):
     assert words in " ".join(labellers.check(LabellerSpec("lammps", IONIC | change), ["Li", "O"]))
 
@@ -234,26 +247,29 @@ def test_charges_may_be_written_as_text():
     assert lammps_text.parse(IONIC | {"charges": "Li: 1, O=-2"}).charges_e == {"Li": 1.0, "O": -2.0}
 
 
-@pytest.mark.parametrize("change", [
-    {"pair_style": "python dummy"},
-    {"pair_style": "lj/cut 5.0\nshell touch gone"},
-    {"pair_style": ["lj/cut 5.0", "shell touch gone"]},
-    {"pair_style": "lj/cut ${home}"},
-    {"pair_style": "lj/cut $(1+1)"},
-    {"pair_style": "include /etc/passwd"},
-    {"kspace_style": "ewald 1e-5 &"},
-    {"kspace_style": 'ewald "1e-5"'},
-    {"pair_coeff": "* * /etc/passwd Li O"},
-    {"pair_coeff": "* * ../../secret Li O"},
-    {"pair_coeff": "* * potential.txt Li O"},
-    {"pair_coeff": "Li O 1 1 1 ; shell ls"},
-    {"pair_modify": "mix arithmetic `ls`"},
-    {"pair_modify": "shift yes\rshell ls"},
-    {"elements": ["Li", "O 1\nshell ls"]},
-    {"charges": {"Li\nshell ls": 1}},
-    {"files": {"../x": "text"}},
-    {"files": {"x y": "text"}},
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pair_style": "python dummy"},
+        {"pair_style": "lj/cut 5.0\nshell touch gone"},
+        {"pair_style": ["lj/cut 5.0", "shell touch gone"]},
+        {"pair_style": "lj/cut ${home}"},
+        {"pair_style": "lj/cut $(1+1)"},
+        {"pair_style": "include /etc/passwd"},
+        {"kspace_style": "ewald 1e-5 &"},
+        {"kspace_style": 'ewald "1e-5"'},
+        {"pair_coeff": "* * /etc/passwd Li O"},
+        {"pair_coeff": "* * ../../secret Li O"},
+        {"pair_coeff": "* * potential.txt Li O"},
+        {"pair_coeff": "Li O 1 1 1 ; shell ls"},
+        {"pair_modify": "mix arithmetic `ls`"},
+        {"pair_modify": "shift yes\rshell ls"},
+        {"elements": ["Li", "O 1\nshell ls"]},
+        {"charges": {"Li\nshell ls": 1}},
+        {"files": {"../x": "text"}},
+        {"files": {"x y": "text"}},
+    ],
+)
 def test_text_that_is_no_potential_never_reaches_lammps(change, tmp_path):
     spec = LabellerSpec("lammps", IONIC | change)
     with pytest.raises(EngineFailed, match="The potential cannot be used"):

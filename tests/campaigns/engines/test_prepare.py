@@ -118,13 +118,16 @@ def test_an_ordered_structure_needs_no_relaxation(tmp_path):
     assert np.array(read(tmp_path / "cell.extxyz").cell.lengths()) == pytest.approx([7.296, 7.296, 7.75])
 
 
-@pytest.mark.parametrize(("changes", "words"), [
-    ({"candidate": 1, "supercell": (1, 1, 1)}, "1 different orderings, counted from 0: there is no ordering 1"),
-    ({"oxidation_states": {"Li": 1, "Na": 1}}, "oxidation state for Cl too"),
-    ({"oxidation_states": {"Li": 1, "Na": 1, "Cl": -3}}, "charge-neutral"),
-    ({"labeller": LabellerSpec("lammps", IONIC | {"charges": {"Li": 1, "Cl": -1}})}, "Na"),
-    ({"labeller": LabellerSpec("nothing")}, "no reference method 'nothing'"),
-])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"candidate": 1, "supercell": (1, 1, 1)}, "1 different orderings, counted from 0: there is no ordering 1"),
+        ({"oxidation_states": {"Li": 1, "Na": 1}}, "oxidation state for Cl too"),
+        ({"oxidation_states": {"Li": 1, "Na": 1, "Cl": -3}}, "charge-neutral"),
+        ({"labeller": LabellerSpec("lammps", IONIC | {"charges": {"Li": 1, "Cl": -1}})}, "Na"),
+        ({"labeller": LabellerSpec("nothing")}, "no reference method 'nothing'"),
+    ],
+)
 def test_a_request_that_cannot_be_met_says_what_to_do(tmp_path, spec, changes, words):
     with pytest.raises(EngineFailed, match=words) as caught:
         run(tmp_path, replace(spec, **changes))

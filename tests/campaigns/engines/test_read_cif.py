@@ -68,16 +68,19 @@ def test_the_module_loads_nothing_heavy():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize(("cif", "words"), [
-    (b"", "empty"),
-    (b" \n\t\n", "empty"),
-    (b"data_x\n" + b"# padding\n" * 120_000, r"1\.2 MB"),
-    (LI3N.encode("utf-16"), "UTF-16"),
-    (b"PK\x03\x04 a zip", "archive"),
-    (b"\x1f\x8b a gzip", "archive"),
-    (bytes(range(256)), "not text"),
-    (b"data_x\n\x00_cell", "not text"),
-])
+@pytest.mark.parametrize(
+    ("cif", "words"),
+    [
+        (b"", "empty"),
+        (b" \n\t\n", "empty"),
+        (b"data_x\n" + b"# padding\n" * 120_000, r"1\.2 MB"),
+        (LI3N.encode("utf-16"), "UTF-16"),
+        (b"PK\x03\x04 a zip", "archive"),
+        (b"\x1f\x8b a gzip", "archive"),
+        (bytes(range(256)), "not text"),
+        (b"data_x\n\x00_cell", "not text"),
+    ],
+)
 def test_what_is_no_text_is_refused_before_a_child_starts(cif, words):
     with pytest.raises(CifRejected, match=words):
         decode(cif)
@@ -100,46 +103,49 @@ def test_the_operations_of_a_space_group_are_counted(symbol, n_sites):
     assert the_block(cif) == cif
     rows = "".join(f"Li{i} Li 0.{i:04} 0.1 0.2 1\n" for i in range(n_sites))
     with pytest.raises(Unusable, match=r"up to \d+ positions|sites; at most 1000"):
-        the_block(cif[:cif.index("Li1 ")] + rows)
+        the_block(cif[: cif.index("Li1 ")] + rows)
 
 
 def table(rows):
-    return GOOD[:GOOD.index("Li1 ")] + rows
+    return GOOD[: GOOD.index("Li1 ")] + rows
 
 
 ONE_OPERATION = GOOD.replace(" '-x, -y, -z'\n", "")
 
 
-@pytest.mark.parametrize(("cif", "words"), [
-    ("Li 0 0 0", "not a CIF"),
-    (GOOD + GOOD.replace("data_good", "data_again"), "2 structures"),
-    (GOOD[:GOOD.index("_atom_site_fract_x")], "no atoms"),
-    (GOOD.replace("_cell_length_b 5.0\n", ""), "no cell: _cell_length_b"),
-    (GOOD.replace("5.0(1)", "?"), "no cell: _cell_length_a"),
-    (GOOD.replace("5.0(1)", "9**9**9**9"), "no cell: _cell_length_a"),
-    (GOOD.replace("5.0(1)", "-5"), "between 0 and 200"),
-    (GOOD.replace("5.0(1)", "1e9"), "between 0 and 200"),
-    (table("Li1 Li 0 0 0 1\nCl1 Cl 0.5"), "truncated"),
-    (table("Li1 Li 0"), "truncated"),
-    (table("Li1 Li ? 0 0 1\n"), r"Li1 has no x coordinate \('\?'\)"),
-    (table("Li1 Li 0 0 nan 1\n"), "Li1 has no z coordinate"),
-    (table("Li1 Li 0 0 0 ?\n"), "occupancy of site Li1"),
-    (table("Li1 Li 0 0 0 .\n"), "occupancy of site Li1"),
-    (table("Li1 Li 0 0 0 -0.5\n"), "occupancy of site Li1"),
-    (table("Li1 Li 0 0 0 7\n"), "occupancy of site Li1"),
-    (table("D1 D 0 0 0 1\n"), "isotope D: write H"),
-    (table("X1 Qq 0 0 0 1\n"), "not an element"),
-    (table("W1 Wat 0 0 0 1\n"), "group of atoms"),
-    (table("".join(f"Li{i} Li 0.{i:04} 0 0 1\n" for i in range(1001))), "1001 sites"),
-    (FM3M[:FM3M.index("Li1 ")] + "".join(f"Li{i} Li 0.{i:04} 0.1 0.2 1\n" for i in range(50)), "up to 9600 positions"),
-    (GOOD.replace("'-x, -y, -z'", "'9**9**9*x, y, z'"), "not understood"),
-    (GOOD.replace("'-x, -y, -z'", "'x+1/0, y, z'"), "not understood"),
-    (GOOD.replace("'-x, -y, -z'", "'x, y'"), "not understood"),
-    (GOOD.replace(" '-x, -y, -z'\n", " 'x, y, z'\n" * 300), "301 symmetry operations"),
-    (FM3M.replace("F m -3 m", "Q 9 m"), "space group 'Q 9 m' is not understood"),
-    (GOOD + '_space_group_magn.transform_BNS_Pp_abc  "9**9**9**9*a,b,c;0,0,0"\n_space_group_magn.number_BNS 62.448\n', "magnetic"),
-    (GOOD + "_cell_modulation_dimension 1\n", "modulated"),
-])
+@pytest.mark.parametrize(
+    ("cif", "words"),
+    [
+        ("Li 0 0 0", "not a CIF"),
+        (GOOD + GOOD.replace("data_good", "data_again"), "2 structures"),
+        (GOOD[: GOOD.index("_atom_site_fract_x")], "no atoms"),
+        (GOOD.replace("_cell_length_b 5.0\n", ""), "no cell: _cell_length_b"),
+        (GOOD.replace("5.0(1)", "?"), "no cell: _cell_length_a"),
+        (GOOD.replace("5.0(1)", "9**9**9**9"), "no cell: _cell_length_a"),
+        (GOOD.replace("5.0(1)", "-5"), "between 0 and 200"),
+        (GOOD.replace("5.0(1)", "1e9"), "between 0 and 200"),
+        (table("Li1 Li 0 0 0 1\nCl1 Cl 0.5"), "truncated"),
+        (table("Li1 Li 0"), "truncated"),
+        (table("Li1 Li ? 0 0 1\n"), r"Li1 has no x coordinate \('\?'\)"),
+        (table("Li1 Li 0 0 nan 1\n"), "Li1 has no z coordinate"),
+        (table("Li1 Li 0 0 0 ?\n"), "occupancy of site Li1"),
+        (table("Li1 Li 0 0 0 .\n"), "occupancy of site Li1"),
+        (table("Li1 Li 0 0 0 -0.5\n"), "occupancy of site Li1"),
+        (table("Li1 Li 0 0 0 7\n"), "occupancy of site Li1"),
+        (table("D1 D 0 0 0 1\n"), "isotope D: write H"),
+        (table("X1 Qq 0 0 0 1\n"), "not an element"),
+        (table("W1 Wat 0 0 0 1\n"), "group of atoms"),
+        (table("".join(f"Li{i} Li 0.{i:04} 0 0 1\n" for i in range(1001))), "1001 sites"),
+        (FM3M[: FM3M.index("Li1 ")] + "".join(f"Li{i} Li 0.{i:04} 0.1 0.2 1\n" for i in range(50)), "up to 9600 positions"),
+        (GOOD.replace("'-x, -y, -z'", "'9**9**9*x, y, z'"), "not understood"),
+        (GOOD.replace("'-x, -y, -z'", "'x+1/0, y, z'"), "not understood"),
+        (GOOD.replace("'-x, -y, -z'", "'x, y'"), "not understood"),
+        (GOOD.replace(" '-x, -y, -z'\n", " 'x, y, z'\n" * 300), "301 symmetry operations"),
+        (FM3M.replace("F m -3 m", "Q 9 m"), "space group 'Q 9 m' is not understood"),
+        (GOOD + '_space_group_magn.transform_BNS_Pp_abc  "9**9**9**9*a,b,c;0,0,0"\n_space_group_magn.number_BNS 62.448\n', "magnetic"),
+        (GOOD + "_cell_modulation_dimension 1\n", "modulated"),
+    ],
+)
 def test_hostile_and_broken_ones_are_refused(cif, words):
     began = time.monotonic()
     with pytest.raises(Unusable, match=words):

@@ -25,8 +25,7 @@ LENNARD_JONES = LabellerSpec("lammps", {"pair_style": "lj/smooth 5.0 6.0", "pair
 
 def argon():
     """A face-centred crystal of 32 atoms, at low density so that it stays soft."""
-    return Atoms("Ar4", scaled_positions=[[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]], cell=5.3 * np.eye(3),
-                 pbc=True).repeat(2)
+    return Atoms("Ar4", scaled_positions=[[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]], cell=5.3 * np.eye(3), pbc=True).repeat(2)
 
 
 def li3n():
@@ -39,8 +38,17 @@ def li3n():
 def spec_for(folder, atoms, **changes):
     folder.mkdir(parents=True, exist_ok=True)
     write(folder / "cell.extxyz", atoms)
-    spec = S0Spec("fpmd", LENNARD_JONES, cell_file=str(folder / "cell.extxyz"), temperature_K=60.0, timestep_fs=5.0,
-                  equilibration_steps=20, n_frames=5, sample_every_steps=10, seed=7)
+    spec = S0Spec(
+        "fpmd",
+        LENNARD_JONES,
+        cell_file=str(folder / "cell.extxyz"),
+        temperature_K=60.0,
+        timestep_fs=5.0,
+        equilibration_steps=20,
+        n_frames=5,
+        sample_every_steps=10,
+        seed=7,
+    )
     return replace(spec, **changes)
 
 
@@ -96,15 +104,26 @@ def test_a_cell_of_one_atom_is_refused(tmp_path):
 
 def test_an_unknown_element_is_refused_before_the_method_is_loaded(tmp_path):
     with pytest.raises(EngineFailed, match="does not know the element Rn"):
-        run(tmp_path, spec_for(tmp_path, Atoms("Rn2", positions=[[0, 0, 0], [3, 0, 0]], cell=6 * np.eye(3), pbc=True),
-                               labeller=LabellerSpec("chgnet")))
+        run(
+            tmp_path,
+            spec_for(
+                tmp_path, Atoms("Rn2", positions=[[0, 0, 0], [3, 0, 0]], cell=6 * np.eye(3), pbc=True), labeller=LabellerSpec("chgnet")
+            ),
+        )
 
 
 @pytest.mark.parametrize("atoms_and_labeller", ["chgnet", "lammps"])
 def test_killed_in_the_middle_it_goes_on_to_the_same_frames(tmp_path, atoms_and_labeller):
     if atoms_and_labeller == "chgnet":
-        changes = {"atoms": li3n(), "labeller": LabellerSpec("chgnet"), "temperature_K": 400.0, "timestep_fs": 1.0,
-                   "sample_every_steps": 5, "n_frames": 8, "equilibration_steps": 10}
+        changes = {
+            "atoms": li3n(),
+            "labeller": LabellerSpec("chgnet"),
+            "temperature_K": 400.0,
+            "timestep_fs": 1.0,
+            "sample_every_steps": 5,
+            "n_frames": 8,
+            "equilibration_steps": 10,
+        }
     else:
         changes = {"atoms": argon(), "n_frames": 40, "sample_every_steps": 20}
     whole, folder = tmp_path / "whole", tmp_path / "killed"

@@ -24,9 +24,14 @@ ELEMENTS = ["Li", "N"]
 def labelled(n_frames=3, symbols=("Li", "Li", "Li", "N"), seed=0):
     rng = np.random.default_rng(seed)
     start = np.array([[0, 0, 0], [2, 0, 0], [0, 2, 0], [2, 2, 2.0]])
-    return Frames(np.array(symbols), start + rng.normal(scale=0.1, size=(n_frames, 4, 3)),
-                  np.repeat(4.0 * np.eye(3)[None], n_frames, axis=0), energy_eV=-15 + rng.random(n_frames),
-                  forces_eV_A=rng.normal(size=(n_frames, 4, 3)), virial_eV=rng.normal(size=(n_frames, 3, 3)))
+    return Frames(
+        np.array(symbols),
+        start + rng.normal(scale=0.1, size=(n_frames, 4, 3)),
+        np.repeat(4.0 * np.eye(3)[None], n_frames, axis=0),
+        energy_eV=-15 + rng.random(n_frames),
+        forces_eV_A=rng.normal(size=(n_frames, 4, 3)),
+        virial_eV=rng.normal(size=(n_frames, 3, 3)),
+    )
 
 
 @pytest.fixture
@@ -38,8 +43,10 @@ def system(tmp_path):
 
 
 def same(found, expected):
-    return all(np.allclose(getattr(found, name), getattr(expected, name), atol=1e-7)
-               for name in ("positions_A", "cell_A", "energy_eV", "forces_eV_A", "virial_eV"))
+    return all(
+        np.allclose(getattr(found, name), getattr(expected, name), atol=1e-7)
+        for name in ("positions_A", "cell_A", "energy_eV", "forces_eV_A", "virial_eV")
+    )
 
 
 def extxyz(path, frames, stress=True, **changes):
@@ -60,9 +67,9 @@ def test_deepmd_npy(system):
     summary = inspect(system, "auto", ELEMENTS)
     assert (summary.format, summary.n_frames, summary.n_atoms, summary.formulas) == ("deepmd/npy", 3, [4], {"Li3N1": 3})
     assert summary.problems == []
-    assert summary.rms_force_eV_A == pytest.approx(np.sqrt(np.mean(labelled().forces_eV_A**2)))
+    assert summary.rms_force_eV_A == pytest.approx(np.sqrt(np.mean(labelled().forces_eV_A ** 2)))
     assert summary.energy_range_eV_atom == pytest.approx((labelled().energy_eV.min() / 4, labelled().energy_eV.max() / 4))
-    frames, = accepted_frames(system, "deepmd/npy", ELEMENTS)
+    (frames,) = accepted_frames(system, "deepmd/npy", ELEMENTS)
     assert list(frames.symbols) == ["Li", "Li", "Li", "N"]
     assert same(frames, labelled())
 
@@ -79,8 +86,13 @@ def test_deepmd_raw(tmp_path):
     frames = labelled()
     (tmp_path / "type.raw").write_text("0 0 0 1")
     (tmp_path / "type_map.raw").write_text("Li N")
-    for name, array in (("coord", frames.positions_A), ("box", frames.cell_A), ("energy", frames.energy_eV), ("force", frames.forces_eV_A),
-                        ("virial", frames.virial_eV)):
+    for name, array in (
+        ("coord", frames.positions_A),
+        ("box", frames.cell_A),
+        ("energy", frames.energy_eV),
+        ("force", frames.forces_eV_A),
+        ("virial", frames.virial_eV),
+    ):
         np.savetxt(tmp_path / f"{name}.raw", array.reshape(3, -1))
     assert inspect(tmp_path, "auto", ELEMENTS).format == "deepmd/raw"
     assert same(accepted_frames(tmp_path, "auto", ELEMENTS)[0], frames)
@@ -104,7 +116,7 @@ def test_what_dpdata_writes_is_read(tmp_path):
     theirs.to("deepmd/npy", str(tmp_path / "npy"), set_size=2)
     theirs.to("deepmd/raw", str(tmp_path / "raw"))
     for name in ("npy", "raw"):
-        frames, = accepted_frames(tmp_path / name, f"deepmd/{name}", ELEMENTS)
+        (frames,) = accepted_frames(tmp_path / name, f"deepmd/{name}", ELEMENTS)
         assert np.allclose(frames.forces_eV_A, labelled().forces_eV_A, atol=1e-5)
         assert len(frames) == 3
 
@@ -131,7 +143,7 @@ def test_a_missing_virial_is_said(tmp_path):
 
 def test_a_vasp_run_is_read_with_its_sign_of_the_stress(tmp_path):
     (tmp_path / "vasprun.xml").write_text(VASPRUN)
-    frames, = accepted_frames(tmp_path / "vasprun.xml", "auto", ["Li", "F"])
+    (frames,) = accepted_frames(tmp_path / "vasprun.xml", "auto", ["Li", "F"])
     assert frames.energy_eV[0] == pytest.approx(-9.5)
     assert frames.forces_eV_A[0] == pytest.approx(np.array([[0.1, 0, 0], [-0.1, 0, 0]]))
     kbar_A3_eV = 1 / 1602.1766
@@ -214,16 +226,19 @@ def with_value(name, value):
     return array
 
 
-@pytest.mark.parametrize(("name", "array", "words"), [
-    ("force", with_value("forces_eV_A", np.nan), "frame 1: forces with a value that is not a finite number"),
-    ("coord", with_value("positions_A", np.inf), "frame 1: positions with a value"),
-    ("box", np.zeros((3, 9)), "the cell has no volume"),
-    ("force", np.zeros((3, 12)), "All forces are zero"),
-    ("force", labelled().forces_eV_A.reshape(3, 12) * 1000, "are the forces in eV/Å"),
-    ("coord", labelled().positions_A.reshape(3, 12) / 10, "are positions and cell in Å"),
-    ("box", labelled().cell_A.reshape(3, 9) * 10, "is the cell in Å"),
-    ("energy", np.array([-15.0, -15.1, -400.0]), "spread over"),
-])
+@pytest.mark.parametrize(
+    ("name", "array", "words"),
+    [
+        ("force", with_value("forces_eV_A", np.nan), "frame 1: forces with a value that is not a finite number"),
+        ("coord", with_value("positions_A", np.inf), "frame 1: positions with a value"),
+        ("box", np.zeros((3, 9)), "the cell has no volume"),
+        ("force", np.zeros((3, 12)), "All forces are zero"),
+        ("force", labelled().forces_eV_A.reshape(3, 12) * 1000, "are the forces in eV/Å"),
+        ("coord", labelled().positions_A.reshape(3, 12) / 10, "are positions and cell in Å"),
+        ("box", labelled().cell_A.reshape(3, 9) * 10, "is the cell in Å"),
+        ("energy", np.array([-15.0, -15.1, -400.0]), "spread over"),
+    ],
+)
 def test_numbers_that_cannot_be_are_problems(system, name, array, words):
     change(system, name, array)
     assert words in " ".join(inspect(system, "auto", ELEMENTS).problems)
@@ -249,11 +264,14 @@ def test_duplicates_are_used_once_and_noted(tmp_path):
     assert same(accepted_frames(tmp_path, "auto", ELEMENTS)[0], labelled())
 
 
-@pytest.mark.parametrize(("name", "array", "words"), [
-    ("force", np.zeros((3, 9)), r"force has shape \(3, 9\), expected \(3, 12\) for 3 frames of 4 atoms"),
-    ("energy", np.zeros(2), r"energy has shape \(2,\)"),
-    ("virial", np.zeros((3, 6)), "virial has shape"),
-])
+@pytest.mark.parametrize(
+    ("name", "array", "words"),
+    [
+        ("force", np.zeros((3, 9)), r"force has shape \(3, 9\), expected \(3, 12\) for 3 frames of 4 atoms"),
+        ("energy", np.zeros(2), r"energy has shape \(2,\)"),
+        ("virial", np.zeros((3, 6)), "virial has shape"),
+    ],
+)
 def test_wrong_shapes_are_named(system, name, array, words):
     change(system, name, array)
     with pytest.raises(UploadRefused, match=words):

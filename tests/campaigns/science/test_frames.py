@@ -9,8 +9,15 @@ from campaigns.science.frames import Frames, concatenate, write_deepmd_system
 @pytest.fixture
 def frames():
     rng = np.random.default_rng(3)
-    return Frames(np.array(["Li", "N", "Li"]), rng.random((4, 3, 3)), rng.random((4, 3, 3)), energy_eV=rng.random(4),
-                  forces_eV_A=rng.random((4, 3, 3)), virial_eV=rng.random((4, 3, 3)), time_ps=np.arange(4.0))
+    return Frames(
+        np.array(["Li", "N", "Li"]),
+        rng.random((4, 3, 3)),
+        rng.random((4, 3, 3)),
+        energy_eV=rng.random(4),
+        forces_eV_A=rng.random((4, 3, 3)),
+        virial_eV=rng.random((4, 3, 3)),
+        time_ps=np.arange(4.0),
+    )
 
 
 def test_a_frames_file_gives_back_every_bit(frames, tmp_path):

@@ -16,8 +16,17 @@ def trajectory(n_steps, rng, temperature_K=300.0, timestep_fs=1.0, damping_fs=50
     positions, velocities = np.zeros((len(masses_u), 3)), maxwell_velocities_A_fs(masses_u, temperature_K, rng)
     forces = forces_at(positions)
     for _ in range(n_steps):
-        positions, velocities, forces = baoab_step(positions, velocities, forces, masses_u, forces_at, timestep_fs=timestep_fs,
-                                                   temperature_K=temperature_K, damping_fs=damping_fs, rng=rng)
+        positions, velocities, forces = baoab_step(
+            positions,
+            velocities,
+            forces,
+            masses_u,
+            forces_at,
+            timestep_fs=timestep_fs,
+            temperature_K=temperature_K,
+            damping_fs=damping_fs,
+            rng=rng,
+        )
         yield positions, velocities
 
 

@@ -97,8 +97,10 @@ def test_the_lowest_of_all_arrangements_is_found():
     cell = order(lattice, (1, 1, 1), "Li", seed=1, oxidation_states={"Li": 2, "S": -2})[0]
     charges_e = np.array([2.0] * n_ions + [-2.0] * 3)
     sulphur_A = lattice.cart_coords[6:]
-    energies_eV = [ewald_energy_eV(cell.cell_A, np.concatenate([lattice.cart_coords[list(chosen)], sulphur_A]), charges_e)
-                   for chosen in combinations(range(6), n_ions)]
+    energies_eV = [
+        ewald_energy_eV(cell.cell_A, np.concatenate([lattice.cart_coords[list(chosen)], sulphur_A]), charges_e)
+        for chosen in combinations(range(6), n_ions)
+    ]
     assert cell.electrostatic_energy_eV == pytest.approx(min(energies_eV), abs=1e-6)
 
 

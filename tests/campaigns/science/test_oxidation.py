@@ -10,16 +10,19 @@ def guessed(formula):
     return guess_oxidation_states(Composition(formula).get_el_amt_dict())
 
 
-@pytest.mark.parametrize(("formula", "states"), [
-    ("Li20.2Ge2.06P3.94S24", {"Li": 1, "Ge": 4, "P": 5, "S": -2}),
-    ("Li56.064La24Zr16O96", {"Li": 1, "La": 3, "Zr": 4, "O": -2}),
-    ("Na3Zr2Si2PO12", {"Na": 1, "Zr": 4, "Si": 4, "P": 5, "O": -2}),
-    ("Li6PS5Cl", {"Li": 1, "P": 5, "S": -2, "Cl": -1}),
-    ("Li4P2S6", {"Li": 1, "P": 4, "S": -2}),
-    ("Li3N", {"Li": 1, "N": -3}),
-    ("AgI", {"Ag": 1, "I": -1}),
-    ("Ce0.9Gd0.1O1.95", {"Ce": 4, "Gd": 3, "O": -2}),
-])
+@pytest.mark.parametrize(
+    ("formula", "states"),
+    [
+        ("Li20.2Ge2.06P3.94S24", {"Li": 1, "Ge": 4, "P": 5, "S": -2}),
+        ("Li56.064La24Zr16O96", {"Li": 1, "La": 3, "Zr": 4, "O": -2}),
+        ("Na3Zr2Si2PO12", {"Na": 1, "Zr": 4, "Si": 4, "P": 5, "O": -2}),
+        ("Li6PS5Cl", {"Li": 1, "P": 5, "S": -2, "Cl": -1}),
+        ("Li4P2S6", {"Li": 1, "P": 4, "S": -2}),
+        ("Li3N", {"Li": 1, "N": -3}),
+        ("AgI", {"Ag": 1, "I": -1}),
+        ("Ce0.9Gd0.1O1.95", {"Ce": 4, "Gd": 3, "O": -2}),
+    ],
+)
 def test_known_compounds(formula, states):
     assert guessed(formula) == states
 

@@ -38,7 +38,9 @@ def test_the_examples(name):
     assert found.mobile_ion == formula[:2]
     assert found.is_disordered == bool(found.disorder) == (name != "li3n_P6mmm")
     assert [(cell.n_atoms, cell.supercell) for cell in (found.proposed_cells.training, found.proposed_cells.evaluation)] == [
-        training, evaluation]
+        training,
+        evaluation,
+    ]
 
 
 def test_the_sites_of_lgps():
@@ -68,13 +70,16 @@ def of(species, coordinates, a_A=5.0):
 SITES = [[0, 0, 0], [0.5, 0.5, 0.5]]
 
 
-@pytest.mark.parametrize(("species", "ion", "words"), [
-    (["Ag", "I"], "Ag", "only mobile cation"),
-    (["Zr", {"O": 0.9}], "O", "anion"),
-    (["La", "F"], "F", "No usual mobile ion"),
-    (["Li", "Na"], "Li", "likeliest"),
-    (["Li", {"Na": 0.5}], "Na", "partly empty"),
-])
+@pytest.mark.parametrize(
+    ("species", "ion", "words"),
+    [
+        (["Ag", "I"], "Ag", "only mobile cation"),
+        (["Zr", {"O": 0.9}], "O", "anion"),
+        (["La", "F"], "F", "No usual mobile ion"),
+        (["Li", "Na"], "Li", "likeliest"),
+        (["Li", {"Na": 0.5}], "Na", "partly empty"),
+    ],
+)
 def test_the_mobile_ion_is_proposed_with_a_reason(species, ion, words):
     found = of(species, SITES)
     assert found.mobile_ion == ion
