@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from campaigns.engines import labellers
+from campaigns.engines.runners import local
 from campaigns.engines.specs import LabellerSpec
 from campaigns.enums import CampaignState, S0Route, StageState
 from campaigns.models import Artefact, Campaign, Cell, Material
@@ -202,7 +203,7 @@ def delete(campaign: Campaign) -> None:
     """Rows and files. Only a campaign at rest: no engine writes into the folder any more."""
     if campaign.state == CampaignState.RUNNING:
         raise WrongState("This campaign is running: cancel it first.")
-    if campaign.stages.filter(state=StageState.RUNNING).exists():
+    if any(local.find(stage.folder) for stage in campaign.stages.exclude(state=StageState.DONE).select_related("campaign")):
         raise WrongState("An engine of this campaign is still stopping: try again in some seconds.")
     folder, prefix = campaign.folder, f"campaigns/{campaign.pk}/"
     with transaction.atomic():

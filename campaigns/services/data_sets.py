@@ -49,4 +49,7 @@ def stored_path(owner: AbstractBaseUser, token: str) -> str:
 def inspect_upload(owner: AbstractBaseUser, token: str, upload_format: str, elements: list[str]) -> dict[str, Any]:
     """What is in an uploaded data set, read in a bounded child process. `problems` is empty where it can be used."""
     path = settings.DATA_DIR / stored_path(owner, token)
-    return bounded.run_json("campaigns.engines.upload", [str(path), upload_format, ",".join(elements)], timeout_s=INSPECTION_TIMEOUT_S)
+    try:
+        return bounded.run_json("campaigns.engines.upload", [str(path), upload_format, *elements], timeout_s=INSPECTION_TIMEOUT_S)
+    except bounded.ChildRefused as error:
+        raise BadInput(f"The data set cannot be used: {error}", {"s0_upload": str(error)}) from error

@@ -5,6 +5,7 @@ folder, so that even two believers compute once; the finish is one transaction, 
 the result and creates what comes next.
 """
 
+import errno
 import logging
 import time
 import uuid
@@ -40,20 +41,19 @@ def run(stage_id: int) -> None:
         {"done": finish, "failed": fail, "released": release}[_compute(stage)](stage)
     except Exception as error:
         # Unforeseen: the traceback is for the log, the user gets a stage that failed with a reason, and nothing is lost.
-        _fail_with(
-            stage,
-            {
-                "message": f"Registering the result failed unexpectedly ({type(error).__name__}: {error}).",
-                "cause": "unforeseen",
-                "permanent": False,
-            },
-        )
+        _fail_with(stage, {"message": _unforeseen(error), "cause": "unforeseen", "permanent": False})
         raise
     except BaseException:
         release(stage)
         raise
     finally:
         wake_waiting()
+
+
+def _unforeseen(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EROFS):
+        return f"{settings.DATA_DIR} cannot be written ({error.strerror}): free some space, or make it writable again."
+    return f"The stage could not be carried out or registered ({type(error).__name__}: {error}): the worker's log has the details."
 
 
 def wake_waiting() -> None:
@@ -77,12 +77,11 @@ def claim(stage_id: int) -> Stage | None:
         free = Q(state=StageState.PENDING) & (Q(due_at=None) | Q(due_at__lte=now))
         abandoned = Q(state=StageState.RUNNING, lease_until__lt=now)
         owner = uuid.uuid4().hex
-        taken = Stage.objects.filter(
-            free | abandoned,
-            pk=stage_id,
-            cores__lte=max(settings.ENGINE_CORES - used, 1 if not used else 0),
-            campaign__state=CampaignState.RUNNING,
-        ).update(state=StageState.RUNNING, owner=owner, lease_until=_lease(), message="")
+        # A stage planned for more cores than there are now runs alone.
+        room = Q(cores__lte=settings.ENGINE_CORES - used) if used else Q()
+        taken = Stage.objects.filter(free | abandoned, room, pk=stage_id, campaign__state=CampaignState.RUNNING).update(
+            state=StageState.RUNNING, owner=owner, lease_until=_lease(), message=""
+        )
         if not taken:
             return None
         Stage.objects.filter(pk=stage_id, started_at=None).update(started_at=now)

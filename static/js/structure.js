@@ -56,7 +56,7 @@
     const ink = getComputedStyle(element).color;
     for (const atom of structure.atoms) {
       viewer.addSphere({ center: { x: atom.xyz[0], y: atom.xyz[1], z: atom.xyz[2] }, radius: atom.radius, color: colourOf(atom.symbol),
-                         opacity: atom.occupancy > 0.99 ? 1 : 0.35 + 0.5 * atom.occupancy });
+                         opacity: atom.occupancy > 0.99 ? 1 : 0.55 + 0.4 * atom.occupancy });
     }
     drawCell(viewer, structure.cell, ink);
     viewer.zoomTo();

@@ -1,0 +1,74 @@
+"""A data set as S0: stored, looked at, accepted or refused with what is wrong."""
+
+import io
+
+import ase.io
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from campaigns.services import data_sets
+from campaigns.services.errors import BadInput
+
+CELL_A = np.diag([4.0, 4.0, 16.0])
+LAYERS_A = np.outer(4 * np.arange(4), [0, 0, 1])
+
+
+def frames(n=4, symbols="Li3N", force=1.0):
+    rng = np.random.default_rng(1)
+    for _ in range(n):
+        atoms = Atoms(symbols, positions=rng.uniform(0, 1, (4, 3)) + LAYERS_A, cell=CELL_A, pbc=True)
+        forces = force * rng.normal(size=(4, 3))
+        atoms.calc = SinglePointCalculator(atoms, energy=-16.0 + rng.normal(), forces=forces, stress=0.01 * rng.normal(size=6))
+        yield atoms
+
+
+def upload(images, name="set.extxyz"):
+    stream = io.StringIO()
+    ase.io.write(stream, list(images), format="extxyz")
+    return SimpleUploadedFile(name, stream.getvalue().encode())
+
+
+def test_a_set_is_looked_at_before_it_is_accepted(owner):
+    token = data_sets.store_upload(owner, upload(frames()))
+    found = data_sets.inspect_upload(owner, token, "auto", ["Li", "N"])
+    assert found["problems"] == []
+    assert found["n_frames"] == 4
+    assert data_sets.stored_path(owner, token).startswith(f"uploads/{owner.pk}/{token}")
+
+
+def test_other_elements_are_said(owner):
+    token = data_sets.store_upload(owner, upload(frames(symbols="Na3N")))
+    problems = " ".join(data_sets.inspect_upload(owner, token, "auto", ["Li", "N"])["problems"])
+    assert "Na" in problems
+
+
+def test_what_is_no_data_set_is_refused(owner):
+    token = data_sets.store_upload(owner, SimpleUploadedFile("set.extxyz", b"\x00\x01 no data"))
+    with pytest.raises(BadInput, match="cannot be used"):
+        data_sets.inspect_upload(owner, token, "auto", ["Li", "N"])
+
+
+def test_the_name_of_the_user_reaches_no_path(owner, data_dir):
+    token = data_sets.store_upload(owner, upload(frames(), name="../../../etc/passwd.xyz"))
+    assert [path.name for path in (data_dir / "uploads" / str(owner.pk)).iterdir()] == [f"{token}.xyz"]
+
+
+@pytest.mark.parametrize("token", ["../1/x", "", "0" * 31, "*" * 32])
+def test_a_token_that_is_none_is_refused(owner, token):
+    with pytest.raises(BadInput, match="upload it again"):
+        data_sets.stored_path(owner, token)
+
+
+def test_the_set_of_another_user_is_not_found(owner, django_user_model):
+    token = data_sets.store_upload(owner, upload(frames()))
+    with pytest.raises(BadInput):
+        data_sets.stored_path(django_user_model.objects.create_user("pierre"), token)
+
+
+def test_a_file_over_the_limit_is_refused(owner, settings):
+    settings.MAX_DATA_SET_BYTES = 100
+    with pytest.raises(BadInput, match="at most"):
+        data_sets.store_upload(owner, upload(frames()))
