@@ -2,7 +2,6 @@
 
 from io import StringIO
 
-import pytest
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
@@ -10,8 +9,6 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from tests import factories
-
-INTERFACE = "inspect_upload joins the elements by commas, the reader takes one word for each; a refusal of the reader is no ServiceError"
 
 
 def _data_set(symbols=factories.SYMBOLS):
@@ -30,7 +27,6 @@ def _cells(material):
     return {"cell-0-material": material.pk, "cell-0-a": 1, "cell-0-b": 1, "cell-0-c": 1, "cell-0-for_training": "on", "cell-0-candidate": 0}
 
 
-@pytest.mark.xfail(strict=True, reason=INTERFACE)
 def test_a_data_set_is_summed_up_and_attached(as_ada, ada):
     sent = _cells(factories.material(ada)) | {"data_set": _data_set(), "s0_upload_format": "extxyz"}
     response = as_ada.post(reverse("campaign-new-upload"), sent)
@@ -47,7 +43,6 @@ def test_a_data_set_of_other_elements_is_not_attached(as_ada, ada):
     assert 'name="s0_upload" value=""' in response.content.decode()
 
 
-@pytest.mark.xfail(strict=True, reason=INTERFACE)
 def test_what_is_no_data_set_is_refused_with_a_reason(as_ada):
     response = as_ada.post(reverse("campaign-new-upload"), {"data_set": SimpleUploadedFile("x.bin", b"\x00\x01\x02")})
     assert response.status_code == 200
