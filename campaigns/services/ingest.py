@@ -190,9 +190,12 @@ def _evaluate(stage: Stage, result: dict[str, Any], files: Files) -> None:
 
 
 def _judge(stage: Stage, result: dict[str, Any], files: Files) -> None:
+    """A stationary D without a line through it has not answered the campaign's question: the loops go on."""
     model = protocol.current_model(stage.campaign)
-    model.convergence = result["stationarity"]["decision"]
-    model.convergence_reason = result["stationarity"]["reason"]
+    decision, reason = result["stationarity"]["decision"], result["stationarity"]["reason"]
+    if decision == "stationary" and result["arrhenius"]["activation_energy_eV"] is None:
+        decision, reason = "undecided", f"{reason} But there is no activation energy: {result['arrhenius']['reason']}"
+    model.convergence, model.convergence_reason = decision, reason
     model.save(update_fields=["convergence", "convergence_reason"])
 
 

@@ -114,9 +114,12 @@ def judge(folder, spec):
         for run in spec.runs
     ]
     decision = "moving" if misbehaves("judge", "reject") else "stationary"
+    line = (
+        (None, None, None, 0, "No line: 1 of 3 runs is diffusive.") if misbehaves("judge", "no line") else (0.2, 0.02, -3.0, len(runs), "")
+    )
     return specs.JudgeResult(
         runs,
-        specs.ArrheniusResult(0.2, 0.02, -3.0, len(runs), "", {}),
+        specs.ArrheniusResult(*line, {}),
         specs.StationarityResult(decision, f"D is {decision}.", 0.05, {}),
         "msd.npz",
     )

@@ -88,6 +88,14 @@ def test_loops_go_on_until_they_are_used_up(make_campaign, stand_ins, run_to_end
     assert campaign.stages.filter(kind=StageKind.JUDGE).count() == 2
 
 
+def test_a_stationary_d_without_an_activation_energy_has_not_converged(make_campaign, stand_ins, run_to_end):
+    stand_ins("judge", "no line", times=1)
+    campaign = run_to_end(make_campaign(max_loops=1))
+
+    assert campaign.state == CampaignState.NOT_CONVERGED
+    assert "no activation energy: No line: 1 of 3 runs" in campaign.reason
+
+
 def test_a_loop_that_is_still_moving_is_followed_by_another(make_campaign, stand_ins, run_to_end):
     stand_ins("judge", "reject", times=1)
     campaign = run_to_end(make_campaign(max_loops=5))
