@@ -30,7 +30,8 @@ IntArray = NDArray[np.intp]
 RELAXATION = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6)  # of the minimum distances, in turn, where there is no room
 FEASIBILITY_RUNS = 3
 RUNS = 8
-MAX_RUNS = 40
+MAX_RUNS = 104
+DESCENTS = 40
 MAX_DESCENTS = 200
 DISTINCT_EV = 1e-3
 
@@ -52,12 +53,11 @@ class Provenance:
     oxidation_states: dict[str, float]
     composition: dict[str, int]
     composition_reason: str
-    rank: int  # 0: the lowest electrostatic energy
-    candidate_energies_eV: tuple[float, ...]  # of all distinct arrangements that were kept
+    rank: int  # 0: the lowest electrostatic energy of the first batch of runs
+    candidate_energies_eV: tuple[float, ...]  # of all that were wanted, by rank
     min_distances_A: dict[str, float]
     exchanges_tried: int
     exchanges_accepted: int
-    runs: int
     site_counts: tuple[tuple[str, str, int, int], ...]  # orbit's label, element, atoms on it, sites
 
 
@@ -89,9 +89,10 @@ def order(
     runs: int = RUNS,
     sweeps: int = SWEEPS,
 ) -> list[OrderedCell]:
-    """Distinct ordered cells by rising electrostatic energy: at most `n_candidates`, fewer where there are not so many.
+    """Distinct ordered cells: at most `n_candidates`, fewer where there are not so many. The same seed gives the same cells.
 
-    `runs` of `sweeps` exchanges a site each: more find lower energies. The same seed gives the same cells.
+    The first are what `runs` of `sweeps` exchanges a site find, by rising electrostatic energy; where more are wanted, each further batch
+    of runs adds its own, so that a number means the same cell however many are wanted. Longer and more runs find lower energies.
     Raises OxidationStatesNeeded, CannotBeNeutral or NoRoom.
     """
     large = repeat(structure, supercell)
@@ -101,10 +102,8 @@ def order(
         return [_whole(large, supercell, seed, states, check=oxidation_states is not None)]
     composition, states = _composition(large, pools, states)
     problem = Problem(large, pools, composition, states)
-    rng = np.random.default_rng(seed)
-    scale, found = _feasible(problem, rng, min(runs, FEASIBILITY_RUNS), sweeps)
-    found += _more(problem, scale, rng, found, n_candidates, runs, sweeps)
-    ranked = _distinct(found)[:n_candidates]
+    scale, first = _feasible(problem, seed, min(runs, FEASIBILITY_RUNS), sweeps)
+    ranked = _candidates(problem, scale, seed, first, n_candidates, runs, sweeps)
     energies_eV = tuple(item.energy_eV for item in ranked)
     distances_A = {name: round(scale * distance_A, 3) for name, distance_A in MIN_DISTANCES_A.items()}
     return [
@@ -123,7 +122,6 @@ def order(
                 min_distances_A=distances_A,
                 exchanges_tried=item.arrangement.tried,
                 exchanges_accepted=item.arrangement.accepted,
-                runs=len(found),
                 site_counts=problem.site_counts(item.arrangement.species),
             ),
         )
@@ -166,7 +164,7 @@ def _whole(large: Supercell, supercell: tuple[int, int, int], seed: int, states:
         neutral_composition(large.sites, [], states, tolerance_e(states))
     symbols = [next(iter(site.occupancies)) for site in large.sites]
     composition = {symbol: symbols.count(symbol) for symbol in sorted(set(symbols))}
-    provenance = Provenance(supercell, seed, states, composition, "The structure is ordered as it is.", 0, (), {}, 0, 0, 0, ())
+    provenance = Provenance(supercell, seed, states, composition, "The structure is ordered as it is.", 0, (), {}, 0, 0, ())
     return _grouped(symbols, large.positions_A, large.cell_A, None, provenance)
 
 
@@ -177,12 +175,10 @@ def _grouped(
     return OrderedCell(tuple(symbols[index] for index in indices), positions_A[indices], cell_A, energy_eV, provenance)
 
 
-def _feasible(problem: Problem, rng: np.random.Generator, runs: int, sweeps: int) -> tuple[float, list[_Found]]:
+def _feasible(problem: Problem, seed: int, runs: int, sweeps: int) -> tuple[float, list[_Found]]:
     """The largest of the minimum distances with which the atoms find room, and arrangements that keep it."""
     for scale in RELAXATION:
-        lattice = problem.lattice(scale)
-        tries = [anneal(lattice, problem.start(rng), rng, sweeps) for _ in range(runs)]
-        kept = [_found(problem, arrangement) for arrangement in tries if problem.conflicts(arrangement.species, scale) == 0]
+        kept = _search(problem, scale, seed, range(runs), sweeps)
         if kept:
             return scale, kept
     raise NoRoom(
@@ -191,32 +187,47 @@ def _feasible(problem: Problem, rng: np.random.Generator, runs: int, sweeps: int
     )
 
 
-def _more(
-    problem: Problem, scale: float, rng: np.random.Generator, found: list[_Found], n_candidates: int, runs: int, sweeps: int
-) -> list[_Found]:
-    """Further runs: annealed ones for a lower minimum, then plain descents while distinct candidates are missing."""
+def _candidates(problem: Problem, scale: float, seed: int, first: list[_Found], n_candidates: int, runs: int, sweeps: int) -> list[_Found]:
+    """Batches of annealed runs while they find new arrangements, then of plain descents. `first`: from the first runs of the first batch.
+
+    A batch only adds to the ones before it and every run has random numbers of its own, so a candidate's number means the same cell
+    however many are asked for: two cells of a campaign with different numbers are different.
+    """
+    done = min(runs, FEASIBILITY_RUNS)
+    kept = _distinct(first + _search(problem, scale, seed, range(done, runs), sweeps))
+    start = runs
+    for size, limit, batch_sweeps in ((runs, MAX_RUNS, sweeps), (DESCENTS, MAX_RUNS + MAX_DESCENTS, 0)):
+        while len(kept) < n_candidates and start < limit:
+            found = _search(problem, scale, seed, range(start, start + size), batch_sweeps)
+            start += size
+            new = [item for item in _distinct(found) if not any(_same(item, other) for other in kept)]
+            if not new:
+                break
+            kept += new
+    return kept[:n_candidates]
+
+
+def _search(problem: Problem, scale: float, seed: int, numbers: range, sweeps: int) -> list[_Found]:
+    """What the runs of these numbers find without a pair that is too close."""
     lattice = problem.lattice(scale)
-    more: list[_Found] = []
-    annealed = min(MAX_RUNS, max(runs, 2 * n_candidates))
-    for run in range(len(found), annealed + min(MAX_DESCENTS, 10 * n_candidates)):
-        if run >= annealed and len(_distinct(found + more)) >= n_candidates:
-            break
-        arrangement = anneal(lattice, problem.start(rng), rng, sweeps if run < annealed else 0)
+    found: list[_Found] = []
+    for number in numbers:
+        rng = np.random.default_rng([seed, number])
+        arrangement = anneal(lattice, problem.start(rng), rng, sweeps)
         if problem.conflicts(arrangement.species, scale) == 0:
-            more.append(_found(problem, arrangement))
-    return more
-
-
-def _found(problem: Problem, arrangement: Arrangement) -> _Found:
-    return _Found(arrangement, problem.energy_eV(arrangement.species), problem.fingerprint(arrangement.species))
+            found.append(_Found(arrangement, problem.energy_eV(arrangement.species), problem.fingerprint(arrangement.species)))
+    return found
 
 
 def _distinct(found: list[_Found]) -> list[_Found]:
-    """By rising energy, one of each kind: what differs by a symmetry of the crystal has the same energy and fingerprint."""
+    """By rising energy, one of each kind. Equal energies (elements of equal charge) go by fingerprint, not by their rounding errors."""
     kept: list[_Found] = []
-    for item in sorted(found, key=lambda item: item.energy_eV):
-        if all(
-            abs(item.energy_eV - other.energy_eV) > DISTINCT_EV or abs(item.fingerprint - other.fingerprint) > DISTINCT_EV for other in kept
-        ):
+    for item in sorted(found, key=lambda item: (round(item.energy_eV, 6), item.fingerprint)):
+        if not any(_same(item, other) for other in kept):
             kept.append(item)
     return kept
+
+
+def _same(one: _Found, other: _Found) -> bool:
+    """What differs by a symmetry of the crystal has the same energy and fingerprint."""
+    return abs(one.energy_eV - other.energy_eV) < DISTINCT_EV and abs(one.fingerprint - other.fingerprint) < DISTINCT_EV

@@ -18,7 +18,8 @@ pytestmark = pytest.mark.engine
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "campaigns" / "examples" / "cifs"
 
-# Rock salt whose cation sites Li and Na share, with a simple ionic potential.
+# Rock salt whose cation sites Li and Na share, with a simple ionic potential. Cl is off the centre: no ordering has forces that are zero
+# by symmetry.
 MIXED = """data_mixed
 _cell_length_a 5.4
 _cell_length_b 5.4
@@ -41,7 +42,7 @@ _atom_site_fract_z
 _atom_site_occupancy
 Li1 Li 0 0 0 0.5
 Na1 Na 0 0 0 0.5
-Cl1 Cl 0.5 0.5 0.5 1
+Cl1 Cl 0.48 0.48 0.48 1
 """
 IONIC = {
     "pair_style": "buck/coul/long 6.0",

@@ -65,12 +65,25 @@ def test_a_supercell_keeps_the_composition_of_the_protocol():
 
 def test_candidates_are_distinct_and_ranked_and_the_seed_decides():
     structure = read(EXAMPLES / "lgps_kamaya2011.cif")
-    cells = order(structure, (1, 1, 1), "Li", seed=3, n_candidates=4, **SHORT)
+    cells = order(structure, (1, 1, 1), "Li", seed=3, n_candidates=4, runs=8, sweeps=15)
     energies_eV = [cell.electrostatic_energy_eV for cell in cells]
     assert [cell.provenance.rank for cell in cells] == [0, 1, 2, 3]
     assert (np.diff(energies_eV) > 1e-3).all()
-    again = order(structure, (1, 1, 1), "Li", seed=3, n_candidates=4, **SHORT)
+    again = order(structure, (1, 1, 1), "Li", seed=3, n_candidates=4, runs=8, sweeps=15)
     assert all(np.array_equal(one.positions_A, other.positions_A) for one, other in zip(cells, again, strict=True))
+
+
+@pytest.mark.parametrize("runs", [2, 3, 5])
+def test_a_number_means_the_same_cell_however_many_are_wanted(runs):
+    structure = read(EXAMPLES / "nasicon_x2_C2c80_model.cif")
+    many = order(structure, (1, 1, 1), "Na", seed=1, n_candidates=12, runs=runs, sweeps=15)
+    energies_eV = sorted(cell.electrostatic_energy_eV for cell in many)
+    assert len(many) == 12
+    assert (np.diff(energies_eV) > 1e-3).all()
+    for wanted in (1, 2, 4, 7):
+        few = order(structure, (1, 1, 1), "Na", seed=1, n_candidates=wanted, runs=runs, sweeps=15)
+        assert len(few) == wanted
+        assert all(np.array_equal(one.positions_A, other.positions_A) for one, other in zip(few, many, strict=False))
 
 
 def test_a_split_site_is_filled_once():
