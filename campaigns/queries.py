@@ -52,7 +52,6 @@ class RampStep:
     state: str
     model: TrainedModel | None
     training_set: TrainingSet | None
-    stages: list[Stage]
     is_evaluated: bool
 
 
@@ -74,19 +73,17 @@ def stage_log_tail(stage: Stage, lines: int = job.LOG_TAIL_LINES) -> str:
 
 def campaign_progress(campaign: Campaign) -> CampaignProgress:
     """How much of the loops' work is done, weighed with the seconds that stages of each kind took so far."""
-    stages = list(campaign.stages.select_related("campaign", "cell__material").exclude(state=StageState.CANCELLED))
-    running = [stage for stage in stages if stage.state == StageState.RUNNING]
-    plan = _planned_stages(campaign)
-    seconds = _wall_seconds(stages)
+    rows = list(campaign.stages.exclude(state=StageState.CANCELLED).values_list("kind", "state", "seconds"))
+    running = list(campaign.stages.filter(state=StageState.RUNNING).select_related("campaign", "cell__material"))
+    seconds = _wall_seconds(rows)
     done_s = total_s = 0.0
-    for kind, planned in plan.items():
-        of_kind = [stage for stage in stages if stage.kind == kind]
-        done = sum(stage.state == StageState.DONE for stage in of_kind)
+    for kind, planned in _planned_stages(campaign).items():
+        states = [state for of_kind, state, _ in rows if of_kind == kind]
         under_way = sum(stage_progress(stage).fraction for stage in running if stage.kind == kind)
-        total_s += max(planned, len(of_kind)) * seconds[kind]
-        done_s += (done + under_way) * seconds[kind]
+        total_s += max(planned, len(states)) * seconds[kind]
+        done_s += (states.count(StageState.DONE) + under_way) * seconds[kind]
     fraction = 1.0 if campaign.has_ended else min(done_s / total_s, 0.999)
-    known = any(stage.state == StageState.DONE for stage in stages)
+    known = any(state == StageState.DONE for _, state, _ in rows)
     left = total_s - done_s if known and not campaign.has_ended else None
     return CampaignProgress(fraction, left, running, _summary(campaign, running))
 
@@ -120,12 +117,15 @@ REFERENCE_STAGE_S = {
 ONE_CORE_KINDS = (StageKind.S0, StageKind.EVALUATE)  # these run side by side
 
 
-def _wall_seconds(stages: list[Stage]) -> dict[str, float]:
-    """Wall time that a stage of each kind adds to the campaign: measured where one is done, else the reference at this machine's speed."""
+def _wall_seconds(rows: list[tuple[str, str, float]]) -> dict[str, float]:
+    """Wall time that a stage of each kind adds to the campaign: measured where one is done, else the reference at this machine's speed.
+
+    rows are kind, state and seconds of every stage.
+    """
     measured: dict[str, list[float]] = {}
-    for stage in stages:
-        if stage.state == StageState.DONE:
-            measured.setdefault(stage.kind, []).append(max(stage.seconds, 0.1))
+    for kind, state, seconds in rows:
+        if state == StageState.DONE:
+            measured.setdefault(kind, []).append(max(seconds, 0.1))
     typical = {kind: median(found) for kind, found in measured.items()}
     pace = median(seconds / REFERENCE_STAGE_S[StageKind(kind)] for kind, seconds in typical.items()) if typical else 1.0
     seconds = {kind: typical.get(kind, pace * REFERENCE_STAGE_S[kind]) for kind in StageKind}
@@ -164,18 +164,17 @@ def ramp(campaign: Campaign) -> list[RampStep]:
     first_evaluated = len(temperatures) - campaign.settings.evaluated_steps_per_loop
     models = {(model.loop, model.step): model for model in campaign.trained_models.order_by("repeat").select_related("arrhenius")}
     sets = {(found.loop, found.step): found for found in campaign.training_sets.all()}
-    stages: dict[tuple[int, int], list[Stage]] = {}
-    for stage in campaign.stages.filter(loop__gt=0).select_related("campaign"):
-        stages.setdefault((stage.loop, stage.step), []).append(stage)
+    states: dict[tuple[int, int], set[str]] = {}
+    for loop, step, state in campaign.stages.filter(loop__gt=0).values_list("loop", "step", "state").distinct():
+        states.setdefault((loop, step), set()).add(state)
     return [
         RampStep(
             loop,
             step,
             temperature_K,
-            _step_state(stages.get((loop, step), []), campaign, loop, step),
+            _step_state(states.get((loop, step), set()), campaign, loop, step),
             models.get((loop, step)),
             sets.get((loop, step)),
-            stages.get((loop, step), []),
             step > first_evaluated,
         )
         for loop in range(1, max(campaign.loop, 1) + 1)
@@ -183,10 +182,9 @@ def ramp(campaign: Campaign) -> list[RampStep]:
     ]
 
 
-def _step_state(stages: list[Stage], campaign: Campaign, loop: int, step: int) -> str:
-    if not stages:
+def _step_state(states: set[str], campaign: Campaign, loop: int, step: int) -> str:
+    if not states:
         return "to come"
-    states = {stage.state for stage in stages}
     for state in (StageState.FAILED, StageState.RUNNING, StageState.PENDING, StageState.CANCELLED):
         if state in states:
             return state.value

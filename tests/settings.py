@@ -10,3 +10,4 @@ os.environ["LOG_LEVEL"] = "ERROR"
 from sseweb.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STATIC_ROOT.mkdir(exist_ok=True)  # noqa: F405  (WhiteNoise warns of a folder that is not there)
