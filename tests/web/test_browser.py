@@ -125,7 +125,7 @@ def test_set_up_a_campaign_from_a_material(open_page, ada):
     page.get_by_role("button", name="Create as a draft").click()
     page.get_by_role("button", name="Start").wait_for()
     made = Campaign.objects.get()
-    assert (made.name, made.preset, made.protocol, made.cells.count()) == ("from the browser", "standard", {"max_loops": 2}, 2)
+    assert (made.name, made.preset, made.changes, made.cells.count()) == ("from the browser", "standard", {"max_loops": 2}, 2)
 
 
 def test_the_overview_follows_and_stops_at_the_end(open_page, ada):
