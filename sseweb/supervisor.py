@@ -54,9 +54,14 @@ class Service:
     def is_running(self) -> bool:
         return self.popen is not None and self.popen.poll() is None
 
-    def signal(self, number: int) -> None:
+    def terminate(self) -> None:
+        """Ask the first process alone: a master that sees its workers signalled too takes it for a second, impatient request."""
         if self.is_running():
-            os.killpg(self.popen.pid, number)
+            self.popen.terminate()
+
+    def kill(self) -> None:
+        if self.is_running():
+            os.killpg(self.popen.pid, signal.SIGKILL)
 
 
 class Supervisor:
@@ -100,8 +105,8 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         for service in reversed(self.services):
-            service.signal(signal.SIGTERM)
+            service.terminate()
             deadline = time.monotonic() + STOP_GRACE_S
             while service.is_running() and time.monotonic() < deadline:
                 time.sleep(0.05)
-            service.signal(signal.SIGKILL)
+            service.kill()

@@ -132,6 +132,25 @@ def test_nothing_is_left_behind_when_it_stops(installation):
     assert not (installation.data / "up.json").exists()
 
 
+def test_a_running_engine_is_stopped_too_and_its_stage_waits(tmp_path):
+    up = Up(tmp_path)
+    (tmp_path / "behaviour.json").write_text(json.dumps({"kind": "s0", "how": "slow", "times": 10}))
+    up.environment["STAND_IN_BEHAVIOUR"] = str(tmp_path / "behaviour.json")
+    up.start()
+    try:
+        up.python(CREATE)
+        up.wait_for(lambda: list(up.data.glob("campaigns/*/*/*/s0-0/*/progress.json")), 30)
+        engine = psutil.Process(json.loads(next(up.data.glob("campaigns/*/*/*/s0-0/*/child.json")).read_text())["pid"])
+    finally:
+        up.stop()
+    psutil.wait_procs([engine], timeout=5)
+    assert not engine.is_running()
+    assert (
+        up.python("import django; django.setup(); from campaigns.models import Stage; print(Stage.objects.filter(state='running').count())")
+        == "0\n"
+    )
+
+
 def test_nothing_is_left_behind_when_it_is_killed(installation):
     family = psutil.Process(installation.process.pid).children(recursive=True)
     installation.process.kill()
