@@ -34,6 +34,7 @@ class Command(BaseCommand):
             except BlockingIOError as error:
                 raise CommandError(f"sseweb is already running on {settings.DATA_DIR}.") from error
             call_command("migrate", verbosity=0)
+            settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of a folder that is not there
             port = _port(host, port)
             address = f"http://{host}:{port}/"
             supervisor = Supervisor(_services(host, port))
