@@ -228,7 +228,10 @@ def result(campaign: Campaign) -> dict[str, Any]:
         "n_points": fit.n_points,
         "fit_note": fit.reason,
         "fit": fit.details,
-        "runs": [_run_row(run) for run in model.md_runs.filter(purpose="evaluate").select_related("diffusion")],
+        "runs": [
+            _run_row(run)
+            for run in model.md_runs.filter(purpose="evaluate").select_related("diffusion").order_by("temperature_K", "replica")
+        ],
     }
 
 

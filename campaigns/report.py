@@ -73,6 +73,16 @@ def result_text(found: dict[str, Any], progress: CampaignProgress, ledger: list[
     return "\n".join(lines)
 
 
+def campaigns_text(rows: list[dict[str, Any]]) -> str:
+    """A table of campaigns, one a line."""
+    lines = [f"{'id':>4}  {'state':<14}{'ion':<5}{'labels by':<12}{'preset':<10}name"]
+    lines += [
+        f"{row['id']:>4}  {row['state'].replace('_', ' '):<14}{row['mobile_ion']:<5}{row['labeller']:<12}{row['preset']:<10}{row['name']}"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
 def _runs(found: dict[str, Any]) -> list[str]:
     """A table of the NVE runs of the last judged model."""
     lines = [

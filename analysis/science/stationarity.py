@@ -58,11 +58,15 @@ class Findings:
     visible_spread: float  # a true spread that the scatter test would notice in half of the cases
     slope_per_step: float
     slope_sigmas: float
-    change: float  # the larger of the straight line's change over the series and the difference of its halves; with its sign
-    change_sigmas: float
+    change: float  # of the straight line over the series, or of its halves where that is clearer; with its sign
+    change_error: float
     chi2: float
     p_value: float
     median_error: float
+
+    @property
+    def change_sigmas(self) -> float:
+        return _sigmas(self.change, self.change_error)
 
 
 @dataclass(frozen=True)
@@ -78,14 +82,15 @@ def findings(series: Series, limits: Limits = DEFAULT_LIMITS) -> Findings:
     weights = 1 / series.errors**2
     mean = float(weights @ series.values / weights.sum())
     q, freedom = float(weights @ (series.values - mean) ** 2), len(series.values) - 1
-    slope, sigmas = _slope(series)
-    change, change_sigmas = slope * float(np.ptp(series.steps)), sigmas
-    if freedom >= 3:  # with fewer the halves say what the slope says
-        difference, difference_sigmas = _halves(series)
-        if difference_sigmas > change_sigmas:
-            change, change_sigmas = difference, difference_sigmas
-    return Findings(excess_spread(series.values, series.errors), _visible_spread(series.errors, limits.p_value), slope, sigmas,
-                    change, change_sigmas, q, float(chi2.sf(q, freedom)), float(np.median(series.errors)))  # fmt: skip
+    slope, slope_error = _slope(series)
+    span = float(np.ptp(series.steps))
+    change, change_error = slope * span, slope_error * span
+    if freedom >= 3 or not span:  # with fewer the halves say what the slope says
+        difference, difference_error = _halves(series)
+        if not span or _sigmas(difference, difference_error) > _sigmas(change, change_error):
+            change, change_error = difference, difference_error
+    return Findings(excess_spread(series.values, series.errors), _visible_spread(series.errors, limits.p_value), slope,
+                    _sigmas(slope, slope_error), change, change_error, q, float(chi2.sf(q, freedom)), float(np.median(series.errors)))  # fmt: skip
 
 
 def excess_spread(values: Floats, errors: Floats) -> float:
@@ -104,26 +109,26 @@ def decide(series: Series, energies: Series | None = None, limits: Limits = DEFA
     last = series.part(max(0, n - limits.window), n)
     found = findings(last, limits)
     energy, ea_moves = _energy(energies, limits)
-    path = f"log10 D at {last.where} went {_path(last)}"
+    path = f"log10 D at {last.where} was {_path(last)} in the last {len(last.steps)} models"
     moves = _moves(found, limits.spread_dex, limits.p_value, limits.sigmas)
     if moves:
-        return Decision("moving", f"{path}: {moves} dex; at most {limits.spread_dex:g} dex count as stationary.", found, energy)
+        return Decision("moving", f"{path}: {moves}; at most {limits.spread_dex:g} counts as stationary.", found, energy)
     if ea_moves:
-        return Decision("moving", f"{path}, which stays, but {ea_moves}.", found, energy)
+        return Decision("moving", f"{path}, which is steady, but {ea_moves}.", found, energy)
     doubt = _doubt(series, found, limits)
     if doubt:
         return Decision("undecided", f"{path}: {doubt}.", found, energy)
-    return Decision("stationary", f"{path}: the change of {found.change:+.2f} dex is {_within(found, limits)}; model-to-model spread "
-                    f"{found.spread:.2f} dex of at most {limits.spread_dex:g} over {len(last.steps)} models, where "
-                    f"{found.visible_spread:.2f} dex would have been seen.", found, energy)  # fmt: skip
+    return Decision("stationary", f"{path}. It changes by {found.change:+.2f} ± {found.change_error:.2f}, {_within(found, limits)}; the "
+                    f"models scatter by {found.spread:.2f} beyond the errors of their runs, at most {limits.spread_dex:g} is allowed (from "
+                    f"{found.visible_spread:.2f} on this test would notice).", found, energy)  # fmt: skip
 
 
 def _moves(found: Findings, largest: float, p_value: float, sigmas: float) -> str:
     """What moved, or nothing. It must be both beyond chance and large enough to matter: precise values always differ somewhere."""
     if found.change_sigmas > sigmas and abs(found.change) > largest:
-        return f"it changes by {found.change:+.2f}, {found.change_sigmas:.1f} of its errors: a spread between models of {found.spread:.2f}"
+        return f"it changes by {found.change:+.2f} ± {found.change_error:.2f}"
     if found.p_value < p_value and found.spread > largest:
-        return f"the models scatter more than the error of D explains (p = {found.p_value:.2g}), by {found.spread:.2f}"
+        return f"the models scatter more than the errors of D explain (p = {found.p_value:.2g}), by {found.spread:.2f}"
     return ""
 
 
@@ -134,11 +139,11 @@ def _doubt(series: Series, found: Findings, limits: Limits) -> str:
     if relative > limits.largest_relative_error or found.visible_spread > blind:
         # The error of D falls with the root of the run's length.
         goal = min(limits.largest_relative_error / relative, blind / found.visible_spread)
-        return (f"nothing moves beyond the error, but with an error of D of {100 * relative:.0f} % {n} models could only have shown a "
-                f"spread above {found.visible_spread:.2f} dex (needed: {blind:g}); run the dynamics {goal**-2:.2g} times longer "
+        return (f"no change is seen, but D is known to {100 * relative:.0f} % only, so that a spread between models below "
+                f"{found.visible_spread:.2f} would not be noticed (needed: {blind:g}); make the evaluation runs {goal**-2:.2g} times longer "
                 "or evaluate more models")  # fmt: skip
     if found.spread > limits.spread_dex:
-        return (f"the models may scatter by {found.spread:.2f} dex (at most {limits.spread_dex:g}), or by chance alone "
+        return (f"the models may scatter by {found.spread:.2f} (at most {limits.spread_dex:g}), or only by chance "
                 f"(p = {found.p_value:.2g}); evaluate a further model or run longer")  # fmt: skip
     if n > limits.window:
         before = findings(series.part(n - limits.window - 1, n - 1), limits)
@@ -154,36 +159,42 @@ def _energy(energies: Series | None, limits: Limits) -> tuple[Findings | None, s
     last = energies.part(max(0, len(energies.steps) - limits.window), len(energies.steps))
     found = findings(last, limits)
     moves = _moves(found, limits.spread_eV, limits.energy_p_value, limits.energy_sigmas)
-    return found, f"Ea went {_path(last)} eV: {moves.replace('error of D', 'error of Ea')} eV" if moves else ""
+    return found, f"Ea went {_path(last)} eV: {moves.replace('errors of D', 'errors of Ea')} eV" if moves else ""
 
 
 def _path(series: Series) -> str:
-    return f"{', '.join(f'{value:.2f}' for value in series.values)} (error {np.median(series.errors):.2f})"
+    return ", ".join(f"{value:.2f} ± {error:.2f}" for value, error in zip(series.values, series.errors, strict=True))
 
 
 def _within(found: Findings, limits: Limits) -> str:
-    return "within its error" if found.change_sigmas <= limits.sigmas else "small, though beyond its error"
+    if found.change_sigmas <= limits.sigmas:
+        return f"not more than {limits.sigmas:g} of its errors"
+    return f"more than {limits.sigmas:g} of its errors but small"
+
+
+def _sigmas(value: float, error: float) -> float:
+    """How many of its errors a value is away from 0."""
+    return abs(value) / error if error > 0 else 0.0
 
 
 def _slope(series: Series) -> tuple[float, float]:
-    """Weighted slope per step, and how many of its errors it is away from 0."""
+    """Weighted slope per step and its error."""
     weights = 1 / series.errors**2
     x = series.steps - weights @ series.steps / weights.sum()
     y = series.values - weights @ series.values / weights.sum()
     information = float(weights @ x**2)
     if information <= 0:  # repetitions of one step
         return 0.0, 0.0
-    found = float(weights @ (x * y)) / information
-    return found, abs(found) * float(np.sqrt(information))
+    return float(weights @ (x * y)) / information, information**-0.5
 
 
 def _halves(series: Series) -> tuple[float, float]:
-    """Later minus earlier half, and how many of its errors that is (Geweke 1992)."""
+    """Later minus earlier half, and its error (Geweke 1992)."""
     middle = len(series.values) // 2
     weights = 1 / series.errors**2
     early, late = weights[:middle], weights[-middle:]
     difference = float(late @ series.values[-middle:] / late.sum() - early @ series.values[:middle] / early.sum())
-    return difference, abs(difference) / float(np.sqrt(1 / early.sum() + 1 / late.sum()))
+    return difference, float(np.sqrt(1 / early.sum() + 1 / late.sum()))
 
 
 def _visible_spread(errors: Floats, p_value: float) -> float:

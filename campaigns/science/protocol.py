@@ -176,7 +176,7 @@ PRESET_HELP = {
 def settings_from_mapping(preset: str, changes: Mapping[str, Any]) -> ProtocolSettings:
     """A preset with changes, checked. Raises SettingsError naming every unknown key and every value of a wrong type."""
     if preset not in PRESETS:
-        raise SettingsError({"preset": f"must be one of {', '.join(PRESETS)}"})
+        raise SettingsError({"preset": f"{preset} is none; must be one of {', '.join(PRESETS)}"})
     known = {spec.name: spec for spec in fields(ProtocolSettings)}
     problems = {name: "is not a setting of the protocol" for name in changes if name not in known}
     values = {}

@@ -12,6 +12,7 @@ TRAINING_HEIGHT_A = 7.5
 EVALUATION_HEIGHT_A = 12.0  # twice the cut-off of 6 A: no atom sees another twice
 EVALUATION_ATOMS = 512
 MAX_REPEAT = 10
+NEARLY = 1.25  # so many times the fewest atoms are worth a more isotropic cell
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,12 @@ def _atoms(repeats: tuple[int, int, int], n_atoms: float) -> int:
 
 
 def _smallest(heights_A: NDArray[np.float64], n_atoms: float, height_A: float, least_atoms: int) -> tuple[int, int, int]:
-    """Fewest atoms; of those, the largest smallest height."""
+    """The largest smallest height among the cells of nearly the fewest atoms: 3x3x3, not 2x2x6, of a small cubic cell."""
     counts = list(product(range(1, MAX_REPEAT + 1), repeat=3))
     fitting = [repeats for repeats in counts if (heights_A * repeats).min() >= height_A and _atoms(repeats, n_atoms) >= least_atoms]
-    return min(fitting or [(MAX_REPEAT,) * 3], key=lambda repeats: (_atoms(repeats, n_atoms), -(heights_A * repeats).min(), repeats))
+    most = NEARLY * min((_atoms(repeats, n_atoms) for repeats in fitting), default=0)
+    small = [repeats for repeats in fitting if _atoms(repeats, n_atoms) <= most]
+    return min(small or [(MAX_REPEAT,) * 3], key=lambda repeats: (-(heights_A * repeats).min().round(6), _atoms(repeats, n_atoms), repeats))
 
 
 def _widest(heights_A: NDArray[np.float64], n_atoms: float) -> tuple[int, int, int]:

@@ -19,7 +19,7 @@ CELL_KEYS = {"material", "supercell", "training", "evaluation", "candidate", "ox
 
 
 def load(path: Path) -> tuple[dict[str, Any], str]:
-    """The document and its key (sha256 of the file: the same file goes on with the same campaign). Raises BadInput."""
+    """The document and its key: the same file with the same CIFs and data set goes on with the same campaign. Raises BadInput."""
     try:
         content = path.read_bytes()
         document = yaml.safe_load(content)
@@ -32,7 +32,20 @@ def load(path: Path) -> tuple[dict[str, Any], str]:
     _refuse_unknown(document, KEYS, str(path))
     if not document.get("material") and not document.get("cells"):
         raise BadInput(f"{path} names no material: give `material:` an example ({', '.join(materials.EXAMPLES)}) or the path of a CIF.")
-    return document, hashlib.sha256(content).hexdigest()
+    return document, _key(content, document, path.resolve().parent)
+
+
+def _key(content: bytes, document: dict[str, Any], folder: Path) -> str:
+    """sha256 of the settings file and of every file that it names: a corrected CIF makes another campaign."""
+    found = hashlib.sha256(content)
+    cells, s0 = document.get("cells"), document.get("s0")
+    names = [document.get("material"), s0.get("path") if isinstance(s0, dict) else None]
+    names += [cell.get("material") for cell in cells if isinstance(cell, dict)] if isinstance(cells, list) else []
+    for name in names:
+        if name and name not in materials.EXAMPLES and (folder / str(name)).is_file():
+            with (folder / str(name)).open("rb") as stream:
+                found.update(hashlib.file_digest(stream, "sha256").digest())
+    return found.hexdigest()
 
 
 def _refuse_unknown(mapping: dict[str, Any], known: set[str], where: str) -> None:

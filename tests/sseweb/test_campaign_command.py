@@ -57,6 +57,12 @@ def test_a_campaign_is_run_to_its_end_and_run_once(campaign):
     status, _, problem = campaign("pause", str(found["id"]))
     assert status == 1
     assert "cannot pause now" in problem
+    status, out, _ = campaign("pause", str(found["id"]), "--json")
+    assert status == 1
+    assert "cannot pause now" in json.loads(out)["error"]
+    _, out, _ = campaign("list")
+    assert "converged" in out
+    assert "tiny" in out
 
 
 @pytest.mark.parametrize(("changes", "words"), [
@@ -99,3 +105,15 @@ def test_what_is_no_settings_file_is_said(text, words, tmp_path):
     path.write_text(text)
     with pytest.raises(BadInput, match=words):
         settings_file.load(path)
+
+
+def test_a_corrected_cif_is_another_campaign(tmp_path):
+    from campaigns.services import settings_file
+
+    path, cif = tmp_path / "settings.yaml", tmp_path / "mine.cif"
+    path.write_text(yaml.safe_dump({"material": "mine.cif"}))
+    cif.write_text("data_one")
+    first = settings_file.load(path)[1]
+    assert settings_file.load(path)[1] == first
+    cif.write_text("data_two")
+    assert settings_file.load(path)[1] != first

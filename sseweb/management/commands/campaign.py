@@ -1,4 +1,4 @@
-"""A campaign without a browser: run one from a settings file, look at it, pause, resume or cancel it."""
+"""Campaigns without a browser: run one from a settings file, list them, look at one, pause, resume, retry or cancel it."""
 
 import json
 import os
@@ -22,6 +22,13 @@ from sseweb.installation import Installation, demo_account
 
 POLL_S = 1.0
 EXIT_STATUS = {CampaignState.CONVERGED: 0, CampaignState.NOT_CONVERGED: 0}
+VERBS = {
+    "status": "print where a campaign stands, its result and its cost",
+    "pause": "let nothing new start; what runs is stopped and goes on from its checkpoint later",
+    "resume": "go on with a paused campaign",
+    "cancel": "end a campaign for good; what was computed stays",
+    "retry": "repeat what failed in a campaign, from its checkpoints",
+}
 
 
 class Command(BaseCommand):
@@ -30,29 +37,45 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
         run = verbs.add_parser("run", help="create the campaign of a settings file, run it to its end, print the result")
-        run.add_argument("settings_file", type=Path)
+        run.add_argument("settings_file", type=Path, help="YAML; campaigns/examples/demo.yaml is one, its keys are explained in the README")
         run.add_argument("--json", action="store_true", help="print the result for programs; progress goes to standard error")
         run.add_argument("--user", default="", help="owner; default: the account of `make demo`")
         run.add_argument("--new", action="store_true", help="start anew although the same file was run before")
         run.add_argument("--serve", action="store_true", help="stay, and serve the pages, until Ctrl-C")
-        for verb in ("status", "pause", "resume", "cancel", "retry"):
-            one = verbs.add_parser(verb)
-            one.add_argument("id", type=int)
-            one.add_argument("--json", action="store_true")
+        every = verbs.add_parser("list", help="print every campaign with its number and state")
+        every.add_argument("--json", action="store_true", help="print for programs")
+        for verb, what in VERBS.items():
+            one = verbs.add_parser(verb, help=what, description=what)
+            one.add_argument("id", type=int, help="the campaign's number, as `campaign list` prints it")
+            one.add_argument("--json", action="store_true", help="print for programs")
 
     def handle(self, *, verb: str, **options: Any) -> None:
         try:
             if verb == "run":
                 self._run(**options)
+            elif verb == "list":
+                self._list(options["json"])
             else:
                 self._one(verb, options["id"], options["json"])
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
+        except (ServiceError, CommandError) as error:
+            if not options["json"]:
+                raise CommandError(str(error)) from error
+            self.stdout.write(json.dumps({"error": str(error), "problems": getattr(error, "fields", {})}, indent=1))
+            raise SystemExit(1) from error
+
+    def _list(self, as_json: bool) -> None:
+        rows = list(Campaign.objects.order_by("id").values("id", "name", "state", "mobile_ion", "labeller", "preset"))
+        if as_json:
+            self.stdout.write(json.dumps(rows, indent=1))
+        elif rows:
+            self.stdout.write(report.campaigns_text(rows))
+        else:
+            self.stdout.write("There is no campaign yet: `manage.py campaign run SETTINGS.yaml` makes one.")
 
     def _one(self, verb: str, campaign_id: int, as_json: bool) -> None:
         campaign = Campaign.objects.filter(pk=campaign_id).first()
         if campaign is None:
-            raise CommandError(f"There is no campaign {campaign_id}.")
+            raise CommandError(f"There is no campaign {campaign_id}; `manage.py campaign list` prints those there are.")
         if verb != "status":
             getattr(campaigns, verb)(campaign)
         self._print(campaign, as_json)

@@ -31,14 +31,14 @@ def test_models_that_agree_are_stationary_with_what_was_testable(n):
     found = decide(-5 + 0.01 * np.array([0, 1, -1, 0.5][:n]), 0.04)
     assert found.decision == "stationary"
     assert found.diffusivity.spread == 0
-    assert f"{found.diffusivity.visible_spread:.2f} dex would have been seen" in found.reason
+    assert f"from {found.diffusivity.visible_spread:.2f} on" in found.reason
 
 
 @pytest.mark.parametrize("values", [[-6, -5.2], [-6.0, -5.6, -5.2], [-6, -5.5, -5.3, -5.1]])
 def test_a_jump_or_a_trend_is_moving_and_names_the_numbers(values):
     found = decide(values, 0.05)
     assert found.decision == "moving"
-    assert "-6.00" in found.reason
+    assert "-6.00 ± 0.05" in found.reason
     assert "600 K" in found.reason
 
 
@@ -59,7 +59,13 @@ def test_a_change_that_does_not_matter_is_stationary_however_certain():
     found = decide([-5.0, -5.005, -5.012, -5.02], 0.003)
     assert found.diffusivity.slope_sigmas > 3
     assert found.decision == "stationary"
-    assert "small, though beyond its error" in found.reason
+    assert "but small" in found.reason
+
+
+def test_the_reason_gives_the_change_with_its_own_error():
+    found = decide([-5.00, -4.85], 0.06)
+    assert found.diffusivity.change_error == pytest.approx(0.06 * 2**0.5)
+    assert "+0.15 ± 0.08, not more than 2 of its errors" in found.reason
 
 
 @pytest.mark.parametrize(("values", "error"), [([-5.0, -5.2, -4.9], 0.35), ([-5.0, -5.2, -4.9], 0.25), ([-5.0, -5.01], 0.12),
@@ -127,6 +133,8 @@ def test_an_energy_that_moves_is_moving_though_d_stays():
 def test_repetitions_of_one_step_have_no_slope():
     found = stationarity.decide(Series(np.array([3.0, 3.0]), np.array([-5.0, -5.02]), np.full(2, 0.05), "600 K"))
     assert found.decision == "stationary"
+    assert found.diffusivity.change == pytest.approx(-0.02)
+    assert "-0.02 ± 0.07" in found.reason
 
 
 def test_limits_are_settings():

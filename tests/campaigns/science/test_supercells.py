@@ -30,3 +30,7 @@ def test_heights_and_sizes(seed):
 def test_a_large_cell_is_left_as_it_is():
     proposed = propose_cells(20 * np.eye(3), 700)
     assert proposed.training.supercell == proposed.evaluation.supercell == (1, 1, 1)
+
+
+def test_a_small_cubic_cell_becomes_a_cube():
+    assert propose_cells(4.0 * np.eye(3), 2).training.supercell == (3, 3, 3)
