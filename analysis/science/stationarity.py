@@ -89,8 +89,10 @@ def findings(series: Series, limits: Limits = DEFAULT_LIMITS) -> Findings:
         difference, difference_error = _halves(series)
         if not span or _sigmas(difference, difference_error) > _sigmas(change, change_error):
             change, change_error = difference, difference_error
-    return Findings(excess_spread(series.values, series.errors), _visible_spread(series.errors, limits.p_value), slope,
-                    _sigmas(slope, slope_error), change, change_error, q, float(chi2.sf(q, freedom)), float(np.median(series.errors)))  # fmt: skip
+    return Findings(
+        excess_spread(series.values, series.errors), _visible_spread(series.errors, limits.p_value), slope, _sigmas(slope, slope_error),
+        change, change_error, q, float(chi2.sf(q, freedom)), float(np.median(series.errors))
+    )  # fmt: skip
 
 
 def excess_spread(values: Floats, errors: Floats) -> float:
@@ -140,8 +142,8 @@ def _doubt(series: Series, found: Findings, limits: Limits) -> str:
         # The error of D falls with the root of the run's length.
         goal = min(limits.largest_relative_error / relative, blind / found.visible_spread)
         return (f"no change is seen, but D is known to {100 * relative:.0f} % only, so that a spread between models below "
-                f"{found.visible_spread:.2f} would not be noticed (needed: {blind:g}); make the evaluation runs {goal**-2:.2g} times longer "
-                "or evaluate more models")  # fmt: skip
+                f"{found.visible_spread:.2f} would not be noticed (needed: {blind:g}); make the evaluation runs {goal**-2:.2g} "
+                "times longer or evaluate more models")  # fmt: skip
     if found.spread > limits.spread_dex:
         return (f"the models may scatter by {found.spread:.2f} (at most {limits.spread_dex:g}), or only by chance "
                 f"(p = {found.p_value:.2g}); evaluate a further model or run longer")  # fmt: skip
