@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 from django.db.models import Count, Q, Sum
+from django.utils import timezone
 from numpy.typing import NDArray
 
 from campaigns.engines import job
@@ -158,6 +159,23 @@ def cost_ledger(campaign: Campaign) -> list[LedgerRow]:
     ]
 
 
+def wall_time(campaign: Campaign) -> tuple[float, float]:
+    """Seconds from the campaign's start to its end or to now, and for how many of them at least one engine worked.
+
+    The rest is ours: queue, database, web. Pauses count as ours too.
+    """
+    if campaign.started_at is None:
+        return 0.0, 0.0
+    total = ((campaign.finished_at or timezone.now()) - campaign.started_at).total_seconds()
+    done = campaign.stages.filter(started_at__isnull=False, seconds__gt=0).order_by("started_at").values_list("started_at", "seconds")
+    busy = reached = 0.0
+    for started_at, seconds in done:
+        begin = (started_at - campaign.started_at).total_seconds()
+        busy += max(0.0, begin + seconds - max(begin, reached))
+        reached = max(reached, begin + seconds)
+    return total, min(busy, total)
+
+
 def ramp(campaign: Campaign) -> list[RampStep]:
     """Every training step that has begun, and the ones still to come in the loop under way."""
     temperatures = campaign.settings.ramp_temperatures_K
@@ -200,6 +218,7 @@ def learning_curve(model: TrainedModel) -> dict[str, NDArray[np.floating]]:
 def result(campaign: Campaign) -> dict[str, Any]:
     """What a campaign found, for programs: D(T) and Ea of its last judged model, the verdicts, the cost."""
     model = campaign.trained_models.exclude(convergence="").order_by("-loop", "-step").first()
+    wall_s, in_engines_s = wall_time(campaign)
     document = {
         "id": campaign.pk,
         "name": campaign.name,
@@ -210,6 +229,8 @@ def result(campaign: Campaign) -> dict[str, Any]:
         "preset": campaign.preset,
         "labels_computed": campaign.stages.aggregate(total=Sum("labels_computed"))["total"] or 0,
         "seconds_by_stage_kind": {row.kind: round(row.seconds, 1) for row in cost_ledger(campaign)},
+        "wall_seconds": round(wall_s, 1),
+        "wall_seconds_in_engines": round(in_engines_s, 1),
         "activation_energy_eV": None,
         "activation_energy_error_eV": None,
         "runs": [],

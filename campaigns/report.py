@@ -70,6 +70,9 @@ def result_text(found: dict[str, Any], progress: CampaignProgress, ledger: list[
             + (f"  (start-up {duration(row.startup_seconds)})" if row.startup_seconds else "")
             + (f"  failures: {failures}" if failures else "")
         )
+    if found["wall_seconds"]:
+        share = found["wall_seconds_in_engines"] / found["wall_seconds"]
+        lines.append(f"  {duration(found['wall_seconds'])} from start to end, {share:.0%} of it inside engines")
     return "\n".join(lines)
 
 

@@ -1,0 +1,25 @@
+"""What pages and terminal say of a campaign's time."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from campaigns import queries
+from campaigns.enums import CampaignState, StageKind
+from tests import factories
+
+
+@pytest.mark.django_db
+def test_engines_that_work_side_by_side_count_once():
+    began = timezone.now() - timedelta(seconds=100)
+    row = factories.campaign(factories.user(), state=CampaignState.CONVERGED)
+    row.started_at, row.finished_at = began, began + timedelta(seconds=100)
+    for index, (start_s, seconds) in enumerate([(10, 30), (20, 40), (25, 5), (80, 10)]):  # 10 to 60 and 80 to 90
+        factories.stage(row, StageKind.EVALUATE, index=index, started_at=began + timedelta(seconds=start_s), seconds=seconds)
+    assert queries.wall_time(row) == pytest.approx((100, 60))
+
+
+@pytest.mark.django_db
+def test_a_draft_has_taken_no_time():
+    assert queries.wall_time(factories.campaign(factories.user(), state=CampaignState.DRAFT)) == (0, 0)
