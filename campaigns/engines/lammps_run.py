@@ -68,7 +68,8 @@ def run(folder: Path, dynamics: Dynamics, cell_file: str, launch: LaunchChoice, 
     (folder / LOG).unlink(missing_ok=True)
     began = time.monotonic()
     argv = [*launch_argv(launch), "-in", script, "-log", LOG, "-nocite"]
-    process.run(argv, folder, "log", environment=environment(launch), watch=_watcher(folder, dynamics, progress), accept=tuple(range(256)))
+    watch = _watcher(folder, dynamics, progress)
+    process.run(argv, folder, "log", environment=environment(launch), watch=watch, accept=tuple(range(256)), name="LAMMPS")
     facts = _facts(folder, dynamics, time.monotonic() - began)
     write_json(folder / "run.json", asdict(facts))
     return facts

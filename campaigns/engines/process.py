@@ -42,11 +42,13 @@ def run(
     watch: Callable[[], None] | None = None,
     silence_limit_s: float = 1800.0,
     accept: tuple[int, ...] = (0,),
+    name: str = "",
 ) -> int:
     """Run `argv` in `folder`, its output appended to `folder/log_name`; returns the exit status, one of `accept`.
 
     `watch` is called a few times a second (progress; it may raise to stop the program). A program whose log does not grow for
-    `silence_limit_s` counts as hung. Raises EngineFailed where the program is missing, hangs, is killed or ends with another status.
+    `silence_limit_s` counts as hung. `name`: what people call the program, where that is not the file's name.
+    Raises EngineFailed where the program is missing, hangs, is killed or ends with another status.
     """
     log_path = folder / log_name
     try:
@@ -61,17 +63,17 @@ def run(
                 preexec_fn=lambda: _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
             )
     except OSError as error:
-        raise EngineFailed(f"{argv[0]} could not be started: {error.strerror}.", cause="engine_missing", permanent=True) from error
+        raise EngineFailed(f"{name or argv[0]} could not be started: {error.strerror}.", cause="engine_missing", permanent=True) from error
     try:
-        _wait(process, log_path, watch, silence_limit_s)
+        _wait(process, name or argv[0], log_path, watch, silence_limit_s)
     finally:
         _stop(process)
     if process.returncode not in accept:
-        raise EngineFailed(_ending(argv[0], process.returncode), cause="engine_died", permanent=False, log_tail=tail(log_path))
+        raise EngineFailed(_ending(name or argv[0], process.returncode), cause="engine_died", permanent=False, log_tail=tail(log_path))
     return process.returncode
 
 
-def _wait(process: subprocess.Popen[bytes], log_path: Path, watch: Callable[[], None] | None, silence_limit_s: float) -> None:
+def _wait(process: subprocess.Popen[bytes], name: str, log_path: Path, watch: Callable[[], None] | None, silence_limit_s: float) -> None:
     size, last_growth = -1, time.monotonic()
     while process.poll() is None:
         if watch is not None:
@@ -81,7 +83,7 @@ def _wait(process: subprocess.Popen[bytes], log_path: Path, watch: Callable[[], 
             size, last_growth = now_size, time.monotonic()
         elif time.monotonic() - last_growth > silence_limit_s:
             raise EngineFailed(
-                f"{process.args[0]} has said nothing for {silence_limit_s:g} s and was stopped: it hangs.",
+                f"{Path(name).name} has said nothing for {silence_limit_s:g} s and was stopped: it hangs.",
                 cause="timeout",
                 permanent=False,
                 log_tail=tail(log_path),

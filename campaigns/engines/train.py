@@ -258,7 +258,7 @@ def _dp(folder: Path, commands: list[list[str]], cores: int, watch: Callable[[],
         "DP_INTER_OP_PARALLELISM_THREADS": str(cores),
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
-    return process.run(argv, folder, "../log", environment=environment, watch=watch, accept=(0, EXIT_DIVERGED))
+    return process.run(argv, folder, "../log", environment=environment, watch=watch, accept=(0, EXIT_DIVERGED), name="DeePMD-kit")
 
 
 def _reason(ratio: float, spec: TrainSpec) -> str:
