@@ -151,13 +151,14 @@ def _train(folder: Path, number: int, spec: TrainSpec, systems: list[str], sel: 
         return _try(known)
     began = time.monotonic()
     batch_size = spec.batch_size * 2**number
-    (own / "input.json").write_text(json.dumps(_input(spec, systems, sel, batch_size, number), indent=1))
+    n_batches = spec.n_batches if warm else spec.n_batches_from_scratch or spec.n_batches
+    (own / "input.json").write_text(json.dumps(_input(spec, systems, sel, n_batches, batch_size, number), indent=1))
     command = ["train", "input.json", "--skip-neighbor-stat"]
     if (last := _last_checkpoint(own)) is not None:
         command += ["--restart", last]
     elif warm:
         command += ["--init-model", spec.init_checkpoint]
-    watcher = _Watcher(own, spec.n_batches, batch_size, progress)
+    watcher = _Watcher(own, n_batches, batch_size, progress)
     commands = [command, ["freeze", "-o", FROZEN]]
     if spec.compress:
         commands.append(["compress", "-i", FROZEN, "-o", COMPRESSED, "-t", "input.json"])
@@ -188,9 +189,9 @@ def _rhythm(n_batches: int) -> tuple[int, int]:
     return display, display * max(1, min(1000, n_batches // 4) // display)
 
 
-def _input(spec: TrainSpec, systems: list[str], sel: list[int], batch_size: int, number: int) -> dict[str, Any]:
+def _input(spec: TrainSpec, systems: list[str], sel: list[int], n_batches: int, batch_size: int, number: int) -> dict[str, Any]:
     descriptor = spec.descriptor
-    display_every, save_every = _rhythm(spec.n_batches)
+    display_every, save_every = _rhythm(n_batches)
     return dp_input.training_input(
         systems=systems,
         type_map=spec.type_map,
@@ -201,7 +202,7 @@ def _input(spec: TrainSpec, systems: list[str], sel: list[int], batch_size: int,
         axis_neurons=descriptor.axis_neurons,
         fitting_net=descriptor.fitting_net,
         precision=descriptor.precision,
-        n_batches=spec.n_batches,
+        n_batches=n_batches,
         batch_size=batch_size,
         learning_rate_start=spec.learning_rate_start,
         learning_rate_stop=spec.learning_rate_stop,

@@ -120,6 +120,7 @@ def _train(stage: Stage) -> specs.TrainSpec:
         init_checkpoint=str(settings.DATA_DIR / before.checkpoint) if before else None,
         compress=chosen.compress_model,
         cores=stage.cores,
+        n_batches_from_scratch=chosen.n_batches_first,
     )
 
 

@@ -85,12 +85,13 @@ def test_a_warm_start_begins_where_the_earlier_model_ended(tiny_model, tmp_path)
 
 
 def test_the_loss_condition_repeats_in_larger_batches_and_keeps_the_best(tiny_model, frames_file, tmp_path):
-    """The given sel is smaller than the numbers of neighbours, too: it is found anew, and no earlier model fits it."""
+    """The given sel is smaller than the numbers of neighbours, too: it is found anew, and the training is a long one from scratch."""
     folder = stage_folder(tmp_path)
     spec = train_spec(
         frames_file,
         20,
-        n_batches=60,
+        n_batches=20,
+        n_batches_from_scratch=60,
         max_force_rms_ratio=1e-4,
         max_repeats=1,
         descriptor=dataclasses.replace(DESCRIPTOR, sel=[4, 4]),
@@ -107,6 +108,7 @@ def test_the_loss_condition_repeats_in_larger_batches_and_keeps_the_best(tiny_mo
     assert (folder / result.model_file).stat().st_size > 0
     seeds = [json.loads((folder / f"try-{number}" / "input.json").read_text())["training"]["seed"] for number in (1, 2)]
     assert seeds[0] != seeds[1]
+    assert dp_input.read_learning_curve(folder / "try-1" / "lcurve.out")["step"][-1] == 60
 
 
 def test_a_killed_training_goes_on_from_its_checkpoint(frames_file, tmp_path):
