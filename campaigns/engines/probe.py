@@ -13,25 +13,28 @@ TEMPERATURE_K = 300.0
 
 
 def run(folder: Path, spec: ProbeSpec, progress: Progress) -> ProbeResult:
-    """Measure every combination within the cores, LAMMPS's own loop time alone. Raises EngineFailed where none can be run."""
-    choices = list(_choices(spec))
+    """Measure every combination within the cores by its best stretch of steps, so that a busy machine does not choose.
+
+    Raises EngineFailed where none can be run.
+    """
+    combinations = list(choices(spec))
     trials, startup_s, failures = [], 0.0, []
-    for number, choice in enumerate(choices):
-        progress(number, len(choices), "combinations", _words(choice))
+    for number, choice in enumerate(combinations):
+        progress(number, len(combinations), "combinations", _words(choice))
         try:
-            facts = lammps_run.run(_folder(folder, choice), _dynamics(spec, choice), spec.cell_file, choice, _silent(folder, choice))
+            facts = lammps_run.run(_folder(folder, choice), dynamics(spec, choice), spec.cell_file, choice, _silent(folder, choice))
         except EngineFailed as error:
             failures.append(error)  # one combination that this machine cannot start (MPI) is not the end
             continue
-        trials.append(ProbeTrial(choice, facts.steps_per_s))
+        trials.append(ProbeTrial(choice, facts.peak_steps_per_s or facts.steps_per_s))
         startup_s += facts.startup_seconds
     if not trials:
         raise failures[0]
-    progress(len(choices), len(choices), "combinations", "done")
+    progress(len(combinations), len(combinations), "combinations", "done")
     return ProbeResult(max(trials, key=lambda trial: trial.steps_per_s).choice, trials, startup_s)
 
 
-def _choices(spec: ProbeSpec) -> Iterator[LaunchChoice]:
+def choices(spec: ProbeSpec) -> Iterator[LaunchChoice]:
     """One core; all cores as ranks; all cores as threads; halfway where there are four or more. Each frozen and compressed."""
     cores = spec.cores
     shapes = dict.fromkeys([(1, 1), (cores, 1), (1, cores), *([(cores // 2, 2)] if cores >= 4 else [])])
@@ -40,7 +43,7 @@ def _choices(spec: ProbeSpec) -> Iterator[LaunchChoice]:
             yield LaunchChoice(ranks, threads, compressed)
 
 
-def _dynamics(spec: ProbeSpec, choice: LaunchChoice) -> Dynamics:
+def dynamics(spec: ProbeSpec, choice: LaunchChoice) -> Dynamics:
     return Dynamics(
         ensemble="nvt",
         type_map=spec.type_map,

@@ -57,19 +57,20 @@ def _upload(folder: Path, spec: S0Spec, progress: Progress) -> S0Result:
     for number, frames in enumerate(parts):
         files.append(f"frames-{number:03d}.npz")
         frames.save(folder / files[-1])
-    distance_A = min(
-        min_distance_A(positions_A, cell_A)
-        for frames in parts
-        for positions_A, cell_A in zip(frames.positions_A, frames.cell_A, strict=True)
-    )
+    distances_A = [_distances_A(frames) for frames in parts]
     return S0Result(
         frames_files=files,
         n_frames=[len(frames) for frames in parts],
         mean_temperature_K=None,
         labels_computed=0,
         seconds=time.perf_counter() - started,
-        min_distance_A=distance_A,
+        min_distance_A=min(map(min, distances_A)),
+        frame_min_distances_A=distances_A,
     )
+
+
+def _distances_A(frames: Frames) -> list[float]:
+    return [min_distance_A(positions_A, cell_A) for positions_A, cell_A in zip(frames.positions_A, frames.cell_A, strict=True)]
 
 
 # --- fpmd ---------------------------------------------------------------------------------------------------------------------------------
@@ -234,6 +235,7 @@ def _fpmd_result(folder: Path, spec: S0Spec, atoms: Atoms, checkpoints: list[dic
         labels_computed=tally.labels_computed,
         seconds=tally.seconds,
         min_distance_A=tally.min_distance_A,
+        frame_min_distances_A=[_distances_A(frames)],
     )
 
 

@@ -85,7 +85,8 @@ class S0Result:
     mean_temperature_K: float | None
     labels_computed: int  # reference calculations spent, equilibration steps included
     seconds: float
-    min_distance_A: float
+    min_distance_A: float  # of all that was computed
+    frame_min_distances_A: list[list[float]]  # of every frame, file by file
 
 
 # --- train ------------------------------------------------------------------------
@@ -159,7 +160,7 @@ class ProbeSpec:
     type_map: list[str]
     timestep_fs: float
     cores: int
-    n_steps: int = 200
+    n_steps: int = 250
 
 
 @dataclass(frozen=True)

@@ -120,9 +120,9 @@ def _potential(dynamics: Dynamics) -> list[str]:
         f"pair_coeff * * {' '.join(dynamics.type_map)}",
         "neighbor 1.0 bin",
         "neigh_modify every 1 delay 0 check yes",
-        "thermo_style custom step temp pe etotal",
+        "thermo_style custom step temp pe etotal cpu",
         "thermo_modify norm no lost error flush yes",
-        "thermo 100",
+        f"thermo {max(1, min(100, dynamics.n_steps // 10))}",
     ]
 
 

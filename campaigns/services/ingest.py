@@ -48,7 +48,7 @@ def _prepare(stage: Stage, result: dict[str, Any], files: Files) -> None:
 def _s0(stage: Stage, result: dict[str, Any], files: Files) -> None:
     uploaded = stage.campaign.s0_route == S0Route.UPLOAD
     source = FrameSource.S0_UPLOAD if uploaded else FrameSource.S0_FPMD
-    for name in result["frames_files"]:
+    for name, distances_A in zip(result["frames_files"], result["frame_min_distances_A"], strict=True):
         frames = Frames.load(files[name].file)
         force = np.linalg.norm(frames.forces_eV_A, axis=2)
         Frame.objects.bulk_create(
@@ -69,6 +69,7 @@ def _s0(stage: Stage, result: dict[str, Any], files: Files) -> None:
                     energy_eV_atom=float(frames.energy_eV[row]) / len(frames.symbols),
                     max_force_eV_A=float(force[row].max()),
                     rms_force_eV_A=float(np.sqrt(np.mean(frames.forces_eV_A[row] ** 2))),
+                    min_distance_A=distances_A[row],
                     verdict=Verdict.KEPT,
                 )
                 for row in range(len(frames))

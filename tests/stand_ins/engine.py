@@ -47,7 +47,7 @@ def prepare(folder, spec):
 
 def s0(folder, spec):
     frames(spec.n_frames, spec.seed).save(folder / "frames.npz")
-    return specs.S0Result(["frames.npz"], [spec.n_frames], spec.temperature_K, spec.n_frames, 0.1, 1.5)
+    return specs.S0Result(["frames.npz"], [spec.n_frames], spec.temperature_K, spec.n_frames, 0.1, 1.5, [[1.5] * spec.n_frames])
 
 
 def train(folder, spec):

@@ -61,6 +61,9 @@ def test_frames_carry_the_methods_own_labels(tmp_path):
     frames = Frames.load(tmp_path / result.frames_files[0])
     assert result.n_frames == [len(frames)] == [5]
     assert result.labels_computed == 1 + 20 + 5 * 10
+    (distances_A,) = result.frame_min_distances_A
+    assert len(distances_A) == 5
+    assert result.min_distance_A <= min(distances_A)
     assert frames.time_ps == pytest.approx(0.005 * np.array([30, 40, 50, 60, 70]))
     labeller = labellers.build(LENNARD_JONES, tmp_path, 1)
     for row in range(5):
