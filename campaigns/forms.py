@@ -1,7 +1,7 @@
 """What users type, parsed. The rules of a campaign stand in services and protocol; here is only their way into a form and back."""
 
 import re
-from dataclasses import fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from django import forms
@@ -151,6 +151,28 @@ def described(field: forms.Field, label: str, unit: str, explanation: str) -> fo
     return field
 
 
+class MappingField(forms.CharField):
+    """Numbers by name, separated by commas or line ends: `Li 1, O -2`."""
+
+    widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "placeholder": "Li 1, O -2"})
+
+    def prepare_value(self, value: Any) -> Any:
+        return value if isinstance(value, str) else ", ".join(f"{name} {number:g}" for name, number in (value or {}).items())
+
+    def to_python(self, value: Any) -> dict[str, float]:
+        found = {}
+        for line in re.split(r"[\n,;]+", str(value or "")):
+            words = re.split(r"[\s:=]+", line.strip())
+            if words == [""]:
+                continue
+            try:
+                name, number = words
+                found[name] = float(number)
+            except ValueError as error:
+                raise forms.ValidationError(f"“{line.strip()}” is not a name and a number, such as “Li 1”.") from error
+        return found
+
+
 class CellForm(forms.Form):
     """One supercell of one material."""
 
@@ -163,10 +185,13 @@ class CellForm(forms.Form):
     for_training = forms.BooleanField(required=False, label="train on it")
     for_evaluation = forms.BooleanField(required=False, label="evaluate D in it")
     candidate = forms.IntegerField(min_value=0, max_value=99, initial=0, label="Ordering")
+    oxidation_states = MappingField(required=False, label="Oxidation states", widget=forms.TextInput(attrs={"spellcheck": "false"}))
 
     def __init__(self, materials: Any, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.fields["material"].queryset = materials
+        states = self.fields["oxidation_states"]
+        states.help_text = "Left empty: as guessed. To correct them: Li 1, Ge 4, P 5, S -2."
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -174,14 +199,15 @@ class CellForm(forms.Form):
             raise forms.ValidationError("Tick what this cell is for, or remove it.")
         return cleaned
 
-    @property
-    def n_atoms(self) -> int:
-        return round(self.cleaned_data["material"].n_atoms * self.cleaned_data["a"] * self.cleaned_data["b"] * self.cleaned_data["c"])
-
     def request(self) -> CellRequest:
         found = self.cleaned_data
         return CellRequest(
-            found["material"].pk, (found["a"], found["b"], found["c"]), found["for_training"], found["for_evaluation"], found["candidate"]
+            found["material"].pk,
+            (found["a"], found["b"], found["c"]),
+            found["for_training"],
+            found["for_evaluation"],
+            found["candidate"],
+            found["oxidation_states"] or None,
         )
 
 
@@ -192,12 +218,14 @@ class LabellerOptionsForm(forms.Form):
     """
 
     prefix = "labeller"
+    takes_files = False
 
     def __init__(self, labeller: str, data: Any = None, initial: dict[str, Any] | None = None) -> None:
         super().__init__(data, initial=initial)
         options = labellers.module(labeller).OPTIONS if labeller in labellers.MODULES else ()
         for option in options:
             if option.name == "files":
+                self.takes_files = True
                 continue
             field = _option_field(option)
             self.fields[option.name] = described(field, option.name.replace("_", " ").capitalize(), option.unit, option.help)
@@ -231,28 +259,6 @@ class LinesField(forms.CharField):
         return [line.strip() for line in str(value or "").splitlines() if line.strip()]
 
 
-class MappingField(forms.CharField):
-    """Numbers by name, separated by commas or line ends: `Li 1, O -2`."""
-
-    widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "placeholder": "Li 1, O -2"})
-
-    def prepare_value(self, value: Any) -> Any:
-        return value if isinstance(value, str) else "\n".join(f"{name} {number:g}" for name, number in (value or {}).items())
-
-    def to_python(self, value: Any) -> dict[str, float]:
-        found = {}
-        for line in re.split(r"[\n,;]+", str(value or "")):
-            words = re.split(r"[\s:=]+", line.strip())
-            if words == [""]:
-                continue
-            try:
-                name, number = words
-                found[name] = float(number)
-            except ValueError as error:
-                raise forms.ValidationError(f"“{line.strip()}” is not a name and a number, such as “Li 1”.") from error
-        return found
-
-
 class CampaignForm(forms.Form):
     """The parts of a campaign that are neither cells nor settings."""
 
@@ -262,7 +268,7 @@ class CampaignForm(forms.Form):
     s0_upload = forms.CharField(required=False, widget=forms.HiddenInput)
     s0_upload_format = forms.ChoiceField(choices=UPLOAD_FORMATS, initial="auto", required=False, label="Format")
     preset = forms.ChoiceField(choices=[(name, name) for name in PRESETS], initial="quick", widget=forms.RadioSelect, label="Preset")
-    mobile_ion = forms.CharField(required=False, max_length=3, label="Mobile ion", help_text="Left empty: as proposed for the material.")
+    mobile_ion = forms.CharField(required=False, max_length=3, label="Mobile ion")
     seed = forms.IntegerField(min_value=1, max_value=2**31 - 1, initial=1, label="Seed", help_text="The same seed gives the same campaign.")
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -274,6 +280,15 @@ class CampaignForm(forms.Form):
     def preset_choices(self) -> list[dict[str, Any]]:
         chosen = self["preset"].value()
         return [{"name": name, "help": text, "checked": name == chosen} for name, text in PRESET_HELP.items()]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One line of the summary above a refused form: where it is on the page, what the field is called, what is wrong."""
+
+    anchor: str
+    label: str
+    text: str
 
 
 class CampaignSetup:
@@ -298,6 +313,32 @@ class CampaignSetup:
             self.cells_error = "Choose a material and at least one cell."
         return all(parts) and bool(self.cells)
 
+    @property
+    def problems(self) -> list[Problem]:
+        """Everything that is wrong, in the order of the page."""
+        found = [Problem("cells", "Material and cells", self.cells_error)] if self.cells_error else []
+        parts = [("", self.campaign), *((f"Cell {number}: ", form) for number, form in enumerate(self.cells, start=1))]
+        parts += [("Reference method: ", self.options), ("", self.protocol)]
+        for where, form in parts:
+            for name, errors in form.errors.items():
+                bound = form[name] if name in form.fields else None
+                anchor = (bound.id_for_label or bound.auto_id) if bound else ""
+                found += [Problem(anchor, f"{where}{bound.label if bound else 'Set-up'}", text) for text in errors]
+        return found
+
+    @property
+    def mobile_ions(self) -> list[tuple[str, str]]:
+        """Elements of the chosen materials to choose from, those that are proposed first."""
+        materials = [form["material"].value() for form in self.cells]
+        chosen = self.materials.filter(pk__in=[pk for pk in materials if str(pk).isdigit()])
+        elements: dict[str, str] = {}
+        for material in chosen:
+            elements[material.mobile_ion] = f"{material.mobile_ion} (proposed)"
+        for material in chosen:
+            for symbol in material.facts["elements"]:
+                elements.setdefault(symbol, symbol)
+        return list(elements.items())
+
     def request(self) -> CampaignRequest:
         found = self.campaign.cleaned_data
         return CampaignRequest(
@@ -313,9 +354,6 @@ class CampaignSetup:
             mobile_ion=found["mobile_ion"],
             seed=found["seed"],
         )
-
-    def n_atoms(self, purpose: str) -> list[int]:
-        return [form.n_atoms for form in self.cells if form.cleaned_data[purpose]]
 
     def elements(self) -> list[str]:
         return sorted({symbol for form in self.cells for symbol in form.cleaned_data["material"].facts["elements"]})
@@ -336,6 +374,19 @@ class CampaignSetup:
             placed = True
         if not placed:
             self.campaign.add_error(None, message)
+
+
+def initial_of(request: CampaignRequest) -> dict[str, Any]:
+    """What the page shows for a campaign that is to be changed or copied."""
+    cells = []
+    for cell in request.cells:
+        a, b, c = cell.supercell
+        cells.append({**asdict(cell), "material": cell.material_id, "a": a, "b": b, "c": c})
+    campaign = {
+        name: getattr(request, name)
+        for name in ("name", "labeller", "s0_route", "s0_upload", "s0_upload_format", "preset", "mobile_ion", "seed")
+    }
+    return {"campaign": campaign, "cells": cells, "options": request.labeller_options, "protocol": request.changes}
 
 
 def cell_indices(data: Any) -> list[int]:

@@ -112,8 +112,8 @@ def _planned_stages(campaign: Campaign) -> dict[str, int]:
 
 # Seconds of a stage of the quick preset on the reference machine (2 cores, LGPS with 50 atoms), until this campaign has measured its own.
 REFERENCE_STAGE_S = {
-    StageKind.PREPARE: 15.0, StageKind.S0: 45.0, StageKind.TRAIN: 45.0, StageKind.PROBE: 20.0, StageKind.EXPLORE: 12.0,
-    StageKind.LABEL: 10.0, StageKind.EVALUATE: 70.0, StageKind.JUDGE: 5.0,
+    StageKind.PREPARE: 18.0, StageKind.S0: 50.0, StageKind.TRAIN: 85.0, StageKind.PROBE: 30.0, StageKind.EXPLORE: 15.0,
+    StageKind.LABEL: 9.0, StageKind.EVALUATE: 65.0, StageKind.JUDGE: 3.0,
 }  # fmt: skip
 ONE_CORE_KINDS = (StageKind.S0, StageKind.EVALUATE)  # these run side by side
 

@@ -51,31 +51,59 @@ class CampaignRequest:
 
 def create(owner: AbstractBaseUser, request: CampaignRequest) -> Campaign:
     """Check everything and make a draft. Raises BadInput with the problems by field."""
-    materials = Material.objects.visible_to(owner).in_bulk({cell.material_id for cell in request.cells})
-    problems, protocol_settings = _problems(request, materials), {}
+    return _keep(Campaign(owner=owner), request)
+
+
+def change_draft(campaign: Campaign, request: CampaignRequest) -> Campaign:
+    """What a draft asks for, anew. Raises BadInput, and WrongState once it was started."""
+    if campaign.state != CampaignState.DRAFT:
+        raise WrongState("The campaign has been started: its set-up cannot be changed any more. Copy it into a new one instead.")
+    return _keep(campaign, request)
+
+
+def check(owner: AbstractBaseUser, request: CampaignRequest) -> dict[str, str]:
+    """What is wrong with a request, by field; empty where a campaign can be made of it."""
+    problems = _problems(request, _materials(owner, request))
     try:
-        protocol_settings = asdict(settings_from_mapping(request.preset, request.changes))
+        if request.s0_upload:
+            data_sets.stored_path(owner, request.s0_upload)
+        settings_from_mapping(request.preset, request.changes)
     except SettingsError as error:
         problems |= error.problems
-    if problems:
+    except BadInput as error:
+        problems |= error.fields
+    return problems
+
+
+def _materials(owner: AbstractBaseUser, request: CampaignRequest) -> dict[int, Material]:
+    return Material.objects.visible_to(owner).in_bulk({cell.material_id for cell in request.cells})
+
+
+def _keep(campaign: Campaign, request: CampaignRequest) -> Campaign:
+    if problems := check(campaign.owner, request):
         raise BadInput("The campaign cannot be set up: " + "; ".join(f"{name}: {problem}" for name, problem in problems.items()), problems)
-    mobile_ion = request.mobile_ion or materials[request.cells[0].material_id].mobile_ion
+    materials = _materials(campaign.owner, request)
+    first = materials[request.cells[0].material_id]
+    mobile_ion = request.mobile_ion or first.mobile_ion
+    columns = {
+        "name": request.name.strip()[:200],
+        "mobile_ion": mobile_ion,
+        "mobile_ion_charge": _charge(first, mobile_ion),
+        "labeller": request.labeller,
+        "labeller_options": request.labeller_options,
+        "s0_route": request.s0_route,
+        "s0_upload": data_sets.stored_path(campaign.owner, request.s0_upload) if request.s0_upload else "",
+        "s0_upload_format": request.s0_upload_format,
+        "preset": request.preset,
+        "protocol": asdict(settings_from_mapping(request.preset, request.changes)),
+        "seed": request.seed,
+        "source_key": request.source_key,
+    }
+    for name, value in columns.items():
+        setattr(campaign, name, value)
     with transaction.atomic():
-        campaign = Campaign.objects.create(
-            owner=owner,
-            name=request.name.strip()[:200],
-            mobile_ion=mobile_ion,
-            mobile_ion_charge=_charge(materials[request.cells[0].material_id], mobile_ion),
-            labeller=request.labeller,
-            labeller_options=request.labeller_options,
-            s0_route=request.s0_route,
-            s0_upload=data_sets.stored_path(owner, request.s0_upload) if request.s0_upload else "",
-            s0_upload_format=request.s0_upload_format,
-            preset=request.preset,
-            protocol=protocol_settings,
-            seed=request.seed,
-            source_key=request.source_key,
-        )
+        campaign.save()
+        campaign.cells.all().delete()
         for cell in request.cells:
             a, b, c = cell.supercell
             Cell.objects.create(
@@ -90,6 +118,26 @@ def create(owner: AbstractBaseUser, request: CampaignRequest) -> Campaign:
                 oxidation_states=cell.oxidation_states,
             )
     return campaign
+
+
+def request_of(campaign: Campaign) -> CampaignRequest:
+    """The request that would make this campaign again, without the key of a settings file."""
+    return CampaignRequest(
+        name=campaign.name,
+        cells=[
+            CellRequest(cell.material_id, cell.supercell, cell.for_training, cell.for_evaluation, cell.candidate, cell.oxidation_states)
+            for cell in campaign.cells.all()
+        ],
+        labeller=campaign.labeller,
+        labeller_options=campaign.labeller_options,
+        preset=campaign.preset,
+        changes=campaign.changes,
+        s0_route=campaign.s0_route,
+        s0_upload=data_sets.token_of(campaign.s0_upload),
+        s0_upload_format=campaign.s0_upload_format,
+        mobile_ion=campaign.mobile_ion,
+        seed=campaign.seed,
+    )
 
 
 def _problems(request: CampaignRequest, materials: dict[int, Material]) -> dict[str, str]:
@@ -110,6 +158,10 @@ def _problems(request: CampaignRequest, materials: dict[int, Material]) -> dict[
     if request.s0_route == S0Route.UPLOAD and not request.s0_upload:
         found["s0_upload"] = "upload a data set, or choose the route fpmd"
     elements = sorted({symbol for material in materials.values() for symbol in material.facts["elements"]})
+    for cell in request.cells:
+        foreign = sorted(set(cell.oxidation_states or {}) - set(elements))
+        if foreign:
+            found["cells"] = f"the oxidation states name {', '.join(foreign)}, which the material does not hold"
     if request.mobile_ion and request.mobile_ion not in elements:
         found["mobile_ion"] = f"{request.mobile_ion} is not in the material ({', '.join(elements)})"
     if request.labeller not in labellers.MODULES:

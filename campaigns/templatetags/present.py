@@ -9,7 +9,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 
-from campaigns.enums import CampaignState, RunOutcome, StageState, Verdict
+from campaigns.enums import CampaignState, CleaningRule, RunOutcome, StageState, Verdict
+from campaigns.models import Frame
 from campaigns.templatetags.glossary import GLOSSARY
 
 register = template.Library()
@@ -145,6 +146,23 @@ def joined(values: Any) -> str:
 @register.filter
 def times(values: Any) -> str:
     return " × ".join(str(value) for value in values)
+
+
+DECIDED_BY = {
+    CleaningRule.NONE: ("energy", "eV/atom"),  # a kept configuration carries the energy test
+    CleaningRule.ENERGY: ("energy", "eV/atom"),
+    CleaningRule.FORCE: ("force", "eV/Å"),
+    CleaningRule.BOND_VARIATION: ("bond changed by", "of its length"),
+}
+
+
+@register.simple_tag
+def decided(frame: Frame) -> str:
+    """What the cleaning looked at last, with the interval that it keeps: `energy −4.123 eV/atom, kept: −4.2 … −4.1`."""
+    if not _is_number(frame.number) or not _is_number(frame.lower):
+        return DASH
+    quantity, unit = DECIDED_BY[frame.rule]
+    return f"{quantity} {sig(frame.number, 4)} {unit}, kept: {sig(frame.lower, 4)} … {sig(frame.upper, 4)}"
 
 
 @register.simple_tag

@@ -16,6 +16,7 @@ from campaigns.enums import CampaignState, StageKind, StageState
 from campaigns.models import Campaign, Cell, TrainedModel
 from campaigns.science.protocol import GROUPS, PRESETS, ProtocolSettings
 from campaigns.services import campaigns as services
+from campaigns.services import estimates
 from campaigns.views import access, fragments, pictures, refusals
 
 PER_PAGE = 25
@@ -111,6 +112,8 @@ def _materials(campaign: Campaign) -> list[Cell]:
 def overview(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request, pk)
     context = page_context(campaign, "overview") | {"cells": _materials(campaign)}
+    if campaign.state == CampaignState.DRAFT:
+        context["estimate"] = estimates.of_campaign(campaign)
     for part in PARTS.values():
         context |= part(campaign)
     return render(request, "campaigns/overview.html", context)

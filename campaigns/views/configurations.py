@@ -15,7 +15,7 @@ from campaigns.views import access, exports, pictures
 from campaigns.views.campaigns import page_context
 
 PER_PAGE = 100
-SORTABLE = ("id", "temperature_K", "energy_eV_atom", "max_force_eV_A", "min_distance_A", "model_force_rmse_eV_A", "number")
+SORTABLE = ("id", "temperature_K", "energy_eV_atom", "max_force_eV_A", "min_distance_A", "model_force_rmse_eV_A")
 FILTERS = {"verdict": Verdict.values, "rule": [rule for rule in CleaningRule.values if rule], "source": FrameSource.values}
 
 

@@ -1,19 +1,22 @@
 """Setting up a campaign: one page, with parts that htmx exchanges while one chooses, and an estimate that follows."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from campaigns.forms import CampaignSetup, CellForm, LabellerOptionsForm, ProtocolForm, cell_indices
-from campaigns.models import Material
-from campaigns.science.protocol import SettingsError
+from campaigns.enums import CampaignState
+from campaigns.forms import CampaignSetup, CellForm, LabellerOptionsForm, ProtocolForm, cell_indices, initial_of
+from campaigns.models import Campaign, Material
 from campaigns.services import campaigns, data_sets, estimates
+from campaigns.services.campaigns import CampaignRequest
 from campaigns.services.errors import ServiceError
-from campaigns.views import uploads
+from campaigns.views import access, uploads
 
 
 def _materials(request: HttpRequest) -> Any:
@@ -42,26 +45,58 @@ def proposed_cells(material: Material) -> list[dict[str, Any]]:
 def campaign_new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _create(request)
+    if request.GET.get("copy", "").isdigit():
+        copied = access.campaign(request, int(request.GET["copy"]))
+        asked = campaigns.request_of(copied)
+        return _page(request, _filled(request, replace(asked, name=f"{asked.name}, copy"[:200])), _first_material(copied))
     material = _chosen(request)
-    initial = {"cells": proposed_cells(material), "campaign": {"name": f"{material.name}, quick"}} if material else {}
+    initial = {"cells": proposed_cells(material), "campaign": {"name": f"{material.name}, quick"[:200]}} if material else {}
     return _page(request, CampaignSetup(_materials(request), initial=initial), material)
 
 
-def _create(request: HttpRequest) -> HttpResponse:
+@login_required
+@require_http_methods(["GET", "POST"])
+def campaign_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """The set-up of a draft again, to change it."""
+    draft = access.campaign(request, pk)
+    if draft.state != CampaignState.DRAFT:
+        messages.error(request, "The campaign has been started: its set-up cannot be changed any more. Copy it instead.")
+        return redirect("campaign-overview", pk)
+    if request.method == "POST":
+        return _create(request, draft)
+    return _page(request, _filled(request, campaigns.request_of(draft)), _first_material(draft), draft=draft)
+
+
+def _filled(request: HttpRequest, asked: CampaignRequest) -> CampaignSetup:
+    return CampaignSetup(_materials(request), initial=initial_of(asked))
+
+
+def _first_material(campaign: Campaign) -> Material | None:
+    cell = campaign.cells.select_related("material").first()
+    return cell.material if cell else None
+
+
+def _create(request: HttpRequest, draft: Campaign | None = None) -> HttpResponse:
+    """Make a campaign of what was typed, or change the draft into it."""
     setup = CampaignSetup(_materials(request), request.POST)
     if setup.is_valid():
+        asked = setup.request()
         try:
-            return redirect("campaign-overview", campaigns.create(request.user, setup.request()).pk)
+            made = campaigns.change_draft(draft, asked) if draft else campaigns.create(request.user, asked)
+            return redirect("campaign-overview", made.pk)
         except ServiceError as error:
             setup.add_problems(error.fields, str(error))
     first = setup.cells[0].cleaned_data.get("material") if setup.cells else None
-    return _page(request, setup, first, status=422)
+    return _page(request, setup, first, status=422, draft=draft)
 
 
-def _page(request: HttpRequest, setup: CampaignSetup, material: Material | None, status: int = 200) -> HttpResponse:
+def _page(
+    request: HttpRequest, setup: CampaignSetup, material: Material | None, status: int = 200, draft: Campaign | None = None
+) -> HttpResponse:
     context = {
         "section": "campaigns",
         "setup": setup,
+        "draft": draft,
         "material": material,
         "materials": _materials(request),
         "max_data_set_bytes": settings.MAX_DATA_SET_BYTES,
@@ -90,7 +125,12 @@ def one_more_cell(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_GET
 def labeller_options(request: HttpRequest) -> HttpResponse:
-    return render(request, "campaigns/_labeller_options.html", {"options": LabellerOptionsForm(request.GET.get("labeller", ""))})
+    material = _chosen(request)
+    initial = {}
+    if material:
+        initial = {"elements": " ".join(material.facts["elements"]), "charges": material.facts.get("oxidation_states")}
+    options = LabellerOptionsForm(request.GET.get("labeller", ""), initial=initial)
+    return render(request, "campaigns/_labeller_options.html", {"options": options})
 
 
 @login_required
@@ -104,13 +144,11 @@ def preset_settings(request: HttpRequest) -> HttpResponse:
 def estimate(request: HttpRequest) -> HttpResponse:
     """What the campaign as typed so far would cost, or what keeps it from being estimated."""
     setup = CampaignSetup(_materials(request), request.POST)
-    if not setup.is_valid():
-        return render(request, "campaigns/_estimate.html", {"problem": "Fill in what is missing or wrong above to see the cost."})
-    try:
-        found = estimates.estimate(setup.request(), setup.n_atoms("for_training"), setup.n_atoms("for_evaluation"))
-    except (ServiceError, SettingsError) as error:
-        return render(request, "campaigns/_estimate.html", {"problem": str(error)})
-    return render(request, "campaigns/_estimate.html", {"estimate": found})
+    if setup.is_valid() and (refused := campaigns.check(request.user, setup.request())):
+        setup.add_problems(refused, "; ".join(refused.values()))
+    if setup.problems:
+        return render(request, "campaigns/_estimate.html", {"problems": setup.problems})
+    return render(request, "campaigns/_estimate.html", {"estimate": estimates.estimate(setup.request())})
 
 
 @uploads.at_most(settings.MAX_DATA_SET_BYTES)

@@ -25,6 +25,17 @@
     if (form.method === "post") { form.dataset.sent = "1"; }
   });
   window.addEventListener("pageshow", function () { document.querySelectorAll("form[data-sent]").forEach(function (form) { delete form.dataset.sent; }); });
+  // What was refused is read first.
+  const first = document.querySelector("[data-focus]");
+  if (first) { first.focus(); first.scrollIntoView({ block: "start" }); }
+  // A link to a field that stands in a closed fold opens it.
+  document.addEventListener("click", function (event) {
+    const link = event.target.closest("a[href^='#']");
+    const field = link && document.getElementById(link.getAttribute("href").slice(1));
+    if (!field) { return; }
+    for (let fold = field.closest("details"); fold; fold = fold.parentElement.closest("details")) { fold.open = true; }
+    field.focus();
+  });
   document.addEventListener("change", function (event) {
     if (event.target.matches("[data-submit]")) { event.target.form.requestSubmit(); }
   });

@@ -1,8 +1,11 @@
 """Forms: errors at their field, nothing typed is lost, large uploads refused before they are read."""
 
+from html import unescape
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from django.utils.html import strip_tags
 
 from campaigns.engines import upload
 from campaigns.forms import UPLOAD_FORMATS, LabellerOptionsForm, ProtocolForm
@@ -137,7 +140,56 @@ def test_the_estimate_follows(as_ada, ada):
     many = as_ada.post(reverse("campaign-new-estimate"), _campaign(material, snapshots_per_step="500")).context["estimate"]
     assert many.labels > few.labels
     wrong = as_ada.post(reverse("campaign-new-estimate"), _campaign(material, max_loops="none"))
-    assert "missing or wrong" in wrong.content.decode()
+    assert 'href="#id_max_loops"' in wrong.content.decode()
+
+
+def test_the_estimate_refuses_what_create_refuses(as_ada, ada):
+    material = factories.material(ada)
+    for changes in (
+        {"mobile_ion": "Xe"},
+        {"labeller": "lammps"},
+        {"s0_route": "upload"},
+        {"cell-4-for_evaluation": "", "cell-4-for_training": "on"},
+    ):
+        typed = _campaign(material, **changes)
+        problems = as_ada.post(reverse("campaign-new-estimate"), typed).context["problems"]
+        refused = as_ada.post(reverse("campaign-new"), typed)
+        assert refused.status_code == 422
+        assert problems == refused.context["setup"].problems != []
+        assert problems[0].text in unescape(strip_tags(refused.content.decode()))
+
+
+def test_a_draft_is_changed_and_a_started_campaign_only_copied(as_ada, ada):
+    material = factories.material(ada)
+    as_ada.post(reverse("campaign-new"), _campaign(material, max_loops="1"))
+    draft = Campaign.objects.get()
+    shown = as_ada.get(reverse("campaign-edit", args=[draft.pk])).context["setup"]
+    assert (shown.campaign["name"].value(), shown.protocol["max_loops"].value(), len(shown.cells)) == ("LGPS", 1, 2)
+    as_ada.post(reverse("campaign-edit", args=[draft.pk]), _campaign(material, name="changed", max_loops="3"))
+    changed = Campaign.objects.get()
+    assert (changed.pk, changed.name, changed.settings.max_loops, changed.cells.count()) == (draft.pk, "changed", 3, 2)
+    Campaign.objects.update(state="running")
+    response = as_ada.post(reverse("campaign-edit", args=[draft.pk]), _campaign(material, name="too late"))
+    assert response.url == reverse("campaign-overview", args=[draft.pk])
+    assert Campaign.objects.get().name == "changed"
+    copy = as_ada.get(reverse("campaign-new") + f"?copy={draft.pk}").context["setup"]
+    assert (copy.campaign["name"].value(), copy.protocol["max_loops"].value()) == ("changed, copy", 3)
+
+
+def test_a_draft_shows_what_it_will_cost(as_ada, ada):
+    as_ada.post(reverse("campaign-new"), _campaign(factories.material(ada)))
+    page = as_ada.get(reverse("campaign-overview", args=[Campaign.objects.get().pk]))
+    assert page.context["estimate"].labels > 0
+    assert "What it will cost" in page.content.decode()
+
+
+def test_oxidation_states_are_given_by_cell(as_ada, ada):
+    material = factories.material(ada)
+    as_ada.post(reverse("campaign-new"), _campaign(material, **{"cell-0-oxidation_states": "Li 1, Ge 4, P 5, S -2"}))
+    states = [cell.oxidation_states for cell in Campaign.objects.get().cells.all()]
+    assert states == [{"Li": 1, "Ge": 4, "P": 5, "S": -2}, None]
+    refused = as_ada.post(reverse("campaign-new"), _campaign(material, **{"cell-0-oxidation_states": "Xe 1"}))
+    assert "Xe" in refused.context["setup"].cells_error
 
 
 def test_a_cell_is_added_with_the_next_number(as_ada, ada):

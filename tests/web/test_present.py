@@ -3,6 +3,8 @@ from math import inf, nan
 import pytest
 from django.utils.html import strip_tags
 
+from campaigns.models import Frame
+from campaigns.templatetags import present
 from campaigns.templatetags.present import duration, formula, joined, measured, sig
 
 
@@ -54,3 +56,10 @@ def test_duration(seconds, text):
 def test_joined():
     assert joined((300.0, 650.5)) == "300, 650.5"
     assert joined(True) == "yes"
+
+
+def test_what_decided_about_a_configuration_has_its_unit():
+    frame = Frame(rule="force", number=31.24, lower=-2.0, upper=17.5)
+    assert present.decided(frame) == "force 31.24 eV/Å, kept: −2.000 … 17.50"
+    assert present.decided(Frame(rule="energy", number=-4.1, lower=-4.3, upper=-4.2)).startswith("energy −4.100 eV/atom")
+    assert present.decided(Frame(verdict="unlabelled")) == present.DASH
