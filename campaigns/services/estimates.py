@@ -10,8 +10,8 @@ from django.conf import settings
 
 from campaigns.enums import RunPurpose, S0Route, StageKind, StageState
 from campaigns.models import Campaign, Material, MdRun, Stage, TrainedModel
+from campaigns.science.mobile_ions import MOBILE_ANIONS, MOBILE_CATIONS
 from campaigns.science.protocol import Counts, ProtocolSettings, counts, settings_from_mapping
-from campaigns.science.structures import MOBILE_ANIONS, MOBILE_CATIONS
 from campaigns.services.campaigns import CampaignRequest, CellRequest, request_of
 
 # Where this installation has not measured yet: a machine of two slow cores, LGPS with 50 atoms. The network is that of the preset `quick`;

@@ -1,0 +1,97 @@
+"""An Arrhenius line through a table of one's own: temperatures, D and its errors."""
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.science import arrhenius, transport
+
+COLUMNS = ("temperature_K", "diffusivity_cm2_s", "diffusivity_error_cm2_s")
+OPTIONAL = ("temperature_error_K",)
+
+
+class TableRefused(ValueError):
+    """The table cannot be used. The text names the row."""
+
+
+@dataclass(frozen=True)
+class Carriers:
+    """What makes a conductivity of D: `n` ions of `charge` e in `volume_A3`."""
+
+    n: int
+    volume_A3: float
+    charge: float
+
+
+def read(path: Path) -> list[dict[str, float]]:
+    """Rows with numbers; lines that begin with # are comments. Raises TableRefused."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(line for line in stream if not line.startswith("#"))
+            names = [(name or "").strip() for name in reader.fieldnames or []]
+            missing = [name for name in COLUMNS if name not in names]
+            if missing:
+                raise TableRefused(f"{path.name} has no column {', '.join(missing)}; needed are {', '.join(COLUMNS)}, and "
+                                   f"{OPTIONAL[0]} may be there. Its first line says: {', '.join(names) or 'nothing'}.")  # fmt: skip
+            reader.fieldnames = names
+            return [_row(row, f"{path.name}, row {number}") for number, row in enumerate(reader, start=1)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TableRefused(f"{path} cannot be read: {error}.") from error
+
+
+def _row(row: dict[str, Any], where: str) -> dict[str, float]:
+    found = {}
+    for name in (*COLUMNS, *(name for name in OPTIONAL if row.get(name))):
+        try:
+            found[name] = float(row[name])
+        except (TypeError, ValueError) as error:
+            raise TableRefused(f"{where}: {name} is {row[name]!r}, not a number.") from error
+        least = 0 if name in OPTIONAL else math.ulp(0)
+        if not least <= found[name] < math.inf:
+            raise TableRefused(f"{where}: {name} is {found[name]:g}; it must be a positive number.")
+    return found
+
+
+def analyse(rows: list[dict[str, float]], at_K: float, carriers: Carriers | None) -> dict[str, Any]:
+    """The line, its robust twin, jackknife, curvature, and D (with a conductivity) at `at_K`; points and the reason where there is none."""
+    document: dict[str, Any] = {"points": rows, "activation_energy_eV": None, "activation_energy_error_eV": None, "reason": ""}
+    column = {name: np.array([row.get(name, 0.0) for row in rows]) for name in COLUMNS + OPTIONAL}
+    points = arrhenius.Points(
+        column["temperature_K"], column["temperature_error_K"], column["diffusivity_cm2_s"], column["diffusivity_error_cm2_s"]
+    )
+    try:
+        line = arrhenius.fit(points)
+    except arrhenius.NoLine as error:
+        return document | {"reason": f"{error}."}
+    found = arrhenius.extrapolate(line, at_K)
+    caveats = arrhenius.caveats(points, line)
+    return document | {
+        "reason": f"Beware: {'; '.join(caveats)}." if caveats else "",
+        "activation_energy_eV": line.activation_energy_eV,
+        "activation_energy_error_eV": line.activation_energy_error_eV,
+        "log10_prefactor_cm2_s": line.log10_prefactor,
+        "chi2_per_dof": line.chi2_per_dof,
+        "robust_activation_energy_eV": arrhenius.robust_activation_energy_eV(points),
+        "jackknife_max_change_eV": arrhenius.jackknife_max_change_eV(points),
+        "curvature_sigma": arrhenius.curvature_sigma(points),
+        "at": {
+            "temperature_K": at_K,
+            "extrapolated": bool(at_K < points.temperature_K.min() or at_K > points.temperature_K.max()),
+            "diffusivity_cm2_s": found.diffusivity_cm2_s,
+            "low_cm2_s": found.low_cm2_s,
+            "high_cm2_s": found.high_cm2_s,
+            "conductivity_mS_cm": _conductivity(found.diffusivity_cm2_s, carriers, at_K),
+            "conductivity_low_mS_cm": _conductivity(found.low_cm2_s, carriers, at_K),
+            "conductivity_high_mS_cm": _conductivity(found.high_cm2_s, carriers, at_K),
+        },
+    }
+
+
+def _conductivity(diffusivity_cm2_s: float, carriers: Carriers | None, temperature_K: float) -> float | None:
+    if carriers is None:
+        return None
+    return 1000 * transport.nernst_einstein_S_cm(diffusivity_cm2_s, carriers.n, carriers.charge, carriers.volume_A3, temperature_K)

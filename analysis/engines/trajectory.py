@@ -1,0 +1,127 @@
+"""The judgement of an NVE run, for a trajectory that another program made: D with its error, conductivity, verdict.
+
+python -m analysis.engines.trajectory FOLDER
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.engines import judge, trajectory_files
+from analysis.engines.trajectory_files import Trajectory, TrajectoryRefused
+from analysis.science import msd
+from campaigns.engines.job import EngineFailed, Progress, main
+from campaigns.engines.specs import EvaluateResult, JudgedRun, JudgeSpec, RunDiffusion
+
+RUN_ID = 1
+POSITIONS = "positions.f32"
+TRAJECTORY = "trajectory.npz"
+
+
+@dataclass(frozen=True)
+class TrajectorySpec:
+    """Either `frame_interval_fs` or, where the files say MD steps, `timestep_fs` is needed."""
+
+    files: list[str]
+    mobile_ion: str
+    temperature_K: float
+    frame_interval_fs: float | None = None
+    timestep_fs: float | None = None
+    elements: list[str] | None = None  # of LAMMPS's types 1, 2, ...
+    charge: float = 1.0  # of the mobile ion, in units of e
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class TrajectoryResult:
+    run: RunDiffusion
+    n_frames: int
+    n_atoms: int
+    n_mobile: int
+    duration_ps: float
+    frame_interval_fs: float
+    msd_file: str  # as JudgeResult.msd_file, of run 1
+
+
+def run(folder: Path, spec: TrajectorySpec, progress: Progress) -> TrajectoryResult:
+    """Raises EngineFailed with cause `bad_input` for files that hold no run that can be analysed."""
+    _check(spec)
+    progress(0, 3, "steps", "reading")
+    try:
+        found = trajectory_files.read([Path(name) for name in spec.files], spec.elements or [], folder / POSITIONS)
+        interval_fs = _frame_interval_fs(spec, found)
+        positions_A, flags = _unwrapped(found)
+    except TrajectoryRefused as error:
+        raise _refused(str(error)) from error
+    if spec.mobile_ion not in found.symbols:
+        raise _refused(f"There is no {spec.mobile_ion} in the trajectory; it holds {', '.join(sorted(set(found.symbols.tolist())))}.")
+    progress(1, 3, "steps", "unwrapped")
+    n_frames, n_atoms = positions_A.shape[:2]
+    np.savez(
+        folder / TRAJECTORY, positions_A=positions_A, cell_A=found.cell_A, symbols=found.symbols, time_fs=interval_fs * np.arange(n_frames)
+    )
+    del positions_A
+    (folder / POSITIONS).unlink()
+    progress(2, 3, "steps", "mean square displacements")
+    curves: dict[str, Any] = {}
+    judged = judge.judge_run(_as_run(folder, spec, n_frames, interval_fs), _as_judge_spec(spec), curves)
+    judged.details["flags"] = flags + judged.details["flags"]
+    np.savez(folder / judge.MSD_FILE, **curves)
+    n_mobile = int((found.symbols == spec.mobile_ion).sum())
+    return TrajectoryResult(judged, n_frames, n_atoms, n_mobile, n_frames * interval_fs / 1000, interval_fs, judge.MSD_FILE)
+
+
+def _refused(message: str) -> EngineFailed:
+    return EngineFailed(message, cause="bad_input", permanent=True)
+
+
+def _check(spec: TrajectorySpec) -> None:
+    given = {"temperature": spec.temperature_K, "frame interval": spec.frame_interval_fs, "time step": spec.timestep_fs}
+    for name, value in given.items():
+        if value is not None and not 0 < value < 1e9:
+            raise _refused(f"The {name} must be a positive number, not {value:g}.")
+
+
+def _frame_interval_fs(spec: TrajectorySpec, found: Trajectory) -> float:
+    """Time between frames; evenly spaced, or frames are missing."""
+    between = np.diff(found.steps)
+    if len(between) and (between <= 0).any():
+        at = int(np.argmax(between <= 0))
+        raise TrajectoryRefused(f"MD step {found.steps[at + 1]} comes after {found.steps[at]}: give the files in the order of the run.")
+    if len(between) and (between != between[0]).any():
+        at = int(np.argmax(between != between[0]))
+        raise TrajectoryRefused(f"Frames are missing between MD steps {found.steps[at]} and {found.steps[at + 1]} (they are {between[0]} "
+                                "apart elsewhere): analyse a part without a gap.")  # fmt: skip
+    if spec.frame_interval_fs is not None:
+        return spec.frame_interval_fs
+    if spec.timestep_fs is None:
+        raise TrajectoryRefused("The files do not say the time between their frames: give it (frame interval, fs).")
+    if not len(between):
+        raise TrajectoryRefused("The files do not say MD steps, so a time step does not help: give the time between frames (fs).")
+    return float(between[0]) * spec.timestep_fs
+
+
+def _unwrapped(found: Trajectory) -> tuple[np.ndarray, list[str]]:
+    if not msd.is_wrapped(found.positions_A, found.cell_A):
+        return found.positions_A, found.flags
+    try:
+        return msd.unwrap(found.positions_A, found.cell_A), [*found.flags, "wrapped coordinates were unwrapped by the nearest image"]
+    except msd.AmbiguousStep as error:
+        raise TrajectoryRefused(f"The coordinates are wrapped into the cell and cannot be unwrapped. {error}, or store unwrapped ones "
+                                "(LAMMPS: xu yu zu).") from error  # fmt: skip
+
+
+def _as_run(folder: Path, spec: TrajectorySpec, n_frames: int, interval_fs: float) -> JudgedRun:
+    """What an evaluation says of its run, as far as it is known here: nothing of its energy."""
+    result = EvaluateResult("completed", "", TRAJECTORY, None, interval_fs, n_frames * interval_fs / 1000, None, None, None, None, 0.0, 0.0)
+    return JudgedRun(RUN_ID, str(folder), spec.temperature_K, result)
+
+
+def _as_judge_spec(spec: TrajectorySpec) -> JudgeSpec:
+    return JudgeSpec([], spec.mobile_ion, spec.charge, 0, 0, [], spec.seed, 0.1, float("inf"))
+
+
+if __name__ == "__main__":
+    main(run, TrajectorySpec)

@@ -1,0 +1,204 @@
+"""Reads a trajectory that other programs wrote: LAMMPS dumps, XDATCAR, extended XYZ and what else ase reads, compressed by gzip or not.
+
+Several files are one run, in the order given. Frames go to a file of float32 one by one, so that a long run is never in memory.
+"""
+
+import gzip
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import ase.io
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+
+CELL_TOLERANCE = 1e-4  # relative; a cell that changes more belongs to dynamics at constant pressure
+DUMP_HEADER = "ITEM: TIMESTEP"
+
+
+class TrajectoryRefused(ValueError):
+    """The files hold no run that can be analysed. The text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One stored step. `symbols` are elements, or LAMMPS's type numbers as words; `step` is None where the file does not say it."""
+
+    symbols: tuple[str, ...]
+    positions_A: Floats  # (n_atoms, 3)
+    cell_A: Floats  # (3, 3), rows are lattice vectors
+    step: int | None
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """`positions_A` (n_frames, n_atoms, 3) float32 lies in a file. `steps` is empty where the files do not say them."""
+
+    symbols: NDArray[np.str_]
+    positions_A: Floats
+    cell_A: Floats
+    steps: NDArray[np.integer]
+    flags: list[str]
+
+
+def read(files: list[Path], elements: list[str], scratch: Path) -> Trajectory:
+    """The frames of all files as one run. `elements`: of LAMMPS's types in their order, where the dump has no element column.
+
+    `scratch` is a file to keep positions in. Raises TrajectoryRefused.
+    """
+    first: Frame | None = None
+    last: Frame | None = None
+    steps: list[int] = []
+    n_frames = n_repeated = 0
+    with scratch.open("wb") as stream:
+        for path in files:
+            for number, frame in enumerate(_frames(path), start=1):
+                where = f"{path.name}, frame {number}"
+                if first is None:
+                    first = frame
+                _check(frame, first, where)
+                if last is not None and _repeats(frame, last):
+                    n_repeated += 1
+                    continue
+                frame.positions_A.astype(np.float32).tofile(stream)
+                n_frames, last = n_frames + 1, frame
+                if frame.step is not None:
+                    steps.append(frame.step)
+    if first is None or n_frames < 2:
+        raise TrajectoryRefused(f"{_names(files)} hold{'s' if len(files) == 1 else ''} {n_frames} frame{'' if n_frames == 1 else 's'}: "
+                                "a displacement needs at least two, a diffusion coefficient some hundreds.")  # fmt: skip
+    flags = [f"{n_repeated} repeated frame{'' if n_repeated == 1 else 's'} left out"] if n_repeated else []
+    positions_A = np.memmap(scratch, dtype=np.float32, mode="r", shape=(n_frames, len(first.symbols), 3))
+    known = np.array(steps if len(steps) == n_frames else [], dtype=int)
+    return Trajectory(np.array(_elements(first.symbols, elements)), positions_A, first.cell_A, known, flags)
+
+
+def _names(files: list[Path]) -> str:
+    return ", ".join(path.name for path in files)
+
+
+def _check(frame: Frame, first: Frame, where: str) -> None:
+    if len(frame.symbols) != len(first.symbols):
+        raise TrajectoryRefused(f"{where} has {len(frame.symbols)} atoms, the first frame {len(first.symbols)}: is it another run?")
+    if frame.symbols != first.symbols:
+        raise TrajectoryRefused(f"{where}: the atoms are in another order than in the first frame, so they cannot be followed.")
+    if not (np.isfinite(frame.positions_A).all() and np.isfinite(frame.cell_A).all()):
+        raise TrajectoryRefused(f"{where} holds a coordinate that is no number: leave out what comes after the run blew up.")
+    if abs(np.linalg.det(frame.cell_A)) < 1e-6:
+        raise TrajectoryRefused(f'{where} has no cell: write the lattice into the file (extended XYZ: Lattice="...").')
+    if np.abs(frame.cell_A - first.cell_A).max() > CELL_TOLERANCE * np.abs(first.cell_A).max():
+        raise TrajectoryRefused(f"{where}: the cell is not that of the first frame. D is defined here for a fixed cell: "
+                                "analyse a run at constant volume (NVE or NVT).")  # fmt: skip
+
+
+def _repeats(frame: Frame, last: Frame) -> bool:
+    """The last frame of one file is often the first of the next."""
+    if frame.step is not None and last.step is not None:
+        return frame.step == last.step
+    return bool(np.array_equal(frame.positions_A, last.positions_A))
+
+
+def _elements(symbols: tuple[str, ...], elements: list[str]) -> list[str]:
+    """LAMMPS's types as elements."""
+    if not symbols[0].isdigit():
+        return list(symbols)
+    n_types = max(int(symbol) for symbol in symbols)
+    if len(elements) < n_types:
+        raise TrajectoryRefused(
+            f"The dump names its atoms by types 1 to {n_types}: give their elements in this order (elements: Li, P, S)."
+        )
+    return [elements[int(symbol) - 1] for symbol in symbols]
+
+
+def _frames(path: Path) -> Iterator[Frame]:
+    if not path.is_file():
+        raise TrajectoryRefused(f"{path} is not a file.")
+    try:
+        with _open(path) as stream:
+            is_dump = stream.readline().startswith(DUMP_HEADER)
+        if is_dump:
+            with _open(path) as stream:
+                yield from _dump(stream, path.name)
+        else:
+            yield from _by_ase(path)
+    except (gzip.BadGzipFile, EOFError, UnicodeDecodeError) as error:
+        raise TrajectoryRefused(f"{path.name} cannot be read ({error}): is it truncated, or another kind of file?") from error
+
+
+def _open(path: Path) -> TextIO:
+    with path.open("rb") as raw:
+        is_gzip = raw.read(2) == b"\x1f\x8b"
+    return gzip.open(path, "rt") if is_gzip else path.open()
+
+
+def _by_ase(path: Path) -> Iterator[Frame]:
+    name = path.name.removesuffix(".gz").lower()
+    known = "vasp-xdatcar" if "xdatcar" in name else "extxyz" if name.endswith(("xyz", "extxyz")) else None
+    try:
+        for atoms in ase.io.iread(path, index=":", format=known):
+            yield Frame(tuple(atoms.get_chemical_symbols()), atoms.positions, atoms.cell.array, None)
+    except TrajectoryRefused:
+        raise
+    except Exception as error:  # each of ase's readers fails in its own way
+        raise TrajectoryRefused(f"{path.name} cannot be read ({type(error).__name__}: {error}). LAMMPS dumps, XDATCAR and extended XYZ are "
+                                "understood, and what else ase.io reads.") from error  # fmt: skip
+
+
+def _dump(stream: TextIO, name: str) -> Iterator[Frame]:
+    """Frames of a LAMMPS text dump, sorted by atom id; image flags are used where they are."""
+    while line := stream.readline():
+        if not line.startswith(DUMP_HEADER):
+            raise TrajectoryRefused(f"{name}: “{line.strip()[:60]}” stands where a frame should begin.")
+        try:
+            step = int(stream.readline())
+            stream.readline()
+            n_atoms = int(stream.readline())
+            cell_A, origin_A = _box(stream.readline(), [stream.readline() for _ in range(3)])
+            columns = stream.readline().split()[2:]
+            rows = [stream.readline().split() for _ in range(n_atoms)]
+            if len(rows[-1]) < len(columns):
+                return  # half a frame: the run was stopped while it wrote
+            table = np.array(rows)
+            yield _dump_frame({column: table[:, index] for index, column in enumerate(columns)}, cell_A, origin_A, step, name)
+        except (ValueError, IndexError) as error:
+            if isinstance(error, TrajectoryRefused):
+                raise
+            raise TrajectoryRefused(f"{name} is not a LAMMPS text dump that can be understood ({error}).") from error
+
+
+def _box(header: str, lines: list[str]) -> tuple[Floats, Floats]:
+    """Lattice vectors and origin; of a tilted box LAMMPS writes the bounds of the box around it."""
+    rows = [[float(word) for word in line.split()] for line in lines]
+    (x_low, x_high, *xy), (y_low, y_high, *xz), (z_low, z_high, *yz) = rows
+    if "xy xz yz" not in header:
+        return np.diag([x_high - x_low, y_high - y_low, z_high - z_low]), np.array([x_low, y_low, z_low])
+    tilt_xy, tilt_xz, tilt_yz = xy[0], xz[0], yz[0]
+    x_low, x_high = x_low - min(0.0, tilt_xy, tilt_xz, tilt_xy + tilt_xz), x_high - max(0.0, tilt_xy, tilt_xz, tilt_xy + tilt_xz)
+    y_low, y_high = y_low - min(0.0, tilt_yz), y_high - max(0.0, tilt_yz)
+    cell_A = np.array([[x_high - x_low, 0, 0], [tilt_xy, y_high - y_low, 0], [tilt_xz, tilt_yz, z_high - z_low]])
+    return cell_A, np.array([x_low, y_low, z_low])
+
+
+def _dump_frame(table: dict[str, NDArray[np.str_]], cell_A: Floats, origin_A: Floats, step: int, name: str) -> Frame:
+    if "id" not in table:
+        raise TrajectoryRefused(f"{name} has no column `id`: without it atoms cannot be followed (dump ... id type xu yu zu).")
+    order = np.argsort(table["id"].astype(int), kind="stable")
+    species = table.get("element", table.get("type"))
+    if species is None:
+        raise TrajectoryRefused(f"{name} has neither a column `element` nor `type`: without one the mobile ions cannot be told.")
+    return Frame(tuple(species[order].tolist()), _dump_positions(table, cell_A, origin_A, name)[order], cell_A, step)
+
+
+def _dump_positions(table: dict[str, NDArray[np.str_]], cell_A: Floats, origin_A: Floats, name: str) -> Floats:
+    for suffix, scaled in (("u", False), ("su", True), ("", False), ("s", True)):
+        columns = [axis + suffix for axis in "xyz"]
+        if all(column in table for column in columns):
+            found = np.stack([table[column].astype(float) for column in columns], axis=1)
+            found = origin_A + found @ cell_A if scaled else found
+            if "u" not in suffix and all(column in table for column in ("ix", "iy", "iz")):
+                found = found + np.stack([table[column].astype(float) for column in ("ix", "iy", "iz")], axis=1) @ cell_A
+            return found
+    raise TrajectoryRefused(f"{name} has no coordinates that are understood: x y z, xu yu zu, xs ys zs or xsu ysu zsu.")

@@ -1,0 +1,54 @@
+"""D, its error, the conductivity and the verdict of a trajectory of your own, without any campaign."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from analysis import report
+from analysis.engines import trajectory
+from campaigns.engines.job import EngineFailed, Progress, to_json
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "files", nargs="+", type=Path, help="LAMMPS dumps, XDATCAR, extended XYZ (.gz too); several are one run, in order"
+        )
+        parser.add_argument("--mobile", required=True, help="element of the mobile ion, for instance Li")
+        parser.add_argument("--temperature-K", type=float, required=True, help="of the run; better the measured than the target")
+        parser.add_argument("--frame-interval-fs", type=float, help="time between stored frames")
+        parser.add_argument("--timestep-fs", type=float, help="instead, where the files say MD steps (LAMMPS dumps)")
+        parser.add_argument("--elements", default="", help="of LAMMPS's types 1, 2, ..., separated by commas: Li,Ge,P,S")
+        parser.add_argument("--charge", type=float, default=1.0, help="of the mobile ion in units of e, for the conductivity (1)")
+        parser.add_argument("--seed", type=int, default=1, help="of the bootstrap over ions (1)")
+        parser.add_argument("--json", action="store_true", help="print for programs")
+
+    def handle(self, *, files: list[Path], mobile: str, temperature_K: float, elements: str, **options: Any) -> None:
+        spec = trajectory.TrajectorySpec(
+            files=[str(path.resolve()) for path in files],
+            mobile_ion=mobile,
+            temperature_K=temperature_K,
+            frame_interval_fs=options["frame_interval_fs"],
+            timestep_fs=options["timestep_fs"],
+            elements=[word.strip() for word in elements.split(",") if word.strip()],
+            charge=options["charge"],
+            seed=options["seed"],
+        )
+        try:
+            with tempfile.TemporaryDirectory(prefix="sseweb-") as folder:
+                found = trajectory.run(Path(folder), spec, Progress(Path(folder)))
+        except EngineFailed as error:
+            if not options["json"]:
+                raise CommandError(str(error)) from error
+            self.stdout.write(json.dumps({"error": str(error)}, indent=1))
+            raise SystemExit(1) from error
+        if options["json"]:
+            document = {name: value for name, value in to_json(found).items() if name != "msd_file"}
+            self.stdout.write(json.dumps(document, indent=1))
+        else:
+            self.stdout.write(report.trajectory_text(found, mobile))

@@ -1,0 +1,65 @@
+"""Results of an analysis in words, for a terminal."""
+
+from typing import Any
+
+from analysis.engines.trajectory import TrajectoryResult
+
+
+def trajectory_text(found: TrajectoryResult, mobile_ion: str) -> str:
+    """D, conductivity and verdict of one run."""
+    run, more = found.run, found.run.details
+    value, error = run.diffusivity_cm2_s, run.diffusivity_error_cm2_s
+    lines = [
+        f"{found.n_mobile} {mobile_ion} among {found.n_atoms} atoms, {found.n_frames} frames, {found.duration_ps:.4g} ps at "
+        f"{run.temperature_K:g} K",
+        f"Verdict       {run.verdict.replace('_', ' ')}: {run.reason}",
+    ]
+    if value is not None:
+        begin, end = more["fit_window_ps"]
+        lines += [
+            f"D             {with_error(value, error)} cm²/s ({more['method']}, fit from {begin:.3g} to {end:.3g} ps)",
+            f"D, collective {with_error(more['charge_diffusivity_cm2_s'], more['charge_diffusivity_error_cm2_s'])} cm²/s",
+            f"Haven ratio   {with_error(more['haven_ratio'], more['haven_ratio_error'])}",
+            f"Conductivity  {with_error(more['conductivity_mS_cm'], more['conductivity_error_mS_cm'])} mS/cm (Nernst-Einstein, from D)",
+            f"Hops seen     {more['n_eff']:.0f} (of {more['hop_length_A']:g} Å)",
+            f"Slope         {more['loglog_slope']:.2f} (of log MSD against log t; 1 is diffusive)",
+            f"Non-Gaussian  {more['non_gaussian']:.2f} (alpha2 at the start of the fit; 0 is Gaussian)",
+        ]
+        if more["run_length_for_20_percent_ps"] is not None:
+            lines.append(f"Error of 20 % needs about {more['run_length_for_20_percent_ps']:.3g} ps at this D")
+    lines += [f"Note          {flag}" for flag in more["flags"]]
+    return "\n".join(lines)
+
+
+def arrhenius_text(found: dict[str, Any]) -> str:
+    """Ea and what is extrapolated from the line, or why there is none."""
+    lines = [f"{point['temperature_K']:>8.1f} K  {with_error(point['diffusivity_cm2_s'], point['diffusivity_error_cm2_s'])} cm²/s"
+             for point in found["points"]]  # fmt: skip
+    if found["activation_energy_eV"] is None:
+        return "\n".join([*lines, f"No activation energy: {found['reason']}"])
+    energy, error = found["activation_energy_eV"], found["activation_energy_error_eV"]
+    lines += [
+        f"Ea            {energy:.4f} ± {error:.4f} eV from {len(found['points'])} points (chi²/dof {found['chi2_per_dof']:.2f})",
+        f"Ea, robust    {found['robust_activation_energy_eV']:.4f} eV (Huber's loss)",
+        f"log10 D0      {found['log10_prefactor_cm2_s']:.3f} (cm²/s)",
+    ]
+    if found["jackknife_max_change_eV"] is not None:
+        lines.append(f"Jackknife     Ea changes by at most {found['jackknife_max_change_eV']:.4f} eV without one point")
+    if found["curvature_sigma"] is not None:
+        lines.append(f"Curvature     {found['curvature_sigma']:+.1f} of its errors")
+    at = found["at"]
+    word = "extrapolated" if at["extrapolated"] else "within the range"
+    low, high = at["low_cm2_s"], at["high_cm2_s"]
+    lines.append(f"D({at['temperature_K']:g} K)      {at['diffusivity_cm2_s']:.3g} cm²/s, 95 % {low:.2g} to {high:.2g}, {word}")
+    if at["conductivity_mS_cm"] is not None:
+        lines.append(f"Conductivity  {at['conductivity_mS_cm']:.3g} mS/cm, 95 % {at['conductivity_low_mS_cm']:.2g} to "
+                     f"{at['conductivity_high_mS_cm']:.2g}, {word}")  # fmt: skip
+    if found["reason"]:
+        lines.append(f"Note          {found['reason']}")
+    return "\n".join(lines)
+
+
+def with_error(value: float | None, error: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3g}" if error is None else f"{value:.3g} ± {error:.2g}"

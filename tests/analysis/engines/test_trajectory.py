@@ -1,0 +1,159 @@
+"""A trajectory gives the same D whatever file it came in, and what is wrong with a file is said."""
+
+import gzip
+
+import ase.io
+import numpy as np
+import pytest
+from ase import Atoms
+
+from analysis.engines import trajectory
+from analysis.engines.trajectory import TrajectorySpec
+from campaigns.engines.job import EngineFailed, Progress
+from tests.analysis.science import walks
+
+N_FRAMES, N_IONS, N_FRAMEWORK, INTERVAL_FS = 300, 20, 6, 100.0
+CELL_A = np.array([[12.0, 0, 0], [2.0, 11.0, 0], [1.0, -1.5, 13.0]])
+SYMBOLS = ["Li"] * N_IONS + ["S"] * N_FRAMEWORK
+
+
+@pytest.fixture(scope="module")
+def positions_A():
+    """Unwrapped (n_frames, n_atoms, 3): ions that hop by 2 Å, a framework that shakes."""
+    rng = np.random.default_rng(7)
+    ions = walks.lattice_walk(rng, N_FRAMES, N_IONS, 0.5, vibration_A=0.1, edge_A=2.0) + rng.uniform(0, 10, (1, N_IONS, 3))
+    framework = rng.uniform(0, 10, (1, N_FRAMEWORK, 3)) + 0.1 * rng.normal(size=(N_FRAMES, N_FRAMEWORK, 3))
+    return np.concatenate([ions, framework], axis=1)
+
+
+def frames(positions_A, wrap=False):
+    return [Atoms(SYMBOLS, positions=one, cell=CELL_A, pbc=True) for one in (wrapped(positions_A) if wrap else positions_A)]
+
+
+def wrapped(positions_A):
+    fractions = positions_A @ np.linalg.inv(CELL_A)
+    return (fractions - np.floor(fractions)) @ CELL_A
+
+
+def dump(positions_A, columns, steps=None, shuffle=True):
+    """A LAMMPS text dump; columns xu, x with images, xs with images or x alone."""
+    rng = np.random.default_rng(1)
+    fractions = positions_A @ np.linalg.inv(CELL_A)
+    images = np.floor(fractions).astype(int)
+    values = {"xu": positions_A, "x": (fractions - images) @ CELL_A, "xs": fractions - images}[columns.split("+")[0]]
+    (lx, _, _), (xy, ly, _), (xz, yz, lz) = CELL_A
+    bounds = [f"{min(0, xy, xz, xy + xz)} {lx + max(0, xy, xz, xy + xz)} {xy}", f"{min(0, yz)} {ly + max(0, yz)} {xz}", f"0 {lz} {yz}"]
+    names = {"xu": "xu yu zu", "x": "x y z", "xs": "xs ys zs"}[columns.split("+")[0]] + (" ix iy iz" if "+" in columns else "")
+    lines = []
+    for number, row in enumerate(values):
+        step = 50 * number if steps is None else steps[number]
+        lines += ["ITEM: TIMESTEP", str(step), "ITEM: NUMBER OF ATOMS", str(len(row)), "ITEM: BOX BOUNDS xy xz yz pp pp pp", *bounds,
+                  f"ITEM: ATOMS id type {names}"]  # fmt: skip
+        order = rng.permutation(len(row)) if shuffle else range(len(row))
+        for atom in order:
+            words = [str(atom + 1), "1" if SYMBOLS[atom] == "Li" else "2", *(f"{value:.8f}" for value in row[atom])]
+            lines.append(" ".join([*words, *(map(str, images[number, atom]) if "+" in columns else ())]))
+    return "\n".join(lines) + "\n"
+
+
+def analysed(folder, *files, **options):
+    folder.mkdir(exist_ok=True)
+    values = {"mobile_ion": "Li", "temperature_K": 500.0, "frame_interval_fs": INTERVAL_FS} | options
+    return trajectory.run(folder, TrajectorySpec(files=[str(path) for path in files], **values), Progress(folder))
+
+
+@pytest.fixture(scope="module")
+def reference(positions_A, tmp_path_factory):
+    """From extended XYZ with unwrapped coordinates, which nothing is done to."""
+    folder = tmp_path_factory.mktemp("reference")
+    ase.io.write(folder / "run.extxyz", frames(positions_A))
+    return analysed(folder / "out", folder / "run.extxyz")
+
+
+def test_the_walk_is_recognized(reference):
+    truth_cm2_s = 2.0**2 * 0.5 / 6 / (INTERVAL_FS / 1000) * 1e-4
+    assert reference.run.verdict == "diffusive"
+    assert abs(reference.run.diffusivity_cm2_s - truth_cm2_s) < 3 * reference.run.diffusivity_error_cm2_s
+    assert (reference.n_frames, reference.n_mobile, reference.duration_ps) == (N_FRAMES, N_IONS, 30.0)
+
+
+@pytest.mark.parametrize(
+    "kind", ["wrapped.extxyz", "XDATCAR", "run.extxyz.gz", "xu.dump", "x+images.dump", "xs+images.dump", "x.dump", "two files"]
+)
+def test_every_format_gives_the_same_d(kind, positions_A, reference, tmp_path):
+    files, options = [tmp_path / kind], {}
+    if kind.endswith(".dump"):
+        files[0].write_text(dump(positions_A, kind.removesuffix(".dump")))
+        options = {"elements": ["Li", "S"], "frame_interval_fs": None, "timestep_fs": INTERVAL_FS / 50}
+    elif kind == "XDATCAR":
+        ase.io.write(files[0], frames(positions_A, wrap=True), format="vasp-xdatcar")
+    elif kind == "two files":  # the second begins with the last frame of the first
+        files = [tmp_path / "a.extxyz", tmp_path / "b.extxyz"]
+        ase.io.write(files[0], frames(positions_A[:100]))
+        ase.io.write(files[1], frames(positions_A[99:]))
+    elif kind.endswith(".gz"):
+        ase.io.write(tmp_path / "plain.extxyz", frames(positions_A))
+        files[0].write_bytes(gzip.compress((tmp_path / "plain.extxyz").read_bytes()))
+    else:
+        ase.io.write(files[0], frames(positions_A, wrap=True))
+    found = analysed(tmp_path / "out", *files, **options)
+    assert found.n_frames == N_FRAMES
+    assert found.run.diffusivity_cm2_s == pytest.approx(reference.run.diffusivity_cm2_s, rel=1e-5)
+    assert found.run.diffusivity_error_cm2_s == pytest.approx(reference.run.diffusivity_error_cm2_s, rel=1e-3)
+
+
+def changed(positions_A, kind):
+    atoms = frames(positions_A[:40])
+    if kind == "cell":
+        atoms[20].set_cell(1.01 * CELL_A, scale_atoms=True)
+    elif kind == "atoms":
+        del atoms[20][-1]
+    elif kind == "order":
+        atoms[20].symbols[0], atoms[20].symbols[-1] = "S", "Li"
+    elif kind == "nan":
+        atoms[20].positions[3] = np.nan
+    elif kind == "no cell":
+        for one in atoms:
+            one.set_cell(np.zeros((3, 3)))
+            one.pbc = False
+    elif kind == "one frame":
+        atoms = atoms[:1]
+    return atoms
+
+
+@pytest.mark.parametrize(("kind", "words"), [
+    ("cell", "frame 21: the cell is not that of the first frame"), ("atoms", "25 atoms, the first frame 26"), ("order", "another order"),
+    ("nan", "no number"), ("no cell", "has no cell"), ("one frame", "at least two"),
+])  # fmt: skip
+def test_what_is_no_run_is_refused(kind, words, positions_A, tmp_path):
+    ase.io.write(tmp_path / "run.extxyz", changed(positions_A, kind))
+    with pytest.raises(EngineFailed, match=words):
+        analysed(tmp_path / "out", tmp_path / "run.extxyz")
+
+
+@pytest.mark.parametrize(("text", "options", "words"), [
+    ("dump", {}, "named|names its atoms by types"),
+    ("dump", {"elements": ["Na", "S"]}, "There is no Li"),
+    ("dump", {"elements": ["Li", "S"], "frame_interval_fs": None}, "time between their frames"),
+    ("gap", {"elements": ["Li", "S"]}, "Frames are missing between MD steps 450 and 550"),
+    ("back", {"elements": ["Li", "S"]}, "in the order of the run"),
+    ("nonsense", {}, "cannot be read"),
+    ("dump", {"elements": ["Li", "S"], "temperature_K": -3.0}, "must be a positive number"),
+])  # fmt: skip
+def test_bad_input_is_refused_with_what_to_do(text, options, words, positions_A, tmp_path):
+    steps = {"gap": [50 * n + (50 if n > 9 else 0) for n in range(30)], "back": [*range(0, 1000, 50), *range(0, 500, 50)]}.get(text)
+    path = tmp_path / "run.dump"
+    path.write_text("hello\n" * 50 if text == "nonsense" else dump(positions_A[:30], "xu", steps))
+    with pytest.raises(EngineFailed, match=words):
+        analysed(tmp_path / "out", path, **options)
+
+
+def test_wrapped_coordinates_that_jump_too_far_are_refused(positions_A, tmp_path):
+    ase.io.write(tmp_path / "run.extxyz", frames(positions_A[::40], wrap=True))
+    with pytest.raises(EngineFailed, match="store frames more often"):
+        analysed(tmp_path / "out", tmp_path / "run.extxyz")
+
+
+def test_a_dump_that_was_cut_short_is_read_as_far_as_it_goes(positions_A, tmp_path):
+    (tmp_path / "run.dump").write_text(dump(positions_A[:100], "xu")[:-200])
+    assert analysed(tmp_path / "out", tmp_path / "run.dump", elements=["Li", "S"]).n_frames == 99
