@@ -63,6 +63,18 @@ def diffusivity_at(fit: ArrheniusFit, temperature_K: float) -> tuple[float | Non
     return value, value * math.sqrt(max(float(gradient @ np.array(covariance, dtype=float) @ gradient), 0.0))
 
 
+def conductivity_at(judged: JudgedModel, temperature_K: float) -> tuple[float | None, float | None]:
+    """Nernst-Einstein conductivity of D on the fitted line with its standard error, mS/cm; none without a line."""
+    value, error = diffusivity_at(judged.fit, temperature_K)
+    for run in judged.runs:
+        factor = run.details.get("conductivity_mS_cm_per_cm2_s")
+        if value is not None and factor:
+            # N q²/(V k T): the cell is that of the run, only T differs.
+            scale = factor * (run.kinetic_temperature_K or run.md_run.temperature_K) / temperature_K
+            return value * scale, None if error is None else error * scale
+    return None, None
+
+
 def reading(judged: JudgedModel) -> dict[str, Any]:
     """The sentence beside the Arrhenius plot."""
     used = [run for run in judged.runs if run.verdict == DIFFUSIVE]

@@ -7,10 +7,12 @@ from analysis.views import plots, results
 urlpatterns = [
     path("campaigns/<int:pk>/results/", results.results, name="campaign-results"),
     path("compare/", results.compare, name="compare"),
+    path("compare/rows.<slug:kind>", results.compare_rows, name="compare-rows"),
     path("plots/campaigns/<int:pk>/arrhenius/", plots.arrhenius, name="plot-arrhenius"),
     path("plots/campaigns/<int:pk>/steps/<slug:quantity>/", plots.against_step, name="plot-steps"),
     path("plots/campaigns/<int:pk>/training-set/<slug:quantity>/", plots.training_set, name="plot-training-set"),
     path("plots/runs/<int:pk>/msd/", plots.msd, name="plot-msd"),
     path("plots/models/<int:pk>/learning-curve/", plots.learning, name="plot-learning-curve"),
     path("plots/compare/", plots.comparison, name="plot-compare"),
+    path("plots/compare/energies/", plots.energies, name="plot-compare-energies"),
 ]

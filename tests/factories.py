@@ -324,6 +324,7 @@ def judged(
                 "n_eff": 212.0,
                 "loglog_slope": 0.98,
                 "conductivity_mS_cm": diffusivity * 4e6,
+                "conductivity_mS_cm_per_cm2_s": 4e6,
                 "conductivity_error_mS_cm": diffusivity * 5e5,
                 "haven_ratio": 0.6,
                 "haven_ratio_error": 0.2,

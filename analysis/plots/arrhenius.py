@@ -10,6 +10,8 @@ from bokeh.plotting import figure
 from analysis.plots.theme import Theme, canvas, hover, legend, plain_powers, style_axes, whiskers
 
 BOLTZMANN_EV_K = 8.617333262e-5
+SMALLEST_SHARE = 0.05  # of a value, where its error bar ends that would reach zero
+BAND_POINTS = 30
 KELVIN_TICKS = (300, 350, 400, 450, 500, 550, 600, 650, 700, 800, 900, 1000, 1200, 1500, 2000, 3000)
 
 
@@ -31,6 +33,7 @@ class ArrheniusSeries:
     activation_energy_eV: float | None = None
     shade: float | None = None
     marker: int = 0
+    covariance: list[list[float]] | None = None  # of (ln D0, Ea in eV): a band of one standard error is drawn
 
 
 def arrhenius_figure(series: list[ArrheniusSeries], theme: Theme, extend_to_K: float | None = None) -> figure:
@@ -38,7 +41,8 @@ def arrhenius_figure(series: list[ArrheniusSeries], theme: Theme, extend_to_K: f
     temperatures = [T for one in series for T in one.temperature_K] + ([extend_to_K] if extend_to_K else [])
     low, high = (1000 / max(temperatures), 1000 / min(temperatures)) if temperatures else (0.8, 1.8)
     margin = 0.06 * (high - low) or 0.1
-    plot = canvas(theme, "1000/T (K⁻¹)", "D (cm²/s)", height=430, y_axis_type="log", x_range=Range1d(low - margin, high + margin))
+    plot = canvas(theme, "1000/T (K⁻¹)", "D (cm²/s)", height=430, y_axis_type="log", x_range=Range1d(low - margin, high + margin),
+                  **_y_range(series, extend_to_K))  # fmt: skip
     colours = [theme.colour(index) if one.shade is None else theme.shade(one.shade) for index, one in enumerate(series)]
     drawn = [
         (one, _points(plot, one, colour, theme), _line(plot, one, colour, extend_to_K))
@@ -61,6 +65,16 @@ def arrhenius_figure(series: list[ArrheniusSeries], theme: Theme, extend_to_K: f
     return plot
 
 
+def _y_range(series: list[ArrheniusSeries], extend_to_K: float | None) -> dict[str, Range1d]:
+    """Wide enough for every error bar, and for the lines to where they are drawn; nothing where there is no point."""
+    ends = [end for one in series for value, error in zip(one.diffusivity_cm2_s, one.error_cm2_s, strict=True)
+            for end in (max(value - error, SMALLEST_SHARE * value), value + error)]  # fmt: skip
+    if extend_to_K:
+        ends += [float(_diffusivity(one, np.array([1000 / extend_to_K]))[0]) for one in series if one.activation_energy_eV is not None]
+    ends = [end for end in ends if math.isfinite(end) and end > 0]
+    return {"y_range": Range1d(min(ends) / 1.3, max(ends) * 1.3)} if ends else {}
+
+
 def _points(plot: figure, one: ArrheniusSeries, colour: str, theme: Theme) -> GlyphRenderer:
     source = ColumnDataSource(
         {
@@ -80,7 +94,7 @@ def _points(plot: figure, one: ArrheniusSeries, colour: str, theme: Theme) -> Gl
 def _error_bars(plot: figure, series: list[ArrheniusSeries], colours: list[str]) -> None:
     rows = [
         # On a logarithmic axis an error bar may not reach zero.
-        (1000 / T, max(value - error, 0.05 * value), value + error, colour)
+        (1000 / T, max(value - error, SMALLEST_SHARE * value), value + error, colour)
         for one, colour in zip(series, colours, strict=True)
         for T, value, error in zip(one.temperature_K, one.diffusivity_cm2_s, one.error_cm2_s, strict=True)
     ]
@@ -93,10 +107,22 @@ def _line(plot: figure, one: ArrheniusSeries, colour: str, extend_to_K: float | 
         return []
     measured = 1000 / np.array([max(one.temperature_K), min(one.temperature_K)])
     renderers = [plot.line(measured, _diffusivity(one, measured), line_color=colour, line_width=1.8)]
+    _band(plot, one, colour, measured[0], max(measured[1], 1000 / extend_to_K) if extend_to_K else measured[1])
     if extend_to_K and 1000 / extend_to_K > measured[1]:
         beyond = np.array([measured[1], 1000 / extend_to_K])
         renderers.append(plot.line(beyond, _diffusivity(one, beyond), line_color=colour, line_width=1.5, line_dash="dashed"))
     return renderers
+
+
+def _band(plot: figure, one: ArrheniusSeries, colour: str, first: float, last: float) -> None:
+    """One standard error of the line, from its covariance."""
+    if one.covariance is None:
+        return
+    x = np.linspace(first, last, BAND_POINTS)
+    gradient = np.stack([np.ones_like(x), -x / (1000 * BOLTZMANN_EV_K)], axis=1)
+    error = np.sqrt(np.maximum(np.einsum("ni,ij,nj->n", gradient, np.array(one.covariance, dtype=float), gradient), 0.0))
+    centre = _diffusivity(one, x)
+    plot.varea(x, centre * np.exp(-error), centre * np.exp(error), fill_color=colour, fill_alpha=0.14)
 
 
 def _diffusivity(one: ArrheniusSeries, inverse_kK: np.ndarray) -> np.ndarray:

@@ -5,14 +5,19 @@ import numpy as np
 from analysis import queries
 from analysis.models import ArrheniusFit
 from analysis.plots.arrhenius import ArrheniusSeries
+from analysis.plots.energies import Energy
 from analysis.plots.msd import MsdCurve
 from analysis.plots.series import StepSeries
+from analysis.plots.theme import MARKERS
 from analysis.plots.training_set import TrainingSetPoints
+from analysis.references import Reference
 from campaigns.enums import CleaningRule, Verdict
 from campaigns.models import Campaign, MdRun
 
 
-def arrhenius_series(judged: queries.JudgedModel, label: str, *, shade: float | None = None, marker: int = 0) -> ArrheniusSeries:
+def arrhenius_series(
+    judged: queries.JudgedModel, label: str, *, shade: float | None = None, marker: int = 0, with_band: bool = False
+) -> ArrheniusSeries:
     drawn = [run for run in judged.runs if run.diffusivity_cm2_s and run.diffusivity_cm2_s > 0]
     return ArrheniusSeries(
         label,
@@ -25,7 +30,43 @@ def arrhenius_series(judged: queries.JudgedModel, label: str, *, shade: float | 
         judged.fit.activation_energy_eV,
         shade,
         marker,
+        judged.fit.details.get("covariance") if with_band else None,
     )
+
+
+def of_references(found: list[Reference]) -> list[ArrheniusSeries]:
+    """Published diffusion coefficients, a series for each source; hollow, because they are not ours."""
+    sources: dict[tuple[str, str], list[Reference]] = {}
+    for one in found:
+        if one.quantity == "diffusivity" and one.temperature_K:
+            sources.setdefault((one.material, one.citation), []).append(one)
+    return [
+        ArrheniusSeries(
+            f"{citation}, {material}"[:40],
+            [one.temperature_K for one in rows],
+            [one.middle for one in rows],
+            [one.half_width for one in rows],
+            [f"published: {one.method}" for one in rows],
+            [False] * len(rows),
+            marker=len(MARKERS) - 1 - index,
+        )
+        for index, ((material, citation), rows) in enumerate(sources.items())
+    ]
+
+
+def energies(campaigns: list[Campaign], found: dict[int, queries.JudgedModel], published: list[Reference]) -> list[Energy]:
+    """Ea of every campaign that has one, then the published ones."""
+    ours = [
+        Energy(campaign.name[:40], fit.activation_energy_eV, fit.activation_energy_error_eV or 0.0, "this installation")
+        for campaign in campaigns
+        if campaign.pk in found and (fit := found[campaign.pk].fit).activation_energy_eV is not None
+    ]
+    theirs = [
+        Energy(f"{one.citation}, {one.kind}"[:40], one.middle, one.half_width, f"{one.material}: {one.method}")
+        for one in published
+        if one.quantity == "activation_energy"
+    ]
+    return ours + theirs if ours else []
 
 
 def by_training_step(found: list[queries.JudgedModel]) -> list[ArrheniusSeries]:

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_GET
 
 from analysis import queries
-from analysis.views.selection import chosen_campaigns, chosen_temperature_K
+from analysis.views.selection import chosen_campaigns, chosen_temperature_K, published_of
 from campaigns.models import MdRun
 from campaigns.queries import learning_curve
 from campaigns.views import access
@@ -114,10 +114,24 @@ def comparison(request: HttpRequest) -> HttpResponse:
     campaigns = chosen_campaigns(request)
     found = queries.last_judged(campaigns)
     series = [
-        figures.arrhenius_series(found[campaign.pk], campaign.name[:40], marker=index)
+        figures.arrhenius_series(found[campaign.pk], campaign.name[:40], marker=index, with_band=True)
         for index, campaign in enumerate(campaigns)
         if campaign.pk in found
     ]
     if not any(one.temperature_K for one in series):
         return _nothing("None of these campaigns has a diffusion coefficient yet.")
+    series += figures.of_references(published_of(campaigns))
     return _document(arrhenius_figure(series, _theme(request), extend_to_K=chosen_temperature_K(request)))
+
+
+@login_required
+@require_GET
+def energies(request: HttpRequest) -> HttpResponse:
+    from analysis.plots.energies import energies_figure
+    from analysis.views import figures
+
+    campaigns = chosen_campaigns(request)
+    found = figures.energies(campaigns, queries.last_judged(campaigns), published_of(campaigns))
+    if not found:
+        return _nothing("None of these campaigns has an activation energy yet.")
+    return _document(energies_figure(found, _theme(request)))

@@ -1,13 +1,19 @@
 """The results of one campaign, and several campaigns side by side."""
 
+import csv
+from dataclasses import asdict
+from typing import Any
+
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from analysis import queries
-from analysis.views.selection import chosen_campaigns, chosen_temperature_K
-from campaigns.views import access
+from analysis.references import Reference
+from analysis.views.selection import chosen_campaigns, chosen_temperature_K, published_of
+from campaigns.models import Campaign, Cell
+from campaigns.views import access, exports
 from campaigns.views.campaigns import page_context
 
 
@@ -34,29 +40,85 @@ def results(request: HttpRequest, pk: int) -> HttpResponse:
 def compare(request: HttpRequest) -> HttpResponse:
     campaigns = chosen_campaigns(request)
     temperature_K = chosen_temperature_K(request)
+    others = access.campaigns(request).only("name", "state", "owner")[:100]
+    context = {
+        "section": "compare",
+        "rows": _compared(campaigns, temperature_K),
+        "temperature_K": temperature_K,
+        "others": others,
+        "chosen": {campaign.pk for campaign in campaigns},
+        "published": published_of(campaigns) if campaigns else [],
+    }
+    return render(request, "analysis/compare.html", context)
+
+
+def _compared(campaigns: list[Campaign], temperature_K: float) -> list[dict[str, Any]]:
     found = queries.last_judged(campaigns)
+    cells: dict[int, list[str]] = {}
+    evaluated = Cell.objects.filter(campaign__in=campaigns, for_evaluation=True).select_related("material").defer("material__cif")
+    for cell in evaluated.defer("material__facts"):
+        cells.setdefault(cell.campaign_id, []).append(f"{cell}, {cell.n_atoms} atoms" if cell.n_atoms else str(cell))
     rows = []
     for campaign in campaigns:
         judged = found.get(campaign.pk)
-        value, error = queries.diffusivity_at(judged.fit, temperature_K) if judged else (None, None)
+        diffusivity, conductivity = (None, None), (None, None)
+        if judged:
+            diffusivity = queries.diffusivity_at(judged.fit, temperature_K)
+            conductivity = queries.conductivity_at(judged, temperature_K)
         rows.append(
             {
                 "campaign": campaign,
                 "judged": judged,
                 "reading": queries.reading(judged) if judged else None,
-                "diffusivity": value,
-                "error": error,
+                "cells": "; ".join(cells.get(campaign.pk, [])),
+                "diffusivity": diffusivity[0],
+                "error": diffusivity[1],
+                "conductivity": conductivity[0],
+                "conductivity_error": conductivity[1],
             }
         )
-    others = access.campaigns(request).only("name", "state", "owner")[:100]
-    return render(
-        request,
-        "analysis/compare.html",
-        {
-            "section": "compare",
-            "rows": rows,
-            "temperature_K": temperature_K,
-            "others": others,
-            "chosen": {campaign.pk for campaign in campaigns},
-        },
+    return rows
+
+
+@login_required
+@require_GET
+def compare_rows(request: HttpRequest, kind: str) -> HttpResponse:
+    """The table of the comparison, and what is published, as `csv` or `json`."""
+    campaigns = chosen_campaigns(request)
+    temperature_K = chosen_temperature_K(request)
+    rows = [_plain(row, temperature_K) for row in _compared(campaigns, temperature_K)]
+    name = f'attachment; filename="comparison-{temperature_K:g}-K.{kind}"'
+    if kind == "json":
+        document = {"campaigns": rows, "published": [_plain_reference(one) for one in published_of(campaigns)]}
+        return JsonResponse(document, json_dumps_params={"indent": 1}, headers={"Content-Disposition": name})
+    if kind != "csv":
+        raise Http404
+    response = HttpResponse(content_type="text/csv", headers={"Content-Disposition": name})
+    writer = csv.DictWriter(response, COLUMNS)
+    writer.writeheader()
+    writer.writerows({column: exports.spreadsheet_safe(value) for column, value in row.items()} for row in rows)
+    return response
+
+
+COLUMNS = (
+    *("campaign_id", "campaign", "state", "mobile_ion", "reference_method", "cells", "model", "decision", "n_points"),
+    *("activation_energy_eV", "activation_energy_error_eV", "temperature_K", "diffusivity_cm2_s", "diffusivity_error_cm2_s"),
+    *("conductivity_mS_cm", "conductivity_error_mS_cm", "fitted_from_K", "fitted_to_K"),
+)
+
+
+def _plain(row: dict[str, Any], temperature_K: float) -> dict[str, Any]:
+    campaign, judged, reading = row["campaign"], row["judged"], row["reading"] or {}
+    fit = judged.fit if judged else None
+    values = (
+        *(campaign.pk, campaign.name, campaign.state, campaign.mobile_ion, campaign.labeller, row["cells"]),
+        *((judged.name, judged.model.convergence, fit.n_points) if judged else (None, None, None)),
+        *((fit.activation_energy_eV, fit.activation_energy_error_eV) if judged else (None, None)),
+        *(temperature_K, row["diffusivity"], row["error"], row["conductivity"], row["conductivity_error"]),
+        *(reading.get("low_K"), reading.get("high_K")),
     )
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def _plain_reference(one: Reference) -> dict[str, Any]:
+    return asdict(one) | {"elements": sorted(one.elements), "source": one.source}

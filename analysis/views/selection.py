@@ -4,7 +4,8 @@ import math
 
 from django.http import HttpRequest
 
-from campaigns.models import Campaign
+from analysis.references import Reference, of_elements
+from campaigns.models import Campaign, Material
 from campaigns.views import access
 
 MAX_COMPARED = 50
@@ -16,6 +17,12 @@ def chosen_campaigns(request: HttpRequest) -> list[Campaign]:
     wanted = list(dict.fromkeys(int(word) for word in request.GET.getlist("campaign") if word.isdigit() and len(word) < 16))[:MAX_COMPARED]
     found = access.campaigns(request).in_bulk(wanted)
     return [found[pk] for pk in wanted if pk in found]
+
+
+def published_of(campaigns: list[Campaign]) -> list[Reference]:
+    """What is published of compounds of the same elements; one query."""
+    rows = Material.objects.filter(cells__campaign__in=campaigns).values_list("facts__elements", flat=True)
+    return of_elements({frozenset(elements) for elements in rows})
 
 
 def chosen_temperature_K(request: HttpRequest, campaign: Campaign | None = None) -> float:

@@ -1,14 +1,19 @@
-"""Configurations as extended XYZ, file by file, so that a set of any size streams."""
+"""What leaves a page as a file: configurations as extended XYZ, streamed file by file, and cells of a table."""
 
 import io
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from campaigns.models import Frame
 
 if TYPE_CHECKING:
     from campaigns.science.frames import Frames
+
+
+def spreadsheet_safe(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula begins with an apostrophe (OWASP, CSV injection)."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value
 
 
 def extended_xyz(rows: Iterable[Frame]) -> Iterator[str]:

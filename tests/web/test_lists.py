@@ -1,5 +1,7 @@
 """Lists ask the database the same number of questions whatever their length."""
 
+import csv
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -29,9 +31,27 @@ def test_one_row_and_three(as_ada, ada, address):
 
 def test_compare_asks_as_much_for_three_as_for_one(as_ada, ada):
     made = [factories.full_campaign(ada, frames_per_step=4) for _ in range(3)]
-    for name in ("compare", "plot-compare"):
-        one = _queries(as_ada, reverse(name) + f"?campaign={made[0].pk}")
-        assert _queries(as_ada, reverse(name) + "?" + "&".join(f"campaign={row.pk}" for row in made)) == one
+    addresses = [reverse("compare"), reverse("plot-compare"), reverse("plot-compare-energies"), reverse("compare-rows", args=["csv"])]
+    for address in addresses:
+        one = _queries(as_ada, f"{address}?campaign={made[0].pk}")
+        assert _queries(as_ada, f"{address}?" + "&".join(f"campaign={row.pk}" for row in made)) == one
+
+
+def test_a_comparison_is_downloaded_with_what_is_published(as_ada, ada):
+    row = factories.full_campaign(ada, name="=cmd()", frames_per_step=4, state=CampaignState.CONVERGED)
+    query = f"?campaign={row.pk}&temperature_K=700"
+    (line,) = csv.DictReader(as_ada.get(reverse("compare-rows", args=["csv"]) + query).content.decode().splitlines())
+    found = as_ada.get(reverse("compare-rows", args=["json"]) + query).json()
+    (ours,) = found["campaigns"]
+    assert line["campaign"] == "'=cmd()"
+    assert float(line["activation_energy_eV"]) == ours["activation_energy_eV"] == row.trained_models.last().arrhenius.activation_energy_eV
+    assert ours["temperature_K"] == 700
+    assert ours["conductivity_mS_cm"] / ours["conductivity_error_mS_cm"] == pytest.approx(
+        ours["diffusivity_cm2_s"] / ours["diffusivity_error_cm2_s"]
+    )
+    assert {"Kamaya 2011", "Marcolongo 2019"} <= {one["citation"] for one in found["published"]}
+    assert all(one["source"].startswith("https://doi.org/10.") for one in found["published"])
+    assert as_ada.get(reverse("compare-rows", args=["xls"]) + query).status_code == 404
 
 
 @pytest.mark.parametrize(
