@@ -22,6 +22,7 @@ N_BLOCKS = 5
 N_RESAMPLES = 400
 START_FRACTION = 10  # the fit starts no earlier than its end over this: hops that undo hops bend the MSD at short lags
 MIN_LAGS = 4
+HALVES_SIGMA = 2.0  # beyond it the two halves of the fit disagree
 MIN_FRAMES = 16
 ONE_SIGMA = 0.8413447460685429  # quantile of the normal distribution at one standard deviation
 
@@ -75,6 +76,16 @@ class Diffusivity:
     msd_error_A2: Floats
     flags: tuple[str, ...]
 
+    @property
+    def halves_sigma(self) -> float:
+        """Difference of the two halves over its error, positive where the second is larger; 0 where the error is not known."""
+        return _apart(self.halves_cm2_s, self.halves_error_cm2_s)
+
+
+def _apart(values: tuple[float, float], errors: tuple[float, float]) -> float:
+    error = float(np.hypot(*errors))
+    return (values[1] - values[0]) / error if np.isfinite(error) and error > 0 else 0.0
+
 
 def estimate(paths: Paths, hop_length_A: float, seed: int) -> Diffusivity:
     """D of the ions. `hop_length_A` is the distance between neighbouring sites: the fit starts where the MSD exceeds half its square."""
@@ -92,10 +103,15 @@ def estimate(paths: Paths, hop_length_A: float, seed: int) -> Diffusivity:
     blocks = _block_error(paths, first, line, flags)
     slope, error, method = _choose(line, ols, blocks, flags)
     halves = _halves(lags[window], mean[window], sample)
+    slopes, errors = (halves[0].slope_A2, halves[1].slope_A2), (halves[0].slope_error_A2, halves[1].slope_error_A2)
+    if abs(_apart(slopes, errors)) > HALVES_SIGMA:
+        # Ions that move together scatter more than the model of the error knows: what the halves disagree by is error too.
+        error = float(np.hypot(error, (slopes[1] - slopes[0]) / 2))
+        flags.append("the halves of the fit disagree: half of their difference is part of the error")
     to = paths.to_cm2_s
     return Diffusivity(
         to(slope), to(error), method, to(line.slope_A2), to(line.slope_error_A2), to(ols[0]), to(ols[1]), to(blocks),
-        (to(halves[0].slope_A2), to(halves[1].slope_A2)), (to(halves[0].slope_error_A2), to(halves[1].slope_error_A2)),
+        (to(slopes[0]), to(slopes[1])), (to(errors[0]), to(errors[1])),
         int(first), int(last), _second_half_slope(lags, mean, first, paths.frame_interval_ps), alpha2,
         len(paths.ions) / sample.n_independent, lags, mean, msd_error(lags, mean, sample), tuple(flags),
     )  # fmt: skip

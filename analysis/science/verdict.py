@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.science.diffusion import Diffusivity
+from analysis.science.diffusion import HALVES_SIGMA, Diffusivity
 from analysis.science.transport import effective_events
 
 HOP_LENGTH_A = 3.0
@@ -18,7 +18,7 @@ MIN_EVENTS = 50.0
 SLOPE_RANGE = (0.85, 1.15)
 BOUNDED_SLOPE = 0.5
 BALLISTIC_SLOPE = 1.5
-HALVES_SIGMA = 2.0
+WILD_SIGMA = 3.0  # by which a D that rises within the fit is no longer taken for scatter
 FRAMEWORK_MSD_A2 = 3.0
 MOVED_FRACTION = 0.2
 SLOPE_TOLERANCE = 0.2  # what chance may add to the slope of a short run
@@ -169,10 +169,11 @@ def _linear(evidence: Evidence) -> Verdict | None:
 
 
 def _halves(evidence: Evidence) -> Verdict | None:
-    (first, second), (error, later) = evidence.estimate.halves_cm2_s, evidence.estimate.halves_error_cm2_s
-    apart = abs(first - second) / float(np.hypot(error, later)) if np.isfinite(error) and np.isfinite(later) else 0.0
-    if apart <= HALVES_SIGMA:
+    """A D that falls within the fit may go on falling, as in a cage; one that rises is scatter, in the error already unless it is wild."""
+    first, second = evidence.estimate.halves_cm2_s
+    apart = evidence.estimate.halves_sigma
+    name, limit = ("subdiffusive", HALVES_SIGMA) if second < first else ("too_short", WILD_SIGMA)
+    if abs(apart) <= limit:
         return None
-    name = "subdiffusive" if second < first else "too_short"
-    return Verdict(name, f"D is {first:.2g} from the first half of the fit, {second:.2g} cm²/s from the second: {apart:.1f} errors apart; "
-                   f"run about {3 * evidence.completed_ps:.2g} ps.", apart, HALVES_SIGMA, "σ")  # fmt: skip
+    return Verdict(name, f"D is {first:.2g} from the first half of the fit, {second:.2g} cm²/s from the second: {abs(apart):.1f} errors "
+                   f"apart; run about {3 * evidence.completed_ps:.2g} ps.", abs(apart), limit, "σ")  # fmt: skip

@@ -96,3 +96,15 @@ def test_a_single_ion_has_an_error_too():
     found = estimate(walks.lattice_walk(np.random.default_rng(8), 2000, 1, 0.3))
     assert np.isfinite(found.error_cm2_s)
     assert abs(found.diffusivity_cm2_s - 0.05 * A2_FRAME) < 4 * found.error_cm2_s
+
+
+def test_halves_that_disagree_enlarge_the_error():
+    """A walk whose ions drift apart, each its own way: later lags say a larger D than early ones."""
+    rng = np.random.default_rng(4)
+    path = walks.lattice_walk(rng, 400, 20, 0.3)
+    apart = np.arange(400)[:, None, None] * rng.normal(scale=0.03, size=(1, 20, 3))
+    found, calm = estimate((path + apart).astype(np.float32)), estimate(path)
+    assert abs(calm.halves_sigma) < diffusion.HALVES_SIGMA < found.halves_sigma
+    assert found.error_cm2_s >= 0.5 * (found.halves_cm2_s[1] - found.halves_cm2_s[0])
+    assert any("halves" in flag for flag in found.flags)
+    assert not any("halves" in flag for flag in calm.flags)

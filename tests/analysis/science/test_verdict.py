@@ -101,3 +101,18 @@ def test_dynamics_come_before_all_else(diffusive):
     everything = replace(diffusive, outcome="blown_up", energy_drift_meV_atom_ns=9.0, framework_msd_A2=9.0, framework_slope=1.0)
     assert verdict.judge(everything).name == "blown_up"
     assert verdict.judge(replace(everything, outcome="completed")).name == "drifting"
+
+
+@pytest.mark.parametrize(("halves", "name"), [
+    ((1.0, 1.5), "diffusive"), ((1.0, 1.7), "too_short"), ((1.0, 0.5), "subdiffusive"), ((1.0, 0.85), "diffusive"),
+])  # fmt: skip
+def test_a_d_that_falls_within_the_fit_is_taken_more_seriously_than_one_that_rises(diffusive, halves, name):
+    """Errors of 0.2 of the difference: 2.5, 3.5, -2.5 and -0.75 of them."""
+    value = diffusive.estimate.diffusivity_cm2_s
+    estimate = replace(
+        diffusive.estimate, halves_cm2_s=tuple(value * half for half in halves), halves_error_cm2_s=(0.14 * value, 0.1428 * value)
+    )
+    found = verdict.judge(replace(diffusive, estimate=estimate))
+    assert found.name == name
+    if name != "diffusive":
+        assert found.number == pytest.approx(abs(halves[1] - halves[0]) / 0.2, rel=0.01)
