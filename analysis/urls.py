@@ -2,12 +2,18 @@
 
 from django.urls import path
 
-from analysis.views import plots, results
+from analysis.views import plots, results, trajectories
 
 urlpatterns = [
     path("campaigns/<int:pk>/results/", results.results, name="campaign-results"),
     path("compare/", results.compare, name="compare"),
     path("compare/rows.<slug:kind>", results.compare_rows, name="compare-rows"),
+    path("trajectories/", trajectories.trajectory_list, name="trajectory-list"),
+    path("trajectories/<int:pk>/", trajectories.trajectory_page, name="trajectory"),
+    path("trajectories/<int:pk>/live/", trajectories.trajectory_live, name="trajectory-live"),
+    path("trajectories/<int:pk>/result.json", trajectories.trajectory_json, name="trajectory-json"),
+    path("trajectories/<int:pk>/delete/", trajectories.trajectory_delete, name="trajectory-delete"),
+    path("plots/trajectories/<int:pk>/msd/", trajectories.trajectory_msd, name="plot-trajectory-msd"),
     path("plots/campaigns/<int:pk>/arrhenius/", plots.arrhenius, name="plot-arrhenius"),
     path("plots/campaigns/<int:pk>/steps/<slug:quantity>/", plots.against_step, name="plot-steps"),
     path("plots/campaigns/<int:pk>/training-set/<slug:quantity>/", plots.training_set, name="plot-training-set"),

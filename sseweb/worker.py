@@ -7,4 +7,5 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sseweb.settings")
 django.setup()
 
-from campaigns import tasks  # noqa: E402,F401
+import analysis.tasks  # noqa: E402,F401
+import campaigns.tasks  # noqa: E402,F401

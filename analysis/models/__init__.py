@@ -1,5 +1,6 @@
-"""What the judge found: one row for each run and each model."""
+"""What the judge found: one row for each run and each model; and trajectories that users brought."""
 
 from analysis.models.judgement import ArrheniusFit, RunDiffusion
+from analysis.models.trajectory import AnalysisState, TrajectoryAnalysis
 
-__all__ = ["ArrheniusFit", "RunDiffusion"]
+__all__ = ["AnalysisState", "ArrheniusFit", "RunDiffusion", "TrajectoryAnalysis"]

@@ -15,19 +15,19 @@ from campaigns.queries import learning_curve
 from campaigns.views import access
 
 
-def _theme(request: HttpRequest) -> Any:
+def theme(request: HttpRequest) -> Any:
     from analysis.plots.theme import Theme
 
     return Theme(dark=request.GET.get("theme") == "dark", narrow=request.GET.get("narrow") == "1")
 
 
-def _document(plot: Any) -> HttpResponse:
+def document(plot: Any) -> HttpResponse:
     from bokeh.embed import json_item
 
     return HttpResponse(json.dumps(json_item(plot)), content_type="application/json")
 
 
-def _nothing(message: str) -> JsonResponse:
+def nothing(message: str) -> JsonResponse:
     """No plot, and why; the page shows the sentence in its place."""
     return JsonResponse({"doc": None, "message": message})
 
@@ -40,8 +40,8 @@ def arrhenius(request: HttpRequest, pk: int) -> HttpResponse:
 
     series = figures.by_training_step(queries.judged_models(access.campaign(request, pk).trained_models.all()))
     if not any(one.temperature_K for one in series):
-        return _nothing("No run has given a diffusion coefficient yet.")
-    return _document(arrhenius_figure(series, _theme(request)))
+        return nothing("No run has given a diffusion coefficient yet.")
+    return document(arrhenius_figure(series, theme(request)))
 
 
 @login_required
@@ -58,10 +58,10 @@ def against_step(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
     temperature_K = chosen_temperature_K(request, campaign)
     series = figures.step_series(queries.judged_models(campaign.trained_models.all()), name, temperature_K)
     if not series:
-        return _nothing("No model has an Arrhenius line yet: it takes at least three diffusive runs.")
+        return nothing("No model has an Arrhenius line yet: it takes at least three diffusive runs.")
     if name == "diffusivity":
         title = f"D at {temperature_K:g} K (cm²/s)"
-    return _document(series_figure(series, _theme(request), title, unit, logarithmic=name == "diffusivity"))
+    return document(series_figure(series, theme(request), title, unit, logarithmic=name == "diffusivity"))
 
 
 @login_required
@@ -74,9 +74,9 @@ def msd(request: HttpRequest, pk: int) -> HttpResponse:
     run = get_object_or_404(found, pk=pk)
     curves = figures.msd_curves(run)
     if not curves:
-        return _nothing("This run has no mean square displacement.")
+        return nothing("This run has no mean square displacement.")
     window = run.diffusion.details.get("fit_window_ps") if hasattr(run, "diffusion") else None
-    return _document(msd_figure(curves, _theme(request), tuple(window) if window else None))
+    return document(msd_figure(curves, theme(request), tuple(window) if window else None))
 
 
 @login_required
@@ -86,8 +86,8 @@ def learning(request: HttpRequest, pk: int) -> HttpResponse:
 
     model = access.trained_model(request, pk)
     if not model.learning_curve.file.exists():
-        return _nothing("The file of the learning curve is not there any more.")
-    return _document(learning_figure(learning_curve(model), _theme(request)))
+        return nothing("The file of the learning curve is not there any more.")
+    return document(learning_figure(learning_curve(model), theme(request)))
 
 
 @login_required
@@ -100,9 +100,9 @@ def training_set(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
         raise Http404
     points = figures.training_set_points(access.campaign(request, pk), quantity)
     if not len(points.order):
-        return _nothing("No configuration has a label yet.")
+        return nothing("No configuration has a label yet.")
     title = {"energy": "energy (eV/atom)", "force": "largest force (eV/Å)"}[quantity]
-    return _document(training_set_figure(thinned(points), _theme(request), title))
+    return document(training_set_figure(thinned(points), theme(request), title))
 
 
 @login_required
@@ -119,9 +119,9 @@ def comparison(request: HttpRequest) -> HttpResponse:
         if campaign.pk in found
     ]
     if not any(one.temperature_K for one in series):
-        return _nothing("None of these campaigns has a diffusion coefficient yet.")
+        return nothing("None of these campaigns has a diffusion coefficient yet.")
     series += figures.of_references(published_of(campaigns))
-    return _document(arrhenius_figure(series, _theme(request), extend_to_K=chosen_temperature_K(request)))
+    return document(arrhenius_figure(series, theme(request), extend_to_K=chosen_temperature_K(request)))
 
 
 @login_required
@@ -133,5 +133,5 @@ def energies(request: HttpRequest) -> HttpResponse:
     campaigns = chosen_campaigns(request)
     found = figures.energies(campaigns, queries.last_judged(campaigns), published_of(campaigns))
     if not found:
-        return _nothing("None of these campaigns has an activation energy yet.")
-    return _document(energies_figure(found, _theme(request)))
+        return nothing("None of these campaigns has an activation energy yet.")
+    return document(energies_figure(found, theme(request)))

@@ -13,6 +13,9 @@ MEMORY_LIMIT_BYTES = 4 * 2**30
 FILE_LIMIT_BYTES = 2 * 2**30
 
 
+DIED = "It could not be read: the reader ran out of memory or time, or the content is not what it says."
+
+
 class ChildRefused(ValueError):
     """The input cannot be used; the text says why and what to do."""
 
@@ -23,6 +26,16 @@ def run_json(module: str, arguments: list[str], *, stdin: bytes = b"", timeout_s
     The child says a refusal with exit status 3 and the text on its standard output. Raises ChildRefused for that, and where the child
     exceeded a limit or died.
     """
+    child = run(module, arguments, stdin=stdin, timeout_s=timeout_s)
+    if child.returncode == 3:
+        raise ChildRefused(child.stdout.decode("utf-8", "replace").strip())
+    if child.returncode != 0:
+        raise ChildRefused(DIED)
+    return json.loads(child.stdout)
+
+
+def run(module: str, arguments: list[str], *, stdin: bytes = b"", timeout_s: float = 30.0) -> subprocess.CompletedProcess[bytes]:
+    """`python -m module arguments` within the limits. Raises ChildRefused where it took longer than `timeout_s`."""
 
     def limit() -> None:
         cpu_s = int(timeout_s) + 1
@@ -32,7 +45,7 @@ def run_json(module: str, arguments: list[str], *, stdin: bytes = b"", timeout_s
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
     try:
-        child = subprocess.run(
+        return subprocess.run(
             [sys.executable, "-m", module, *arguments],
             input=stdin,
             stdout=subprocess.PIPE,
@@ -43,8 +56,3 @@ def run_json(module: str, arguments: list[str], *, stdin: bytes = b"", timeout_s
         )
     except subprocess.TimeoutExpired as error:
         raise ChildRefused(f"Reading it took longer than {timeout_s:g} s and was stopped: it is too large or too complicated.") from error
-    if child.returncode == 3:
-        raise ChildRefused(child.stdout.decode("utf-8", "replace").strip())
-    if child.returncode != 0:
-        raise ChildRefused("It could not be read: the reader ran out of memory or time, or the content is not what it says.")
-    return json.loads(child.stdout)

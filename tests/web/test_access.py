@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from analysis.models import TrajectoryAnalysis
 from campaigns.models import Cell, Frame, MdRun, Stage, TrainedModel
 
 # name: (arguments, method, data, status for the owner and for an administrator, status for another user). Nobody: sign in first (302).
@@ -34,6 +35,10 @@ OWN = {
     "plot-training-set": (["campaign", "energy"], 200),
     "plot-msd": (["run"], 200),
     "plot-learning-curve": (["model"], 200),
+    "trajectory": (["trajectory"], 200),
+    "trajectory-live": (["trajectory"], 286),
+    "trajectory-json": (["trajectory"], 200),
+    "plot-trajectory-msd": (["trajectory"], 200),
 }
 OWN_POST = {
     "campaign-start": ["campaign"],
@@ -43,6 +48,7 @@ OWN_POST = {
     "campaign-retry": ["campaign"],
     "campaign-delete": ["campaign"],
     "material-delete": ["material"],
+    "trajectory-delete": ["trajectory"],
 }
 ANYBODY_SIGNED_IN = {
     "campaign-list": ([], 200),
@@ -54,6 +60,7 @@ ANYBODY_SIGNED_IN = {
     "material-list": ([], 200),
     "material-new": ([], 200),
     "compare": ([], 200),
+    "trajectory-list": ([], 200),
     "plot-compare": ([], 200),
     "plot-compare-energies": ([], 200),
     "compare-rows": (["csv"], 200),
@@ -73,6 +80,9 @@ def places(full):
         "stage": Stage.objects.filter(campaign=full, state="done").first().pk,
         "material": full.cells.first().material_id,
         "run": run.pk,
+        "trajectory": TrajectoryAnalysis.objects.create(
+            owner=full.owner, name="run", file_names=["run.xyz"], mobile_ion="Li", temperature_K=600, spec={}, state="failed"
+        ).pk,
     }
 
 

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 from django.db.utils import OperationalError
 
+from analysis.services import trajectories
 from campaigns.services import stages
 
 
@@ -21,6 +22,7 @@ class Command(BaseCommand):
         while True:
             try:
                 stages.reconcile()
+                trajectories.reconcile()
             except OperationalError as error:  # the database is away or locked: it comes back, so do we
                 self.stderr.write(f"database not reached ({error}); trying again")
                 close_old_connections()

@@ -1,0 +1,62 @@
+"""What users type about a trajectory, parsed."""
+
+from typing import Any
+
+from django import forms
+
+from analysis.services.trajectories import AnalysisRequest
+
+
+class SeveralFilesInput(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class SeveralFilesField(forms.FileField):
+    """A list of files."""
+
+    widget = SeveralFilesInput
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        return [super(SeveralFilesField, self).clean(file, initial) for file in (data if isinstance(data, list | tuple) else [data])]
+
+
+class TrajectoryForm(forms.Form):
+    """Files of one run, and what they do not say themselves."""
+
+    files = SeveralFilesField(
+        label="Files", help_text="LAMMPS dump, XDATCAR or extended XYZ, .gz too; several are one run, in the order of their names."
+    )
+    name = forms.CharField(required=False, max_length=200, label="Name", help_text="Left empty: that of the first file.")
+    mobile_ion = forms.RegexField(r"^[A-Z][a-z]?$", label="Mobile ion", error_messages={"invalid": "Give an element, such as Li."})
+    temperature_K = forms.FloatField(min_value=1, max_value=10000, label="Temperature", help_text="Better the measured than the target.")
+    frame_interval_fs = forms.FloatField(required=False, min_value=1e-3, label="Time between frames")
+    timestep_fs = forms.FloatField(
+        required=False, min_value=1e-3, label="or time step", help_text="Where the files say MD steps (LAMMPS dumps)."
+    )
+    elements = forms.CharField(
+        required=False,
+        max_length=200,
+        label="Elements of LAMMPS's types",
+        help_text="In the order of the types, if the dump has no element column: Li, Ge, P, S.",
+    )
+    charge = forms.FloatField(
+        required=False, initial=1, min_value=-10, max_value=10, label="Charge of the mobile ion", help_text="For the conductivity."
+    )
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for name, unit in {"temperature_K": "K", "frame_interval_fs": "fs", "timestep_fs": "fs", "charge": "e"}.items():
+            self.fields[name].unit = unit
+            self.fields[name].widget.attrs["step"] = "any"
+
+    def request(self) -> AnalysisRequest:
+        found = self.cleaned_data
+        return AnalysisRequest(
+            found["name"],
+            found["mobile_ion"],
+            found["temperature_K"],
+            found["frame_interval_fs"],
+            found["timestep_fs"],
+            [word for word in found["elements"].replace(",", " ").split() if word],
+            found["charge"] if found["charge"] is not None else 1.0,
+        )

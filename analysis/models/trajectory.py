@@ -1,0 +1,46 @@
+from pathlib import Path
+
+from django.conf import settings
+from django.db import models
+
+from campaigns.models.material import OwnedQuerySet
+
+
+class AnalysisState(models.TextChoices):
+    WAITING = "waiting", "waiting for a worker"
+    RUNNING = "running", "running"
+    DONE = "done", "done"
+    FAILED = "failed", "failed"
+
+
+class TrajectoryAnalysis(models.Model):
+    """A trajectory that a user brought, and what the judgement of it found. Its files lie in a folder of its own."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="trajectory_analyses")
+    name = models.CharField(max_length=200)
+    file_names = models.JSONField(help_text="as the user calls them, in the order of the run")
+    mobile_ion = models.CharField(max_length=3)
+    temperature_K = models.FloatField()
+    spec = models.JSONField(help_text="TrajectorySpec")
+    state = models.CharField(max_length=10, choices=AnalysisState, default=AnalysisState.WAITING)
+    message = models.TextField(blank=True, help_text="why it failed, and what to do")
+    result = models.JSONField(null=True, blank=True, help_text="TrajectoryResult")
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    objects = OwnedQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def folder(self) -> Path:
+        return settings.DATA_DIR / "analyses" / str(self.pk)
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in (AnalysisState.DONE, AnalysisState.FAILED)

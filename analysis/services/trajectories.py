@@ -1,0 +1,139 @@
+"""Trajectories that users bring: kept, analysed in a bounded child process, deleted."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import dramatiq
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+from dramatiq.errors import DramatiqError
+from redis.exceptions import RedisError
+
+from analysis.models import AnalysisState, TrajectoryAnalysis
+from campaigns.engines import bounded, job
+from campaigns.services.errors import BadInput
+from campaigns.services.wake import QUEUE
+
+TIMEOUT_S = 900.0
+RESEND_AFTER_S = 15
+ENGINE = "analysis.engines.trajectory"
+ACTOR = "analyse_trajectory"
+MAX_FILES = 50
+
+
+@dataclass(frozen=True)
+class AnalysisRequest:
+    """What a user says of his files; either the time between frames or, for dumps, the time step."""
+
+    name: str
+    mobile_ion: str
+    temperature_K: float
+    frame_interval_fs: float | None
+    timestep_fs: float | None
+    elements: list[str]
+    charge: float
+
+
+def create(owner: AbstractBaseUser, files: Sequence[UploadedFile], request: AnalysisRequest) -> TrajectoryAnalysis:
+    """Keep the files and have them analysed. Raises BadInput."""
+    if not files:
+        raise BadInput("Choose at least one file.", {"files": "choose at least one file"})
+    if len(files) > MAX_FILES or sum(file.size for file in files) > settings.MAX_TRAJECTORY_BYTES:
+        most_MB = settings.MAX_TRAJECTORY_BYTES / 1e6
+        limit = f"at most {MAX_FILES} files with {most_MB:.0f} MB together are accepted; store frames less often, or compress them"
+        raise BadInput(f"The files are too large: {limit}.", {"files": limit})
+    if request.frame_interval_fs is None and request.timestep_fs is None:
+        raise BadInput("Give the time between frames.", {"frame_interval_fs": "give this, or the time step where the files say MD steps"})
+    with transaction.atomic():
+        row = TrajectoryAnalysis.objects.create(
+            owner=owner,
+            name=(request.name.strip() or files[0].name)[:200],
+            file_names=[file.name[:200] for file in files],
+            mobile_ion=request.mobile_ion,
+            temperature_K=request.temperature_K,
+            spec={},
+        )
+        row.folder.mkdir(parents=True)
+        row.spec = {
+            "files": [_store(row, number, file) for number, file in enumerate(files)],
+            "mobile_ion": request.mobile_ion,
+            "temperature_K": request.temperature_K,
+            "frame_interval_fs": request.frame_interval_fs,
+            "timestep_fs": request.timestep_fs,
+            "elements": request.elements or None,
+            "charge": request.charge,
+            "seed": 1,
+        }
+        row.save(update_fields=["spec"])
+        transaction.on_commit(lambda: _send([row.pk]))
+    return row
+
+
+def _store(row: TrajectoryAnalysis, number: int, file: UploadedFile) -> str:
+    """Under a name of ours; of the user's only the words that tell a format are kept."""
+    lower = file.name.lower()
+    kind = "XDATCAR" if "xdatcar" in lower else "run.extxyz" if ".xyz" in lower or ".extxyz" in lower else "run.dump"
+    path = row.folder / f"{number:02d}-{kind}"
+    with path.open("xb") as stream:
+        for chunk in file.chunks():
+            stream.write(chunk)
+    return str(path)
+
+
+def run(pk: int) -> None:
+    """What a message asks for. A worker that dies leaves the row running; after the time limit another takes it."""
+    now = timezone.now()
+    gone = Q(state=AnalysisState.RUNNING, started_at__lt=now - timedelta(seconds=1.2 * TIMEOUT_S))
+    mine = TrajectoryAnalysis.objects.filter(Q(state=AnalysisState.WAITING) | gone, pk=pk)
+    if not mine.update(state=AnalysisState.RUNNING, started_at=now):
+        return
+    row = TrajectoryAnalysis.objects.get(pk=pk)
+    try:
+        found, message = _compute(row), ""
+    except bounded.ChildRefused as error:
+        found, message = None, str(error)
+    except BaseException:
+        TrajectoryAnalysis.objects.filter(pk=pk, started_at=now).update(state=AnalysisState.WAITING, started_at=None)
+        raise
+    state = AnalysisState.FAILED if found is None else AnalysisState.DONE
+    TrajectoryAnalysis.objects.filter(pk=pk, started_at=now).update(state=state, message=message, result=found)
+
+
+def _compute(row: TrajectoryAnalysis) -> dict[str, object]:
+    job.write_spec(row.folder, "trajectory", row.spec)
+    bounded.run(ENGINE, [str(row.folder)], timeout_s=TIMEOUT_S)
+    found = job.read_json(row.folder / "result.json")
+    if found is None:
+        failure = job.read_json(row.folder / "failure.json") or {}
+        raise bounded.ChildRefused(failure.get("message") or bounded.DIED)
+    return found
+
+
+def delete(row: TrajectoryAnalysis) -> None:
+    """The row and its files."""
+    folder = row.folder
+    row.delete()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def reconcile() -> None:
+    """Send again what waits: a lost message is no loss."""
+    now = timezone.now()
+    stale = Q(sent_at=None) | Q(sent_at__lt=now - timedelta(seconds=RESEND_AFTER_S))
+    gone = Q(state=AnalysisState.RUNNING, started_at__lt=now - timedelta(seconds=1.2 * TIMEOUT_S))
+    _send(list(TrajectoryAnalysis.objects.filter(stale, Q(state=AnalysisState.WAITING) | gone).values_list("pk", flat=True)[:20]))
+
+
+def _send(keys: list[int]) -> None:
+    TrajectoryAnalysis.objects.filter(pk__in=keys).update(sent_at=timezone.now())
+    try:
+        for pk in keys:
+            dramatiq.get_broker().enqueue(dramatiq.Message(queue_name=QUEUE, actor_name=ACTOR, args=(pk,), kwargs={}, options={}))
+    except (DramatiqError, RedisError):
+        return  # the reconciler sends them again

@@ -1,0 +1,96 @@
+"""Trajectories that users bring: list, upload, result."""
+
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from analysis.forms import TrajectoryForm
+from analysis.models import TrajectoryAnalysis
+from analysis.services import trajectories
+from analysis.views.plots import document, nothing, theme
+from campaigns.views import fragments, refusals, uploads
+
+PER_PAGE = 50
+
+
+def _own(request: HttpRequest, pk: int) -> TrajectoryAnalysis:
+    return get_object_or_404(TrajectoryAnalysis.objects.visible_to(request.user), pk=pk)
+
+
+@uploads.at_most(settings.MAX_TRAJECTORY_BYTES)
+@login_required
+@require_http_methods(["GET", "POST"])
+def trajectory_list(request: HttpRequest) -> HttpResponse:
+    """Those of the user, and the form for another."""
+    form = TrajectoryForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        with refusals.as_form_error(form):
+            files = sorted(form.cleaned_data["files"], key=lambda file: file.name)
+            return redirect("trajectory", trajectories.create(request.user, files, form.request()).pk)
+    page = Paginator(TrajectoryAnalysis.objects.visible_to(request.user), PER_PAGE).get_page(request.GET.get("page"))
+    context = {"section": "trajectories", "form": form, "page": page, "max_bytes": settings.MAX_TRAJECTORY_BYTES}
+    return render(request, "analysis/trajectories.html", context, status=422 if request.method == "POST" else 200)
+
+
+@login_required
+@require_GET
+def trajectory_page(request: HttpRequest, pk: int) -> HttpResponse:
+    return render(request, "analysis/trajectory.html", _context(_own(request, pk)))
+
+
+@login_required
+@require_GET
+def trajectory_live(request: HttpRequest, pk: int) -> HttpResponse:
+    row = _own(request, pk)
+    return fragments.live(request, "analysis/_trajectory.html", _context(row), ended=row.has_ended)
+
+
+def _context(row: TrajectoryAnalysis) -> dict[str, Any]:
+    return {"section": "trajectories", "row": row, "found": row.result, "ended": row.has_ended, "seen": ""}
+
+
+@login_required
+@require_GET
+def trajectory_json(request: HttpRequest, pk: int) -> HttpResponse:
+    row = _own(request, pk)
+    asked = {name: value for name, value in row.spec.items() if name != "files"} | {"files": row.file_names}
+    document = {"id": row.pk, "name": row.name, "state": row.state, "message": row.message, "asked": asked, "result": row.result}
+    return JsonResponse(
+        document, json_dumps_params={"indent": 1}, headers={"Content-Disposition": f'attachment; filename="trajectory-{pk}.json"'}
+    )
+
+
+@login_required
+@require_POST
+def trajectory_delete(request: HttpRequest, pk: int) -> HttpResponse:
+    row = _own(request, pk)
+    trajectories.delete(row)
+    messages.success(request, f"{row.name} is deleted.")
+    return redirect("trajectory-list")
+
+
+@login_required
+@require_GET
+def trajectory_msd(request: HttpRequest, pk: int) -> HttpResponse:
+    from analysis.plots.msd import MsdCurve, msd_figure
+
+    row = _own(request, pk)
+    path = row.folder / (row.result or {}).get("msd_file", "msd.npz")
+    if not path.exists():
+        return nothing("There is no mean square displacement.")
+    with np.load(path, allow_pickle=False) as archive:
+        prefix = "msd_A2_1_"
+        species = sorted(
+            (name.removeprefix(prefix) for name in archive.files if name.startswith(prefix)),
+            key=lambda name: (name != row.mobile_ion, name),
+        )
+        curves = [MsdCurve(name, archive["t_ps_1"], archive[prefix + name], archive[f"msd_error_A2_1_{name}"]) for name in species]
+    window = row.result["run"]["details"].get("fit_window_ps")
+    return document(msd_figure(curves, theme(request), tuple(window) if window else None))

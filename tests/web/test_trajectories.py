@@ -1,0 +1,125 @@
+"""A trajectory brought by a user: uploaded, analysed in a bounded child, shown, deleted."""
+
+import io
+
+import ase.io
+import numpy as np
+import pytest
+from ase import Atoms
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from analysis.models import TrajectoryAnalysis
+from analysis.services import trajectories
+from tests.analysis.science import walks
+
+
+def extended_xyz(n_frames=300):
+    rng = np.random.default_rng(2)
+    ions = walks.lattice_walk(rng, n_frames, 12, 0.5, edge_A=2.0) + rng.uniform(0, 9, (1, 12, 3))
+    framework = rng.uniform(0, 9, (1, 4, 3)) + 0.05 * rng.normal(size=(n_frames, 4, 3))
+    stream = io.StringIO()
+    frames = [Atoms("Na12S4", positions=one, cell=np.eye(3) * 9, pbc=True) for one in np.concatenate([ions, framework], axis=1)]
+    ase.io.write(stream, frames, format="extxyz")
+    return stream.getvalue().encode()
+
+
+def sent(*files, **changes):
+    return {"files": [SimpleUploadedFile(name, content) for name, content in files], "mobile_ion": "Na", "temperature_K": "600",
+            "frame_interval_fs": "100", "charge": "1"} | changes  # fmt: skip
+
+
+@pytest.fixture
+def upload(as_ada):
+    def post(*files, **changes):
+        response = as_ada.post(reverse("trajectory-list"), sent(*files, **changes))
+        assert response.status_code == 302, response.context["form"].errors
+        return TrajectoryAnalysis.objects.latest("pk")
+
+    return post
+
+
+def test_it_is_analysed_and_shown(as_ada, upload):
+    row = upload(("../../my <run>.xyz", extended_xyz()))
+    page = reverse("trajectory", args=[row.pk])
+    assert "waiting for a worker" in as_ada.get(page).content.decode()
+    assert all(str(row.folder) in path for path in row.spec["files"])
+    trajectories.run(row.pk)
+    row.refresh_from_db()
+    assert (row.state, row.message, row.result["run"]["verdict"]) == ("done", "", "diffusive")
+    text = as_ada.get(page).content.decode()
+    assert "diffusive" in text
+    assert "my &lt;run&gt;.xyz" in text
+    assert as_ada.get(reverse("trajectory-live", args=[row.pk])).status_code == 286
+    assert as_ada.get(reverse("trajectory-json", args=[row.pk])).json()["result"]["n_mobile"] == 12
+    assert as_ada.get(reverse("plot-trajectory-msd", args=[row.pk])).json()["doc"]
+    as_ada.post(reverse("trajectory-delete", args=[row.pk]))
+    assert not row.folder.exists()
+    assert not TrajectoryAnalysis.objects.exists()
+
+
+def test_files_are_one_run_in_the_order_of_their_names(upload):
+    whole = extended_xyz().decode().splitlines(keepends=True)
+    half = 150 * 18
+    row = upload(("b.xyz", "".join(whole[half:]).encode()), ("a.xyz", "".join(whole[:half]).encode()))
+    assert row.file_names == ["a.xyz", "b.xyz"]
+    trajectories.run(row.pk)
+    row.refresh_from_db()
+    assert row.result["n_frames"] == 300
+
+
+@pytest.mark.parametrize(("content", "changes", "words"), [
+    (b"\x00\x01 nonsense", {}, "cannot be read"),
+    (extended_xyz(1), {}, "at least two"),
+    (extended_xyz(30), {"mobile_ion": "Li"}, "There is no Li"),
+    (b"", {}, None),
+])  # fmt: skip
+def test_what_cannot_be_analysed_says_why(as_ada, content, changes, words):
+    response = as_ada.post(reverse("trajectory-list"), sent(("run.xyz", content), **changes))
+    if words is None:
+        assert response.status_code == 422
+        assert "empty" in str(response.context["form"].errors["files"])
+        return
+    row = TrajectoryAnalysis.objects.get()
+    trajectories.run(row.pk)
+    row.refresh_from_db()
+    assert row.state == "failed"
+    assert words in row.message
+    assert "Traceback" not in row.message
+
+
+@pytest.mark.parametrize(("changes", "field"), [
+    ({"mobile_ion": "lithium"}, "mobile_ion"), ({"temperature_K": "-5"}, "temperature_K"), ({"frame_interval_fs": ""}, "frame_interval_fs"),
+    ({"files": []}, "files"),
+])  # fmt: skip
+def test_a_wrong_form_is_refused_at_its_field(as_ada, changes, field):
+    response = as_ada.post(reverse("trajectory-list"), sent(("run.xyz", b"1")) | changes)
+    assert response.status_code == 422
+    assert field in response.context["form"].errors
+    assert not TrajectoryAnalysis.objects.exists()
+
+
+def test_too_large_is_said_at_once(as_ada, settings):
+    settings.MAX_TRAJECTORY_BYTES = 1000
+    response = as_ada.post(reverse("trajectory-list"), sent(("run.xyz", b"x" * 5000)))
+    assert response.status_code == 422
+    assert "at most" in str(response.context["form"].errors["files"])
+
+
+def test_an_interrupted_analysis_waits_again_and_is_done_once(upload, monkeypatch):
+    row = upload(("run.xyz", extended_xyz(60)))
+
+    def interrupted(*arguments, **options):
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr("campaigns.engines.bounded.run", interrupted)
+        with pytest.raises(SystemExit):
+            trajectories.run(row.pk)
+    row.refresh_from_db()
+    assert row.state == "waiting"
+    trajectories.run(row.pk)
+    first = TrajectoryAnalysis.objects.get()
+    trajectories.run(row.pk)  # a message that came twice
+    assert TrajectoryAnalysis.objects.get().started_at == first.started_at
+    assert first.state == "done"
