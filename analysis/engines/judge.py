@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.engines import models
+from analysis.engines import models, structure
 from analysis.science import diffusion, msd, transport, verdict
 from analysis.science.diffusion import Diffusivity, Paths
 from campaigns.engines.job import EngineFailed, Progress, main
@@ -37,7 +37,7 @@ def run(folder: Path, spec: JudgeSpec, progress: Progress) -> JudgeResult:
 
 
 def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats]) -> RunDiffusion:
-    """D and the verdict of one run; its MSDs are added to `curves` under the names that JudgeResult.msd_file promises."""
+    """D and the verdict of one run; its MSDs and what `structure.add` finds go to `curves`, under the names that they promise."""
     loaded = None if one.result.trajectory_file is None else _load(one)
     if loaded is None:
         return _no_trajectory(one, spec)
@@ -52,6 +52,7 @@ def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats]) -> Run
     except diffusion.TooFewFrames:
         estimate = None
     _add_curves(curves, one.run_id, symbols, paths, estimate)
+    structure.add(curves, one.run_id, paths, cell_A, symbols)
     framework_A2, framework_slope = _framework(paths, ~is_mobile)
     net = msd.net_displacement(positions_A, paths.ions, paths.drift_A)
     evidence = _evidence(one, spec, len(paths.ions), estimate, framework_A2, framework_slope, float((net > HOP_LENGTH_A).mean()))

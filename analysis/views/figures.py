@@ -1,5 +1,7 @@
 """Rows and files in the shape that the plots take. Imported only where a plot is drawn: it brings Bokeh."""
 
+from pathlib import Path
+
 import numpy as np
 
 from analysis import queries
@@ -8,6 +10,7 @@ from analysis.plots.arrhenius import ArrheniusSeries
 from analysis.plots.energies import Energy
 from analysis.plots.msd import MsdCurve
 from analysis.plots.series import StepSeries
+from analysis.plots.structure import Curve
 from analysis.plots.theme import MARKERS
 from analysis.plots.training_set import TrainingSetPoints
 from analysis.references import Reference
@@ -117,6 +120,37 @@ def msd_curves(run: MdRun) -> list[MsdCurve]:
             MsdCurve(name, archive[f"t_ps_{run.pk}"], archive[f"msd_A2_{run.pk}_{name}"], archive[f"msd_error_A2_{run.pk}_{name}"])
             for name in species
         ]
+
+
+# What a page of one run can show of its structure: title of the axis, and the level where nothing is correlated.
+STRUCTURE = {
+    "rdf": ("g(r)", 1.0),
+    "van-hove-self": ("4πr² Gs(r, t) (Å⁻¹)", None),
+    "van-hove-distinct": ("Gd(r, t)/ρ", 1.0),
+}
+
+
+def structure_curves(path: Path, run_id: int, kind: str, mobile_ion: str) -> list[Curve]:
+    """RDFs by pair, those of the mobile ion first, or the van Hove functions by time; empty where the file does not hold them."""
+    with np.load(path, allow_pickle=False) as archive:
+        if f"rdf_r_A_{run_id}" not in archive.files:
+            return []
+        r_A = archive[f"rdf_r_A_{run_id}"]
+        if kind == "rdf":
+            prefix = f"rdf_{run_id}_"
+            pairs = [name.removeprefix(prefix) for name in archive.files if name.startswith(prefix)]
+            pairs.sort(key=lambda pair: (mobile_ion not in pair.split("-"), pair))
+            return [Curve(pair, r_A, archive[prefix + pair]) for pair in pairs]
+        values = archive[f"{kind.replace('-', '_')}_{run_id}"]
+        return [Curve(f"{t_ps:.3g} ps", r_A, row) for t_ps, row in zip(archive[f"van_hove_t_ps_{run_id}"], values, strict=True)]
+
+
+def density_of(path: Path, run_id: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Projections (3, n, n) and the cell (3, 3), if the file holds them."""
+    with np.load(path, allow_pickle=False) as archive:
+        if f"density_{run_id}" not in archive.files:
+            return None
+        return archive[f"density_{run_id}"], archive[f"density_cell_A_{run_id}"]
 
 
 # What the training-set plot can show: the column, and the rule whose interval belongs to it.

@@ -1,6 +1,7 @@
 """Bokeh documents as JSON, for static/js/plots.js to embed: one address for each plot."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -9,6 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_GET
 
 from analysis import queries
+from analysis.models import ArrheniusFit
 from analysis.views.selection import chosen_campaigns, chosen_temperature_K, published_of
 from campaigns.models import MdRun
 from campaigns.queries import learning_curve
@@ -70,13 +72,59 @@ def msd(request: HttpRequest, pk: int) -> HttpResponse:
     from analysis.plots.msd import msd_figure
     from analysis.views import figures
 
-    found = MdRun.objects.select_related("campaign", "diffusion").filter(campaign__in=access.campaigns(request))
-    run = get_object_or_404(found, pk=pk)
+    run = _run(request, pk)
     curves = figures.msd_curves(run)
     if not curves:
         return nothing("This run has no mean square displacement.")
     window = run.diffusion.details.get("fit_window_ps") if hasattr(run, "diffusion") else None
     return document(msd_figure(curves, theme(request), tuple(window) if window else None))
+
+
+def _run(request: HttpRequest, pk: int) -> MdRun:
+    found = MdRun.objects.select_related("campaign", "diffusion", "cell__material").filter(campaign__in=access.campaigns(request))
+    return get_object_or_404(found, pk=pk)
+
+
+def _judged_file(run: MdRun) -> Path | None:
+    fit = ArrheniusFit.objects.select_related("msd").filter(model=run.model_id).first()
+    return fit.msd.file if fit and fit.msd.file.exists() else None
+
+
+NO_STRUCTURE = "This run was judged by an earlier release, which did not keep this."
+
+
+@login_required
+@require_GET
+def structure(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
+    from analysis.plots.structure import curves_figure
+    from analysis.views import figures
+
+    if kind not in figures.STRUCTURE:
+        raise Http404
+    run = _run(request, pk)
+    path = _judged_file(run)
+    curves = figures.structure_curves(path, run.pk, kind, run.campaign.mobile_ion) if path else []
+    if not curves:
+        return nothing(NO_STRUCTURE)
+    title, level = figures.STRUCTURE[kind]
+    return document(curves_figure(curves, theme(request), title, level=level))
+
+
+@login_required
+@require_GET
+def density(request: HttpRequest, pk: int, axis: int) -> HttpResponse:
+    from analysis.plots.structure import density_figure
+    from analysis.views import figures
+
+    if axis > 2:
+        raise Http404
+    run = _run(request, pk)
+    path = _judged_file(run)
+    found = figures.density_of(path, run.pk) if path else None
+    if found is None:
+        return nothing(NO_STRUCTURE)
+    projections, cell_A = found
+    return document(density_figure(projections[axis], cell_A, axis, theme(request)))
 
 
 @login_required

@@ -6,13 +6,14 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
 from analysis import queries
 from analysis.references import Reference
 from analysis.views.selection import chosen_campaigns, chosen_temperature_K, published_of
-from campaigns.models import Campaign, Cell
+from campaigns.enums import RunPurpose
+from campaigns.models import Campaign, Cell, MdRun
 from campaigns.views import access, exports
 from campaigns.views.campaigns import page_context
 
@@ -33,6 +34,20 @@ def results(request: HttpRequest, pk: int) -> HttpResponse:
         "table": [(judged, *queries.diffusivity_at(judged.fit, temperature_K)) for judged in reversed(found)],
     }
     return render(request, "analysis/results.html", page_context(campaign, "results") | context)
+
+
+@login_required
+@require_GET
+def run_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """One evaluation run: its verdict, its MSD, who was how far from whom, and where the ions were."""
+    found = MdRun.objects.select_related("campaign__owner", "diffusion", "cell__material", "model")
+    run = get_object_or_404(found.filter(campaign__in=access.campaigns(request), purpose=RunPurpose.EVALUATE), pk=pk)
+    judged = getattr(run, "diffusion", None)
+    return render(
+        request,
+        "analysis/run.html",
+        page_context(run.campaign, "results") | {"run": run, "judged": judged, "axes": [(0, "a"), (1, "b"), (2, "c")]},
+    )
 
 
 @login_required

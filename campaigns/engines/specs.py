@@ -367,4 +367,5 @@ class JudgeResult:
     runs: list[RunDiffusion]
     arrhenius: ArrheniusResult
     stationarity: StationarityResult
-    msd_file: str  # npz: for run r and species s  `t_ps_<r>`, `msd_A2_<r>_<s>`, `msd_error_A2_<r>_<s>`
+    # npz: for run r and species s `t_ps_<r>`, `msd_A2_<r>_<s>`, `msd_error_A2_<r>_<s>`; and what analysis/engines/structure.py adds
+    msd_file: str

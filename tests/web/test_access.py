@@ -34,6 +34,9 @@ OWN = {
     "plot-steps": (["campaign", "diffusivity"], 200),
     "plot-training-set": (["campaign", "energy"], 200),
     "plot-msd": (["run"], 200),
+    "run": (["evaluation"], 200),
+    "plot-structure": (["evaluation", "rdf"], 200),
+    "plot-density": (["evaluation", 2], 200),
     "plot-learning-curve": (["model"], 200),
     "trajectory": (["trajectory"], 200),
     "trajectory-live": (["trajectory"], 286),
@@ -80,6 +83,7 @@ def places(full):
         "stage": Stage.objects.filter(campaign=full, state="done").first().pk,
         "material": full.cells.first().material_id,
         "run": run.pk,
+        "evaluation": MdRun.objects.filter(campaign=full, purpose="evaluate").first().pk,
         "trajectory": TrajectoryAnalysis.objects.create(
             owner=full.owner, name="run", file_names=["run.xyz"], mobile_ion="Li", temperature_K=600, spec={}, state="failed"
         ).pk,

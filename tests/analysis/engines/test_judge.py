@@ -96,7 +96,12 @@ def test_the_curves_have_the_promised_names(tmp_path, runs):
     folder = tmp_path / "judge"
     result = directly(folder, spec_of(runs[:1]))
     with np.load(folder / result["msd_file"], allow_pickle=False) as curves:
-        assert set(curves.files) == {"t_ps_1"} | {f"msd{error}_A2_1_{s}" for error in ("", "_error") for s in ("Li", "S")}
+        msds = {"t_ps_1"} | {f"msd{error}_A2_1_{s}" for error in ("", "_error") for s in ("Li", "S")}
+        pairs = {"rdf_r_A_1", "rdf_1_Li-Li", "rdf_1_Li-S", "rdf_1_S-S"}
+        moved = {"van_hove_t_ps_1", "van_hove_self_1", "van_hove_distinct_1", "density_1", "density_cell_A_1"}
+        assert set(curves.files) == msds | pairs | moved
+        assert curves["van_hove_self_1"].shape == (len(curves["van_hove_t_ps_1"]), len(curves["rdf_r_A_1"]))
+        assert curves["density_1"].sum(axis=(1, 2)) == pytest.approx(3 * [curves["density_1"][0].sum()])
         assert 100 < len(curves["t_ps_1"]) <= 300
         assert len(curves["t_ps_1"]) == len(curves["msd_A2_1_Li"]) == len(curves["msd_error_A2_1_S"])
         assert np.all(np.isfinite(curves["msd_error_A2_1_Li"]))
