@@ -5,6 +5,8 @@ from statistics import median
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tests import factories
 
@@ -37,3 +39,24 @@ def test_a_large_campaign_is_browsed_like_a_small_one(client):
         print(f"{page or 'overview':<16}{few:>12.3f}{many:>12.3f}")
         slower[page] = many - few
     assert max(slower.values()) < LIMIT_S, slower
+
+
+@pytest.mark.django_db
+def test_fifty_campaigns_are_compared(client):
+    """Less than a megabyte for page and plots together, and as many queries as for one campaign."""
+    owner = get_user_model().objects.create_user("marie")
+    client.force_login(owner)
+    made = [factories.full_campaign(owner, f"campaign {number}", n_loops=1, n_steps=2, frames_per_step=2) for number in range(50)]
+    one, many = f"?campaign={made[0].pk}", "?" + "&".join(f"campaign={row.pk}" for row in made)
+    sent, seconds = 0, 0.0
+    for address in ("/compare/", "/plots/compare/", "/plots/compare/energies/"):
+        client.get(address + one)
+        with CaptureQueriesContext(connection) as few:
+            client.get(address + one)
+        began = time.perf_counter()
+        with CaptureQueriesContext(connection) as found:
+            sent += len(client.get(address + many).content)
+        seconds += time.perf_counter() - began
+        assert len(found) == len(few)
+    print(f"\n50 campaigns compared: {sent / 1e6:.2f} MB, {seconds:.2f} s of server time")
+    assert sent < 1e6
