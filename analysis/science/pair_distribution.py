@@ -17,6 +17,7 @@ LARGEST_A = 8.0
 N_BINS = 160
 SAMPLED_FRAMES = 60
 SAMPLED_ORIGINS = 60
+SAMPLED_MOVES = 2000  # an ion's own displacement is cheap
 _IMAGES = np.array(list(product((-1, 0, 1), repeat=3)), dtype=float)
 
 
@@ -55,10 +56,11 @@ def van_hove(paths_A: Floats, cell_A: Floats, lags: Integers) -> tuple[Floats, F
     own, others = np.zeros((len(lags), N_BINS)), np.zeros((len(lags), N_BINS))
     n_ions = paths_A.shape[1]
     for row, lag in enumerate(lags):
-        origins = _sample(len(paths_A) - lag, SAMPLED_ORIGINS)
+        origins = _sample(len(paths_A) - lag, SAMPLED_MOVES)
         moved_A = np.linalg.norm(paths_A[origins + lag] - paths_A[origins], axis=2)
         own[row] = np.histogram(moved_A, edges)[0] / (moved_A.size * np.diff(edges))
         if n_ions > 1:
+            origins = _sample(len(paths_A) - lag, SAMPLED_ORIGINS)
             counts = sum(_pairs(paths_A[origin], paths_A[origin + lag], cell_A, edges, True) for origin in origins)
             others[row] = _normalized(counts, n_ions * (n_ions - 1) * len(origins), edges, cell_A)
     return (edges[1:] + edges[:-1]) / 2, own, others

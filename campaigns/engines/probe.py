@@ -10,28 +10,31 @@ from campaigns.science.lammps_input import Dynamics
 
 # Hot enough to move atoms between neighbour lists, cool enough that a first model survives.
 TEMPERATURE_K = 300.0
+ROUNDS = 2
 
 
 def run(folder: Path, spec: ProbeSpec, progress: Progress) -> ProbeResult:
-    """Measure every combination within the cores by its best stretch of steps, so that a busy machine does not choose.
-
-    Raises EngineFailed where none can be run.
+    """Measure every combination within the cores, in turn and more than once, by its best stretch of steps: a machine that others use too
+    must not choose. Raises EngineFailed where none can be run.
     """
     combinations = list(choices(spec))
-    trials, startup_s, failures = [], 0.0, []
-    for number, choice in enumerate(combinations):
-        progress(number, len(combinations), "combinations", _words(choice))
+    rates: dict[LaunchChoice, float] = {}
+    startup_s, failures = 0.0, []
+    turns = [(number, choice) for number in range(ROUNDS) for choice in combinations]
+    for done, (number, choice) in enumerate(turns):
+        progress(done, len(turns), "trials", _words(choice))
+        own = _folder(folder, choice, number)
         try:
-            facts = lammps_run.run(_folder(folder, choice), dynamics(spec, choice), spec.cell_file, choice, _silent(folder, choice))
+            facts = lammps_run.run(own, dynamics(spec, choice), spec.cell_file, choice, Progress(own))
         except EngineFailed as error:
             failures.append(error)  # one combination that this machine cannot start (MPI) is not the end
             continue
-        trials.append(ProbeTrial(choice, facts.peak_steps_per_s or facts.steps_per_s))
+        rates[choice] = max(rates.get(choice, 0.0), facts.peak_steps_per_s or facts.steps_per_s)
         startup_s += facts.startup_seconds
-    if not trials:
+    if not rates:
         raise failures[0]
-    progress(len(combinations), len(combinations), "combinations", "done")
-    return ProbeResult(max(trials, key=lambda trial: trial.steps_per_s).choice, trials, startup_s)
+    progress(len(turns), len(turns), "trials", "done")
+    return ProbeResult(max(rates, key=rates.__getitem__), [ProbeTrial(choice, rate) for choice, rate in rates.items()], startup_s)
 
 
 def choices(spec: ProbeSpec) -> Iterator[LaunchChoice]:
@@ -60,15 +63,11 @@ def dynamics(spec: ProbeSpec, choice: LaunchChoice) -> Dynamics:
     )
 
 
-def _folder(folder: Path, choice: LaunchChoice) -> Path:
-    own = folder / f"{choice.ranks}x{choice.threads}{'-compressed' if choice.compressed else ''}"
+def _folder(folder: Path, choice: LaunchChoice, number: int) -> Path:
+    """Each trial has its own, with its own progress: the stage's counts trials."""
+    own = folder / f"{choice.ranks}x{choice.threads}{'-compressed' if choice.compressed else ''}-{number + 1}"
     own.mkdir(exist_ok=True)
     return own
-
-
-def _silent(folder: Path, choice: LaunchChoice) -> Progress:
-    """Each trial reports into its own folder; the stage's progress counts combinations."""
-    return Progress(_folder(folder, choice))
 
 
 def _words(choice: LaunchChoice) -> str:

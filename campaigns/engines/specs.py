@@ -160,7 +160,7 @@ class ProbeSpec:
     type_map: list[str]
     timestep_fs: float
     cores: int
-    n_steps: int = 250
+    n_steps: int = 125
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ def _potential(dynamics: Dynamics) -> list[str]:
         "neigh_modify every 1 delay 0 check yes",
         "thermo_style custom step temp pe etotal cpu",
         "thermo_modify norm no lost error flush yes",
-        f"thermo {max(1, min(100, dynamics.n_steps // 10))}",
+        f"thermo {max(1, min(100, dynamics.n_steps // 5))}",
     ]
 
 

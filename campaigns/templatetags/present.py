@@ -94,6 +94,18 @@ def measured(value: float | None, error: float | None = None, unit: str = "") ->
     return format_html("{} {}", text, unit)
 
 
+LARGE_RELATIVE_ERROR = 0.3
+
+
+@register.simple_tag
+def measured_positive(value: float | None, error: float | None = None, unit: str = "") -> SafeString | str:
+    """A value whose logarithm has the error: ± where it is small, else the interval of one standard error, which does not reach below 0."""
+    if not (_is_number(value) and _is_number(error)) or value <= 0 or error <= LARGE_RELATIVE_ERROR * value:
+        return measured(value, error, unit)
+    factor = math.exp(min(error / value, 600.0))
+    return format_html("{} ({} to {}) {}", sig(value, 2), sig(value / factor, 2), sig(value * factor, 2), unit)
+
+
 @register.filter
 def duration(seconds: float | None) -> str:
     """45 s, 3 min, 2 h 05 min, 3 d 4 h."""

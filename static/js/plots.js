@@ -18,7 +18,7 @@
       const response = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" });
       if (!response.ok) { throw new Error(String(response.status)); }
       const item = await response.json();
-      if (!item.doc) { note(element, item.message); return; }
+      if (!item.doc) { note(element, item.message); element.classList.add("plot-empty"); return; }
       element.replaceChildren();
       await window.Bokeh.embed.embed_item(item, element.id);
     } catch (error) {
@@ -29,15 +29,21 @@
   function drawAll(root) {
     const elements = root.querySelectorAll("[data-plot-url]");
     if (!elements.length || !window.Bokeh) { return; }
-    // Only what comes into sight is fetched and drawn.
-    const watcher = new IntersectionObserver(function (entries) {
-      for (const entry of entries) {
-        if (entry.isIntersecting) { watcher.unobserve(entry.target); draw(entry.target); }
-      }
-    }, { rootMargin: "200px" });
-    elements.forEach(function (element) { watcher.observe(element); });
+    elements.forEach(function (element) { waiting.add(element); watcher.observe(element); });
   }
 
+  // Only what comes into sight is fetched and drawn; on paper that is everything.
+  const waiting = new Set();
+  function start(element) {
+    watcher.unobserve(element);
+    if (waiting.delete(element)) { draw(element); }
+  }
+  const watcher = new IntersectionObserver(function (entries) {
+    entries.filter(function (entry) { return entry.isIntersecting; }).forEach(function (entry) { start(entry.target); });
+  }, { rootMargin: "200px" });
+
   document.addEventListener("DOMContentLoaded", function () { drawAll(document); });
+  document.addEventListener("htmx:load", function (event) { if (event.target !== document.body) { drawAll(event.target); } });
+  window.addEventListener("beforeprint", function () { waiting.forEach(start); });
   dark.addEventListener("change", function () { drawAll(document); });
 })();

@@ -63,3 +63,9 @@ def test_what_decided_about_a_configuration_has_its_unit():
     assert present.decided(frame) == "force 31.24 eV/Å, kept: −2.000 … 17.50"
     assert present.decided(Frame(rule="energy", number=-4.1, lower=-4.3, upper=-4.2)).startswith("energy −4.100 eV/atom")
     assert present.decided(Frame(verdict="unlabelled")) == present.DASH
+
+
+def test_a_large_error_of_a_positive_value_is_an_interval():
+    assert strip_tags(present.measured_positive(2.0, 0.2, "mS/cm")) == strip_tags(present.measured(2.0, 0.2, "mS/cm"))
+    assert strip_tags(present.measured_positive(150.0, 150.0, "mS/cm")) == "150 (55 to 408) mS/cm"
+    assert present.measured_positive(None, None) == present.DASH
