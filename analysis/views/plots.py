@@ -90,6 +90,7 @@ def _judged_file(run: MdRun) -> Path | None:
     return fit.msd.file if fit and fit.msd.file.exists() else None
 
 
+MOST_BANDS = 12  # more cover one another, and cost the server milliseconds each
 NO_STRUCTURE = "This run was judged by an earlier release, which did not keep this."
 
 
@@ -162,7 +163,7 @@ def comparison(request: HttpRequest) -> HttpResponse:
     campaigns = chosen_campaigns(request)
     found = queries.last_judged(campaigns)
     series = [
-        figures.arrhenius_series(found[campaign.pk], campaign.name[:40], marker=index, with_band=True)
+        figures.arrhenius_series(found[campaign.pk], campaign.name[:40], marker=index, with_band=len(campaigns) <= MOST_BANDS)
         for index, campaign in enumerate(campaigns)
         if campaign.pk in found
     ]
