@@ -1,31 +1,42 @@
 """What a campaign will cost, before it starts: counts from the settings, seconds from what this installation has measured."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import Sum
+from django.db.models import Avg, F, Sum
 
 from campaigns.enums import RunPurpose, S0Route, StageKind, StageState
-from campaigns.models import MdRun, Stage
+from campaigns.models import Campaign, Cell, MdRun, Stage
 from campaigns.science.protocol import ProtocolSettings, counts, settings_from_mapping
 from campaigns.services.campaigns import CampaignRequest
 
 # Where this installation has not measured yet: a reference machine of two cores, LGPS with 50 atoms.
 REFERENCE_LABEL_S_ATOM = {"chgnet": 0.2 / 50, "lammps": 1e-3 / 50}
 REFERENCE_MD_ATOM_STEPS_S = {"float32": 17_000.0, "float64": 5_000.0}
-REFERENCE_BATCH_S = {"float32": 0.012, "float64": 0.061}
+REFERENCE_BATCH_S_ATOM = {"float32": 0.035 / 50, "float64": 0.07 / 50}
 ENGINE_START_S = 10.0
 REFERENCE = "reference machine, 2 cores"
 MEASURED = "measured on this installation"
+MEASURED_OTHER_NETWORK = "measured on this installation, with another network"
+# What the cost of a batch or of an MD step depends on, the size of the cell apart.
+NETWORK = ("precision", "cutoff_A", "embedding_net", "axis_neurons", "fitting_net")
+MIN_LABELS_MEASURED = 50
+LAST_MEASURED = 40  # the machine may have changed since the first campaigns
+LONG_S = 3600.0
 
 
 @dataclass(frozen=True)
 class EstimateRow:
+    """`n_atoms`: mean of the cells in which the work is done; `lever`: what makes it less."""
+
     what: str
     amount: float
     unit: str
     seconds: float
     basis: str
+    n_atoms: float
+    lever: str
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,7 @@ class Estimate:
     total_seconds_all_loops: float
     disk_bytes: int
     warnings: list[str]
+    advice: str  # where it takes hours: what takes them, and how to make it shorter
 
 
 def estimate(request: CampaignRequest, n_atoms_training: list[int], n_atoms_evaluation: list[int]) -> Estimate:
@@ -54,6 +66,7 @@ def estimate(request: CampaignRequest, n_atoms_training: list[int], n_atoms_eval
         sum(row.seconds for row in rows),
         _disk_bytes(chosen, amounts.evaluations, max(n_atoms_evaluation, default=0)),
         _warnings(chosen, n_atoms_training),
+        _advice(request.preset, one_loop),
     )
 
 
@@ -62,18 +75,28 @@ def _rows(request: CampaignRequest, chosen: ProtocolSettings, training: list[int
     amounts = counts(chosen, len(training), len(evaluation), fpmd, loops)
     mean_training = sum(training) / max(len(training), 1)
     mean_evaluation = sum(evaluation) / max(len(evaluation), 1)
-    label_s, label_basis = _label_seconds(request.labeller, mean_training)
-    batch_s, batch_basis = _batch_seconds(chosen, mean_training)
-    md_rate, md_basis = _atom_steps_per_second(chosen, request.preset)
+    label_s, label_basis = _seconds_per_label_atom(request.labeller)
+    batch_s, batch_basis = _seconds_per_batch_atom(chosen)
+    md_rate, md_basis = _atom_steps_per_second(chosen)
     at_once = min(settings.ENGINE_CORES, max(amounts.evaluations, 1))
     return [
-        EstimateRow("Reference calculations (labels)", amounts.labels, "labels", amounts.labels * label_s, label_basis),
+        EstimateRow(
+            "Reference calculations (labels)",
+            amounts.labels,
+            "labels",
+            amounts.labels * mean_training * label_s,
+            label_basis,
+            mean_training,
+            "a smaller training cell, a cheaper reference method, or fewer configurations and snapshots make it shorter",
+        ),
         EstimateRow(
             "Training",
             amounts.training_batches,
             "batches",
-            amounts.training_batches * batch_s + amounts.trainings * 2 * ENGINE_START_S,
+            amounts.training_batches * chosen.batch_size * mean_training * batch_s + amounts.trainings * 2 * ENGINE_START_S,
             batch_basis,
+            mean_training,
+            "a smaller training cell, fewer batches or a wider temperature step make it shorter",
         ),
         EstimateRow(
             "Exploration (NVT)",
@@ -81,6 +104,8 @@ def _rows(request: CampaignRequest, chosen: ProtocolSettings, training: list[int
             "MD steps",
             amounts.exploration_md_steps * mean_training / md_rate + amounts.explorations * ENGINE_START_S,
             md_basis,
+            mean_training,
+            "a smaller training cell or fewer snapshots make it shorter",
         ),
         EstimateRow(
             "Evaluation (NVE)",
@@ -88,31 +113,75 @@ def _rows(request: CampaignRequest, chosen: ProtocolSettings, training: list[int
             "MD steps",
             amounts.evaluation_md_steps * mean_evaluation / md_rate + amounts.evaluations * ENGINE_START_S / at_once,
             md_basis,
+            mean_evaluation,
+            "a smaller evaluation cell, fewer temperatures or fewer evaluated models make it shorter",
         ),
     ]
 
 
-def _label_seconds(labeller: str, n_atoms: float) -> tuple[float, str]:
-    """Seconds of one label, from the S0 and label stages of this installation with the same reference method."""
+def _seconds_per_label_atom(labeller: str) -> tuple[float, str]:
+    """From the S0 and label stages of this installation with the same reference method, whatever the size of their cells."""
+    kinds = (StageKind.S0, StageKind.LABEL)
     totals = Stage.objects.filter(
-        kind__in=(StageKind.S0, StageKind.LABEL), state=StageState.DONE, campaign__labeller=labeller, labels_computed__gt=0
-    ).aggregate(s=Sum("seconds"), n=Sum("labels_computed"))
-    if totals["n"] and totals["n"] >= 50:
-        return totals["s"] / totals["n"], MEASURED
-    return REFERENCE_LABEL_S_ATOM.get(labeller, 1.0) * n_atoms, REFERENCE
+        kind__in=kinds, state=StageState.DONE, campaign__labeller=labeller, labels_computed__gt=0, cell__n_atoms__gt=0
+    ).aggregate(s=Sum("seconds"), n=Sum("labels_computed"), label_atoms=Sum(F("labels_computed") * F("cell__n_atoms")))
+    if totals["n"] and totals["n"] >= MIN_LABELS_MEASURED:
+        return totals["s"] / totals["label_atoms"], MEASURED
+    return REFERENCE_LABEL_S_ATOM.get(labeller, 1.0 / 50), REFERENCE
 
 
-def _batch_seconds(chosen: ProtocolSettings, n_atoms: float) -> tuple[float, str]:
-    return REFERENCE_BATCH_S[chosen.precision] * max(n_atoms, 1) / 50 * chosen.batch_size, REFERENCE
+def _seconds_per_batch_atom(chosen: ProtocolSettings) -> tuple[float, str]:
+    """Of one configuration in a batch, from this installation's trainings."""
+    stages = (
+        Stage.objects.filter(kind=StageKind.TRAIN, state=StageState.DONE, trained_model__isnull=False)
+        .select_related("campaign", "trained_model")
+        .order_by("-id")[:LAST_MEASURED]
+    )
+    cells = Cell.objects.filter(campaign__in={stage.campaign_id for stage in stages}, for_training=True, n_atoms__gt=0)
+    n_atoms = dict(cells.values_list("campaign").annotate(Avg("n_atoms")).order_by())
+    measured = [
+        (stage.campaign, _configurations_trained_on(stage) * n_atoms[stage.campaign_id], stage.seconds - stage.startup_seconds)
+        for stage in stages
+        if stage.campaign_id in n_atoms
+    ]
+    rate, basis = _rate(measured, chosen)
+    return (1 / rate, basis) if rate else (REFERENCE_BATCH_S_ATOM[chosen.precision], REFERENCE)
 
 
-def _atom_steps_per_second(chosen: ProtocolSettings, preset: str) -> tuple[float, str]:
-    """MD throughput of this installation with models of the same preset."""
-    runs = MdRun.objects.filter(purpose=RunPurpose.EXPLORE, steps_per_s__gt=0, cell__n_atoms__gt=0, campaign__preset=preset)
-    measured = [run.steps_per_s * run.cell.n_atoms for run in runs.select_related("cell").order_by("-id")[:20]]
-    if measured:
-        return sum(measured) / len(measured), MEASURED
-    return REFERENCE_MD_ATOM_STEPS_S[chosen.precision], REFERENCE
+def _configurations_trained_on(stage: Stage) -> int:
+    """Batches times their size, over all tries of a training."""
+    made_with, model = stage.campaign.settings, stage.trained_model
+    from_scratch = stage.repeat or not made_with.warm_start or (model.loop, model.step) == (1, 1)
+    n_batches = made_with.n_batches_first if from_scratch else made_with.n_batches_step
+    return n_batches * sum(attempt["batch_size"] for attempt in model.attempts)
+
+
+def _atom_steps_per_second(chosen: ProtocolSettings) -> tuple[float, str]:
+    """MD throughput, from this installation's explorations."""
+    runs = MdRun.objects.filter(purpose=RunPurpose.EXPLORE, steps_per_s__gt=0, cell__n_atoms__gt=0)
+    last = runs.select_related("cell", "campaign").order_by("-id")[:LAST_MEASURED]
+    rate, basis = _rate([(run.campaign, run.steps_per_s * run.cell.n_atoms, 1.0) for run in last], chosen)
+    return (rate, basis) if rate else (REFERENCE_MD_ATOM_STEPS_S[chosen.precision], REFERENCE)
+
+
+def _rate(measured: Iterable[tuple[Campaign, float, float]], chosen: ProtocolSettings) -> tuple[float, str]:
+    """Work per second of those (campaign, work, seconds) with the same network, else with the same precision; 0 where there are none."""
+    rows = [(campaign.settings, work, seconds) for campaign, work, seconds in measured if work > 0 and seconds > 0]
+    for names, basis in ((NETWORK, MEASURED), (("precision",), MEASURED_OTHER_NETWORK)):
+        alike = [row for row in rows if all(getattr(row[0], name) == getattr(chosen, name) for name in names)]
+        if alike:
+            return sum(work for _, work, _ in alike) / sum(seconds for *_, seconds in alike), basis
+    return 0.0, REFERENCE
+
+
+def _advice(preset: str, one_loop: list[EstimateRow]) -> str:
+    total_s = sum(row.seconds for row in one_loop)
+    if total_s < LONG_S:
+        return ""
+    longest = max(one_loop, key=lambda row: row.seconds)
+    share = f"{100 * longest.seconds / total_s:.0f} %"
+    meant = "The preset quick is meant for minutes, but a loop of this campaign takes more than an hour. " if preset == "quick" else ""
+    return f"{meant}{longest.what} takes {share} of a loop, with {longest.n_atoms:.0f} atoms: {longest.lever}."
 
 
 def _disk_bytes(chosen: ProtocolSettings, evaluations: int, n_atoms: int) -> int:

@@ -1,0 +1,87 @@
+"""What a campaign will cost, from what this installation has measured."""
+
+import pytest
+
+from campaigns.enums import RunPurpose, StageKind
+from campaigns.science.protocol import PRESETS
+from campaigns.services import estimates
+from campaigns.services.campaigns import CampaignRequest
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def _estimate(training=50, evaluation=200, **request):
+    asked = CampaignRequest(**{"name": "x", "cells": [], "labeller": "chgnet"} | request)
+    return estimates.estimate(asked, [training], [evaluation])
+
+
+def _row(estimate, word):
+    return next(row for row in estimate.rows if row.what.startswith(word))
+
+
+def _campaign(preset="quick", **protocol):
+    return factories.campaign(factories.user("ada"), preset=preset, protocol=protocol)
+
+
+def test_a_measured_label_costs_seconds_per_atom():
+    row = _campaign()
+    factories.stage(row, StageKind.S0, cell=row.cells.first(), labels_computed=100, seconds=500.0)  # 0.1 s per atom of 50
+    small, large = _row(_estimate(4), "Reference"), _row(_estimate(100), "Reference")
+    assert small.seconds / small.amount == pytest.approx(0.4)
+    assert large.seconds / large.amount == pytest.approx(10.0)
+    assert large.basis == estimates.MEASURED
+
+
+def test_a_few_labels_are_no_measurement():
+    row = _campaign()
+    factories.stage(row, StageKind.LABEL, cell=row.cells.first(), labels_computed=12, seconds=500.0)
+    assert _row(_estimate(), "Reference").basis == estimates.REFERENCE
+
+
+def _trained(row, seconds_per_batch, tries=1, step=1):
+    """A training with 11 s of start-up in a cell of 50 atoms, of one try or of two with 1 and 2 configurations a batch."""
+    attempts = [{"batch_size": 2**number} for number in range(tries)]
+    model = factories.trained_model(row, step=step, attempts=attempts)
+    chosen = row.settings
+    n_batches = chosen.n_batches_first if step == 1 else chosen.n_batches_step
+    model.stage.seconds = 11.0 + seconds_per_batch * n_batches * sum(one["batch_size"] for one in attempts)
+    model.stage.save()
+
+
+@pytest.mark.parametrize(("tries", "step"), [(1, 1), (2, 1), (1, 2), (2, 3)])
+def test_a_measured_training_costs_seconds_per_batch_and_atom(tries, step):
+    _trained(_campaign(), 0.1, tries, step)
+    one = {"changes": {"max_loops": 1, "ramp_T_max_K": 400.0}}  # one training
+    found = _row(_estimate(100, **one), "Training")
+    assert found.seconds == pytest.approx(2500 * 0.1 * 2 + 2 * estimates.ENGINE_START_S)
+    assert found.basis == estimates.MEASURED
+
+
+def test_a_training_of_another_precision_says_nothing_and_of_another_network_is_named():
+    _trained(_campaign("paper"), 5.0)
+    assert _row(_estimate(), "Training").basis == estimates.REFERENCE
+    _trained(_campaign("standard"), 0.2)
+    found = _row(_estimate(), "Training")
+    assert found.basis == estimates.MEASURED_OTHER_NETWORK
+    assert _row(_estimate(preset="standard"), "Training").basis == estimates.MEASURED
+    _trained(_campaign(), 0.1)
+    assert _row(_estimate(), "Training").basis == estimates.MEASURED
+
+
+def test_dynamics_is_measured_with_the_same_precision_whatever_the_preset():
+    row = _campaign("standard", **{name: getattr(PRESETS["quick"], name) for name in estimates.NETWORK})
+    factories.md_run(factories.trained_model(row), 600, purpose=RunPurpose.EXPLORE, steps_per_s=10.0)  # 200 atoms
+    found = _row(_estimate(), "Exploration")
+    assert found.basis == estimates.MEASURED
+    assert found.seconds == pytest.approx(found.amount * 50 / 2000 + 10 * estimates.ENGINE_START_S)
+    assert _row(_estimate(changes={"precision": "float64"}), "Exploration").basis == estimates.REFERENCE
+
+
+def test_hours_are_said_with_what_takes_them():
+    assert _estimate().advice == ""
+    found = _estimate(evaluation=2000).advice
+    assert "more than an hour" in found
+    assert "Evaluation (NVE) takes 9" in found
+    assert "with 2000 atoms: a smaller evaluation cell" in found
+    assert "quick" not in _estimate(evaluation=2000, preset="standard").advice
