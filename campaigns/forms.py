@@ -1,18 +1,21 @@
 """What users type, parsed. The rules of a campaign stand in services and protocol; here is only their way into a form and back."""
 
 import re
-from dataclasses import fields
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
 from django.http import QueryDict
 
 from campaigns.engines import labellers
 from campaigns.enums import S0Route
 from campaigns.models import Material
 from campaigns.science.protocol import GROUPS, PRESET_HELP, PRESETS, ProtocolSettings, SettingsError, settings_from_mapping
-from campaigns.services.campaigns import CampaignRequest, CellRequest
+from campaigns.services.errors import BadInput
+from campaigns.services.requests import CampaignRequest, CellRequest, check
 
 UPLOAD_FORMATS = [
     ("auto", "find out from the file"),
@@ -26,6 +29,34 @@ UPLOAD_FORMATS = [
     ("qe/pw/output", "Quantum ESPRESSO output"),
 ]
 MAX_CELLS = 12
+# Where the cursor goes for a field that is not one input of its own.
+FOCUS = {"s0_upload": "data_set", "preset": "preset-quick"}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One line of the summary above a refused form; `target` is the id of the input to go to, if there is one."""
+
+    label: str
+    text: str
+    target: str
+
+
+def problems_of(form: forms.Form, names: Iterable[str] | None = None, where: str = "") -> list[Problem]:
+    """What is wrong in a form, in the order of its fields, or of `names` alone."""
+    found = []
+    for bound in [form[name] for name in names] if names is not None else form:
+        label = f"{where}, {bound.label}" if where else str(bound.label)
+        target = FOCUS.get(bound.name) or bound.id_for_label or f"{bound.auto_id}_0"
+        found += [Problem(label, str(error), target) for error in bound.errors]
+    if names is None:
+        first = next((bound.id_for_label for bound in form), "")
+        found += [Problem(where, str(error), first) for error in form.non_field_errors()]
+    return found
+
+
+def sentence(problem: str) -> str:
+    return problem[:1].upper() + problem[1:] + ("" if problem.endswith((".", "!", "?")) else ".")
 
 
 class MaterialForm(forms.Form):
@@ -98,7 +129,7 @@ class ProtocolForm(forms.Form):
                 settings_from_mapping(self.preset, self.changes)
             except SettingsError as error:
                 for name, problem in error.problems.items():
-                    self.add_error(name, problem[:1].upper() + problem[1:] + ".")
+                    self.add_error(name, sentence(problem))
         return cleaned
 
     @property
@@ -292,50 +323,65 @@ class CampaignSetup:
             self.cells = [CellForm(materials, data, prefix=f"cell-{index}") for index in cell_indices(data)]
         self.cells_error = ""
 
-    def is_valid(self) -> bool:
-        parts = [form.is_valid() for form in (self.campaign, self.protocol, self.options, *self.cells)]  # all, so that all errors show
-        if not self.cells:
-            self.cells_error = "Choose a material and at least one cell."
-        return all(parts) and bool(self.cells)
+    def checked_request(self, owner: AbstractBaseUser) -> CampaignRequest | None:
+        """The request if it can be carried out; else None, with every problem at its field, those that only the services see too."""
+        refused = [form for form in (self.campaign, self.protocol, self.options, *self.cells) if not form.is_valid()]
+        readable = [form for form in self.cells if form not in refused]
+        request = self._request(readable)
+        try:
+            check(owner, request)
+        except BadInput as error:
+            self._add_problems(error.fields, readable)
+            return None
+        return None if refused else request
 
-    def request(self) -> CampaignRequest:
+    def _request(self, readable: list[CellForm]) -> CampaignRequest:
+        """With what could be read; a value that could not has its error already."""
         found = self.campaign.cleaned_data
         return CampaignRequest(
-            name=found["name"],
-            cells=[form.request() for form in self.cells],
-            labeller=found["labeller"],
+            name=found.get("name", ""),
+            cells=[form.request() for form in readable],
+            labeller=found.get("labeller", ""),
             labeller_options=self.options.values(),
-            preset=found["preset"],
-            changes=self.protocol.changes,
-            s0_route=found["s0_route"],
-            s0_upload=found["s0_upload"],
-            s0_upload_format=found["s0_upload_format"] or "auto",
-            mobile_ion=found["mobile_ion"],
-            seed=found["seed"],
+            preset=self.protocol.preset,
+            changes=self.protocol.changes if self.protocol.is_valid() else {},
+            s0_route=found.get("s0_route", ""),
+            s0_upload=found.get("s0_upload", ""),
+            s0_upload_format=found.get("s0_upload_format") or "auto",
+            mobile_ion=found.get("mobile_ion", ""),
+            seed=found.get("seed", 1),
         )
-
-    def n_atoms(self, purpose: str) -> list[int]:
-        return [form.n_atoms for form in self.cells if form.cleaned_data[purpose]]
 
     def elements(self) -> list[str]:
         return sorted({symbol for form in self.cells for symbol in form.cleaned_data["material"].facts["elements"]})
 
-    def add_problems(self, problems: dict[str, str], message: str) -> None:
+    def _add_problems(self, problems: dict[str, str], readable: list[CellForm]) -> None:
         """Put what a service refused at the fields it names; what names no field stands above the form."""
-        placed = False
-        for name, problem in problems.items():
-            text = problem[:1].upper() + problem[1:]
+        unseen = {"cells", "mobile_ion"} if len(readable) < len(self.cells) else set()  # the services did not see all cells
+        for name in problems.keys() - unseen:
+            first, _, rest = name.partition(".")
+            text = sentence(problems[name])
             if name == "cells":
                 self.cells_error = text
-            elif name in self.campaign.fields:
-                self.campaign.add_error(name, text)
-            elif name in self.protocol.fields:
-                self.protocol.add_error(name, text)
+            elif first == "cells":
+                readable[int(rest) - 1].add_error(None, text)
+            elif form := next((form for form in (self.campaign, self.protocol) if name in form.fields), None):
+                if name not in form.errors:
+                    form.add_error(name, text)
             else:
-                continue
-            placed = True
-        if not placed:
-            self.campaign.add_error(None, message)
+                self.campaign.add_error(None, f"{name}: {text}")
+
+    def problems(self) -> list[Problem]:
+        """All that is wrong, from the top of the page to its end."""
+        found = [Problem("", str(error), "") for error in self.campaign.non_field_errors()]
+        if self.cells_error:
+            found.append(Problem("Material and cells", self.cells_error, "main-material"))
+        found += problems_of(self.campaign, ["name", "mobile_ion"])
+        for number, form in enumerate(self.cells, start=1):
+            found += problems_of(form, where=f"Cell {number}")
+        found += problems_of(self.campaign, ["labeller"]) + problems_of(self.options)
+        found += problems_of(self.campaign, ["s0_route", "s0_upload", "s0_upload_format", "preset"])
+        return found + problems_of(self.protocol) + problems_of(self.campaign, ["seed"])
 
 
 def cell_indices(data: Any) -> list[int]:

@@ -1,137 +1,61 @@
 """Campaigns from draft to end: create, start, pause, resume, cancel, retry, delete."""
 
 import shutil
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.utils import timezone
 
-from campaigns.engines import labellers
 from campaigns.engines.runners import local
-from campaigns.engines.specs import LabellerSpec
-from campaigns.enums import CampaignState, S0Route, StageState
+from campaigns.enums import CampaignState, StageState
 from campaigns.models import Artefact, Campaign, Cell, Material
-from campaigns.science.protocol import SettingsError, settings_from_mapping
-from campaigns.services import data_sets, protocol
-from campaigns.services.errors import BadInput, WrongState
+from campaigns.services import protocol
+from campaigns.services.errors import WrongState
+from campaigns.services.requests import CampaignRequest, Checked, check
 from campaigns.services.wake import wake
-
-MIN_ATOMS = 2
-
-
-@dataclass(frozen=True)
-class CellRequest:
-    material_id: int
-    supercell: tuple[int, int, int]
-    for_training: bool
-    for_evaluation: bool
-    candidate: int = 0
-    oxidation_states: dict[str, float] | None = None
-
-
-@dataclass(frozen=True)
-class CampaignRequest:
-    """What a user asks for. `changes` are the protocol settings that differ from the preset."""
-
-    name: str
-    cells: list[CellRequest]
-    labeller: str
-    labeller_options: dict[str, Any] = field(default_factory=dict)
-    preset: str = "quick"
-    changes: dict[str, Any] = field(default_factory=dict)
-    s0_route: str = "fpmd"
-    s0_upload: str = ""
-    s0_upload_format: str = "auto"
-    mobile_ion: str = ""
-    seed: int = 1
-    source_key: str = ""
 
 
 def create(owner: AbstractBaseUser, request: CampaignRequest) -> Campaign:
     """Check everything and make a draft. Raises BadInput with the problems by field."""
-    materials = Material.objects.visible_to(owner).in_bulk({cell.material_id for cell in request.cells})
-    problems, protocol_settings = _problems(request, materials), {}
-    try:
-        protocol_settings = asdict(settings_from_mapping(request.preset, request.changes))
-    except SettingsError as error:
-        problems |= error.problems
-    if problems:
-        raise BadInput("The campaign cannot be set up: " + "; ".join(f"{name}: {problem}" for name, problem in problems.items()), problems)
-    mobile_ion = request.mobile_ion or materials[request.cells[0].material_id].mobile_ion
+    checked = check(owner, request)
     with transaction.atomic():
-        campaign = Campaign.objects.create(
-            owner=owner,
-            name=request.name.strip()[:200],
-            mobile_ion=mobile_ion,
-            mobile_ion_charge=_charge(materials[request.cells[0].material_id], mobile_ion),
-            labeller=request.labeller,
-            labeller_options=request.labeller_options,
-            s0_route=request.s0_route,
-            s0_upload=data_sets.stored_path(owner, request.s0_upload) if request.s0_upload else "",
-            s0_upload_format=request.s0_upload_format,
-            preset=request.preset,
-            protocol=protocol_settings,
-            seed=request.seed,
-            source_key=request.source_key,
-        )
-        for cell in request.cells:
-            a, b, c = cell.supercell
-            Cell.objects.create(
-                campaign=campaign,
-                material=materials[cell.material_id],
-                for_training=cell.for_training,
-                for_evaluation=cell.for_evaluation,
-                supercell_a=a,
-                supercell_b=b,
-                supercell_c=c,
-                candidate=cell.candidate,
-                oxidation_states=cell.oxidation_states,
-            )
+        campaign = Campaign.objects.create(owner=owner, source_key=request.source_key, **_columns(request, checked))
+        _create_cells(campaign, request, checked)
     return campaign
 
 
-def _problems(request: CampaignRequest, materials: dict[int, Material]) -> dict[str, str]:
-    """What is wrong with a request, by field, protocol settings apart."""
-    found = {}
-    if not request.name.strip():
-        found["name"] = "give the campaign a name"
-    if not any(cell.for_training for cell in request.cells):
-        found["cells"] = "choose at least one cell to train on"
-    elif not any(cell.for_evaluation for cell in request.cells):
-        found["cells"] = "choose at least one cell to evaluate on"
+def _columns(request: CampaignRequest, checked: Checked) -> dict[str, Any]:
+    return {
+        "name": request.name.strip()[:200],
+        "mobile_ion": checked.mobile_ion,
+        "mobile_ion_charge": _charge(checked.materials[request.cells[0].material_id], checked.mobile_ion),
+        "labeller": request.labeller,
+        "labeller_options": request.labeller_options,
+        "s0_route": request.s0_route,
+        "s0_upload": checked.s0_upload,
+        "s0_upload_format": request.s0_upload_format,
+        "preset": request.preset,
+        "protocol": asdict(checked.settings),
+        "seed": request.seed,
+    }
+
+
+def _create_cells(campaign: Campaign, request: CampaignRequest, checked: Checked) -> None:
     for cell in request.cells:
-        problem = _cell_problem(cell, materials.get(cell.material_id))
-        if problem:
-            found["cells"] = problem
-    if request.s0_route not in S0Route.values:
-        found["s0_route"] = f"must be one of {', '.join(S0Route.values)}"
-    if request.s0_route == S0Route.UPLOAD and not request.s0_upload:
-        found["s0_upload"] = "upload a data set, or choose the route fpmd"
-    elements = sorted({symbol for material in materials.values() for symbol in material.facts["elements"]})
-    if request.mobile_ion and request.mobile_ion not in elements:
-        found["mobile_ion"] = f"{request.mobile_ion} is not in the material ({', '.join(elements)})"
-    if request.labeller not in labellers.MODULES:
-        found["labeller"] = f"must be one of {', '.join(labellers.MODULES)}"
-    elif problems := labellers.check(LabellerSpec(request.labeller, request.labeller_options), elements):
-        found["labeller"] = " ".join(problems)
-    if not 0 < request.seed < 2**31:
-        found["seed"] = "must be a whole number between 1 and 2147483647"
-    return found
-
-
-def _cell_problem(cell: CellRequest, material: Material | None) -> str:
-    if material is None:
-        return "the material does not exist (any more)"
-    if min(cell.supercell) < 1 or max(cell.supercell) > 10:
-        return "each repetition of a supercell must be between 1 and 10"
-    n_atoms = material.n_atoms * cell.supercell[0] * cell.supercell[1] * cell.supercell[2]
-    if n_atoms < MIN_ATOMS:
-        return f"the cell has {n_atoms:g} atom: repeat it, dynamics needs at least {MIN_ATOMS}"
-    if n_atoms > 5000:
-        return f"the cell has {n_atoms:g} atoms; at most 5000 are possible"
-    return ""
+        a, b, c = cell.supercell
+        Cell.objects.create(
+            campaign=campaign,
+            material=checked.materials[cell.material_id],
+            for_training=cell.for_training,
+            for_evaluation=cell.for_evaluation,
+            supercell_a=a,
+            supercell_b=b,
+            supercell_c=c,
+            candidate=cell.candidate,
+            oxidation_states=cell.oxidation_states,
+        )
 
 
 def _charge(material: Material, mobile_ion: str) -> float:

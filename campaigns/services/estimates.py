@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Avg, F, Sum
 
 from campaigns.enums import RunPurpose, S0Route, StageKind, StageState
 from campaigns.models import Campaign, Cell, MdRun, Stage
-from campaigns.science.protocol import ProtocolSettings, counts, settings_from_mapping
-from campaigns.services.campaigns import CampaignRequest
+from campaigns.science.protocol import ProtocolSettings, counts
+from campaigns.services.requests import CampaignRequest, check
 
 # Where this installation has not measured yet: a reference machine of two cores, LGPS with 50 atoms.
 REFERENCE_LABEL_S_ATOM = {"chgnet": 0.2 / 50, "lammps": 1e-3 / 50}
@@ -52,20 +53,23 @@ class Estimate:
     advice: str  # where it takes hours: what takes them, and how to make it shorter
 
 
-def estimate(request: CampaignRequest, n_atoms_training: list[int], n_atoms_evaluation: list[int]) -> Estimate:
-    """Raises SettingsError where the settings are impossible."""
-    chosen = settings_from_mapping(request.preset, request.changes)
-    rows = _rows(request, chosen, n_atoms_training, n_atoms_evaluation, chosen.max_loops)
-    one_loop = _rows(request, chosen, n_atoms_training, n_atoms_evaluation, 1)
+def estimate(owner: AbstractBaseUser, request: CampaignRequest) -> Estimate:
+    """Raises BadInput for everything that would keep the campaign from being created."""
+    checked = check(owner, request)
+    chosen = checked.settings
+    training = checked.n_atoms([cell for cell in request.cells if cell.for_training])
+    evaluation = checked.n_atoms([cell for cell in request.cells if cell.for_evaluation])
+    rows = _rows(request, chosen, training, evaluation, chosen.max_loops)
+    one_loop = _rows(request, chosen, training, evaluation, 1)
     fpmd = request.s0_route == S0Route.FPMD
-    amounts = counts(chosen, len(n_atoms_training), len(n_atoms_evaluation), fpmd, chosen.max_loops)
+    amounts = counts(chosen, len(training), len(evaluation), fpmd, chosen.max_loops)
     return Estimate(
         rows,
         amounts.labels,
         sum(row.seconds for row in one_loop),
         sum(row.seconds for row in rows),
-        _disk_bytes(chosen, amounts.evaluations, max(n_atoms_evaluation, default=0)),
-        _warnings(chosen, n_atoms_training),
+        _disk_bytes(chosen, amounts.evaluations, max(evaluation, default=0)),
+        _warnings(chosen, training),
         _advice(request.preset, one_loop),
     )
 

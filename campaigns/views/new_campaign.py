@@ -10,7 +10,6 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from campaigns.forms import CampaignSetup, CellForm, LabellerOptionsForm, ProtocolForm, cell_indices
 from campaigns.models import Material
-from campaigns.science.protocol import SettingsError
 from campaigns.services import campaigns, data_sets, estimates
 from campaigns.services.errors import ServiceError
 from campaigns.views import uploads
@@ -49,11 +48,9 @@ def campaign_new(request: HttpRequest) -> HttpResponse:
 
 def _create(request: HttpRequest) -> HttpResponse:
     setup = CampaignSetup(_materials(request), request.POST)
-    if setup.is_valid():
-        try:
-            return redirect("campaign-overview", campaigns.create(request.user, setup.request()).pk)
-        except ServiceError as error:
-            setup.add_problems(error.fields, str(error))
+    wanted = setup.checked_request(request.user)
+    if wanted:
+        return redirect("campaign-overview", campaigns.create(request.user, wanted).pk)
     first = setup.cells[0].cleaned_data.get("material") if setup.cells else None
     return _page(request, setup, first, status=422)
 
@@ -62,6 +59,7 @@ def _page(request: HttpRequest, setup: CampaignSetup, material: Material | None,
     context = {
         "section": "campaigns",
         "setup": setup,
+        "problems": setup.problems() if status != 200 else [],
         "material": material,
         "materials": _materials(request),
         "max_data_set_bytes": settings.MAX_DATA_SET_BYTES,
@@ -104,13 +102,9 @@ def preset_settings(request: HttpRequest) -> HttpResponse:
 def estimate(request: HttpRequest) -> HttpResponse:
     """What the campaign as typed so far would cost, or what keeps it from being estimated."""
     setup = CampaignSetup(_materials(request), request.POST)
-    if not setup.is_valid():
-        return render(request, "campaigns/_estimate.html", {"problem": "Fill in what is missing or wrong above to see the cost."})
-    try:
-        found = estimates.estimate(setup.request(), setup.n_atoms("for_training"), setup.n_atoms("for_evaluation"))
-    except (ServiceError, SettingsError) as error:
-        return render(request, "campaigns/_estimate.html", {"problem": str(error)})
-    return render(request, "campaigns/_estimate.html", {"estimate": found})
+    wanted = setup.checked_request(request.user)
+    context = {"estimate": estimates.estimate(request.user, wanted)} if wanted else {"problems": setup.problems()}
+    return render(request, "campaigns/_estimate.html", context)
 
 
 @uploads.at_most(settings.MAX_DATA_SET_BYTES)

@@ -1,6 +1,20 @@
 /* Small conveniences; every page works without them. */
 "use strict";
 (function () {
+  // A refused form: what is wrong is read first, and each line leads to its field, also where that is folded away.
+  document.addEventListener("DOMContentLoaded", function () {
+    const first = document.querySelector("[data-focus]");
+    if (first) { first.focus(); }
+  });
+  document.addEventListener("click", function (event) {
+    const link = event.target.closest("a[data-problem]");
+    const field = link && document.getElementById(link.hash.slice(1));
+    if (!field) { return; }
+    event.preventDefault();
+    for (let fold = field.closest("details"); fold; fold = fold.parentElement.closest("details")) { fold.open = true; }
+    field.focus();
+    field.scrollIntoView({ block: "center" });
+  });
   document.addEventListener("click", function (event) {
     const remover = event.target.closest("[data-remove]");
     if (remover) {

@@ -1,5 +1,7 @@
 """Forms: errors at their field, nothing typed is lost, large uploads refused before they are read."""
 
+import re
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
@@ -137,7 +139,32 @@ def test_the_estimate_follows(as_ada, ada):
     many = as_ada.post(reverse("campaign-new-estimate"), _campaign(material, snapshots_per_step="500")).context["estimate"]
     assert many.labels > few.labels
     wrong = as_ada.post(reverse("campaign-new-estimate"), _campaign(material, max_loops="none"))
-    assert "missing or wrong" in wrong.content.decode()
+    assert [(problem.label, problem.target) for problem in wrong.context["problems"]] == [("Training loops at most", "id_max_loops")]
+    assert '<a href="#id_max_loops" data-problem>' in wrong.content.decode()
+
+
+def test_the_estimate_is_refused_for_what_would_refuse_the_campaign(as_ada, ada):
+    material = factories.material(ada)
+    sent = _campaign(material, name="", mobile_ion="Xe", seed="0", **{"cell-0-a": "9", "cell-0-b": "9", "cell-0-c": "9"})
+    refused = as_ada.post(reverse("campaign-new"), sent).context["problems"]
+    assert as_ada.post(reverse("campaign-new-estimate"), sent).context["problems"] == refused
+    assert [problem.target for problem in refused] == ["id_name", "id_mobile_ion", "id_cell-0-material", "id_seed"]
+    assert "at most 5000" in refused[2].text
+
+
+def test_a_refused_form_says_what_is_wrong_at_its_top_and_at_each_field(as_ada, ada):
+    sent = _campaign(
+        factories.material(ada), name="", labeller="oracle", **{"cell-4-b": "0", "cell-4-candidate": "x", "s0_route": "upload"}
+    )
+    text = as_ada.post(reverse("campaign-new"), sent).content.decode()
+    assert "5 problems to mend" in text
+    assert 'role="alert"' in text
+    for name in ("id_name", "id_labeller", "id_cell-4-b", "id_cell-4-candidate", "id_s0_upload"):
+        tag = re.search(rf'<(?:input|select)[^>]*\bid="{name.replace("id_s0_upload", "data_set")}"[^>]*>', text)[0]
+        assert 'aria-invalid="true"' in tag
+        assert re.search(rf'aria-describedby="[^"]*\b{name}_error', tag)
+        assert f'id="{name}_error"' in text
+        assert f'href="#{name.replace("id_s0_upload", "data_set")}"' in text
 
 
 def test_a_cell_is_added_with_the_next_number(as_ada, ada):

@@ -5,15 +5,21 @@ import pytest
 from campaigns.enums import RunPurpose, StageKind
 from campaigns.science.protocol import PRESETS
 from campaigns.services import estimates
-from campaigns.services.campaigns import CampaignRequest
+from campaigns.services.requests import CampaignRequest, CellRequest
 from tests import factories
 
 pytestmark = pytest.mark.django_db
 
 
 def _estimate(training=50, evaluation=200, **request):
-    asked = CampaignRequest(**{"name": "x", "cells": [], "labeller": "chgnet"} | request)
-    return estimates.estimate(asked, [training], [evaluation])
+    owner = factories.user("ada")
+    one_atom = factories.material(owner, n_atoms=1.0)  # so that repetitions are atoms
+    cells = [CellRequest(one_atom.pk, _supercell(n), n == training, n == evaluation) for n in (training, evaluation)]
+    return estimates.estimate(owner, CampaignRequest(**{"name": "x", "cells": cells, "labeller": "chgnet"} | request))
+
+
+def _supercell(n_atoms):
+    return next((a, b, n_atoms // (a * b)) for a in range(1, 11) for b in range(1, 11) if n_atoms % (a * b) == 0 and n_atoms <= 10 * a * b)
 
 
 def _row(estimate, word):
@@ -80,8 +86,8 @@ def test_dynamics_is_measured_with_the_same_precision_whatever_the_preset():
 
 def test_hours_are_said_with_what_takes_them():
     assert _estimate().advice == ""
-    found = _estimate(evaluation=2000).advice
+    found = _estimate(evaluation=1000).advice
     assert "more than an hour" in found
-    assert "Evaluation (NVE) takes 9" in found
-    assert "with 2000 atoms: a smaller evaluation cell" in found
-    assert "quick" not in _estimate(evaluation=2000, preset="standard").advice
+    assert "Evaluation (NVE) takes 88 %" in found
+    assert "with 1000 atoms: a smaller evaluation cell" in found
+    assert "quick" not in _estimate(evaluation=1000, preset="standard").advice
