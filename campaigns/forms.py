@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -14,7 +15,8 @@ from campaigns.engines import labellers
 from campaigns.enums import S0Route
 from campaigns.models import Material
 from campaigns.science.protocol import GROUPS, PRESET_HELP, PRESETS, ProtocolSettings, SettingsError, settings_from_mapping
-from campaigns.services.errors import BadInput
+from campaigns.services import potential_files
+from campaigns.services.errors import BadInput, sentence
 from campaigns.services.requests import CampaignRequest, CellRequest, check
 
 UPLOAD_FORMATS = [
@@ -30,7 +32,7 @@ UPLOAD_FORMATS = [
 ]
 MAX_CELLS = 12
 # Where the cursor goes for a field that is not one input of its own.
-FOCUS = {"s0_upload": "data_set", "preset": "preset-quick"}
+FOCUS = {"s0_upload": "data_set", "preset": "preset-quick", "files": "potential_file"}
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,6 @@ def problems_of(form: forms.Form, names: Iterable[str] | None = None, where: str
         first = next((bound.id_for_label for bound in form), "")
         found += [Problem(where, str(error), first) for error in form.non_field_errors()]
     return found
-
-
-def sentence(problem: str) -> str:
-    return problem[:1].upper() + problem[1:] + ("" if problem.endswith((".", "!", "?")) else ".")
 
 
 class MaterialForm(forms.Form):
@@ -217,21 +215,20 @@ class CellForm(forms.Form):
 
 
 class LabellerOptionsForm(forms.Form):
-    """The options of one reference method, as its module describes them.
-
-    Whole potential files have no place in a form: they are given in a settings file.
-    """
+    """The options of one reference method, as its module describes them. `owner`: whose potential files may be named."""
 
     prefix = "labeller"
 
-    def __init__(self, labeller: str, data: Any = None, initial: dict[str, Any] | None = None) -> None:
+    def __init__(self, labeller: str, owner: AbstractBaseUser, data: Any = None, initial: dict[str, Any] | None = None) -> None:
         super().__init__(data, initial=initial)
         options = labellers.module(labeller).OPTIONS if labeller in labellers.MODULES else ()
         for option in options:
-            if option.name == "files":
-                continue
-            field = _option_field(option)
+            field = FilesField(owner) if option.kind == "files" else _option_field(option)
             self.fields[option.name] = described(field, option.name.replace("_", " ").capitalize(), option.unit, option.help)
+
+    @property
+    def attached(self) -> list[potential_files.PotentialFile]:
+        return self.fields["files"].attached(self["files"].value()) if "files" in self.fields else []
 
     def values(self) -> dict[str, Any]:
         """What was given; an option left empty keeps its default."""
@@ -284,6 +281,31 @@ class MappingField(forms.CharField):
         return found
 
 
+class FilesField(forms.Field):
+    """Potential files by the tokens under which they were uploaded; cleaned, their contents by name."""
+
+    widget = forms.MultipleHiddenInput
+
+    def __init__(self, owner: AbstractBaseUser) -> None:
+        super().__init__(required=False)
+        self._owner = owner
+
+    def clean(self, value: Any) -> dict[str, str]:
+        try:
+            found = [potential_files.read(self._owner, token) for token in value or []]
+        except BadInput as error:
+            raise forms.ValidationError(str(error)) from error
+        return {file.name: file.content for file in found}
+
+    def attached(self, tokens: Any) -> list[potential_files.PotentialFile]:
+        """Those that are there, for the page."""
+        found = []
+        for token in tokens or []:
+            with suppress(BadInput):
+                found.append(potential_files.read(self._owner, token))
+        return found
+
+
 class CampaignForm(forms.Form):
     """The parts of a campaign that are neither cells nor settings."""
 
@@ -310,26 +332,29 @@ class CampaignForm(forms.Form):
 class CampaignSetup:
     """The whole page: campaign, cells, options of the reference method, protocol settings; read from one POST."""
 
-    def __init__(self, materials: Any, data: QueryDict | None = None, initial: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, owner: AbstractBaseUser, materials: Any, data: QueryDict | None = None, initial: dict[str, Any] | None = None
+    ) -> None:
         initial = initial or {}
+        self.owner = owner
         self.materials = materials
         self.campaign = CampaignForm(data, initial=initial.get("campaign"))
         preset, labeller = self.campaign["preset"].value() or "quick", self.campaign["labeller"].value() or "chgnet"
         self.protocol = ProtocolForm(preset, data, initial.get("protocol"))
-        self.options = LabellerOptionsForm(labeller, data, initial.get("options"))
+        self.options = LabellerOptionsForm(labeller, owner, data, initial.get("options"))
         if data is None:
             self.cells = [CellForm(materials, prefix=f"cell-{index}", initial=cell) for index, cell in enumerate(initial.get("cells", []))]
         else:
             self.cells = [CellForm(materials, data, prefix=f"cell-{index}") for index in cell_indices(data)]
         self.cells_error = ""
 
-    def checked_request(self, owner: AbstractBaseUser) -> CampaignRequest | None:
+    def checked_request(self) -> CampaignRequest | None:
         """The request if it can be carried out; else None, with every problem at its field, those that only the services see too."""
         refused = [form for form in (self.campaign, self.protocol, self.options, *self.cells) if not form.is_valid()]
         readable = [form for form in self.cells if form not in refused]
         request = self._request(readable)
         try:
-            check(owner, request)
+            check(self.owner, request)
         except BadInput as error:
             self._add_problems(error.fields, readable)
             return None
@@ -365,6 +390,9 @@ class CampaignSetup:
                 self.cells_error = text
             elif first == "cells":
                 readable[int(rest) - 1].add_error(None, text)
+            elif rest in self.options.fields:
+                if rest not in self.options.errors:
+                    self.options.add_error(rest, text)
             elif form := next((form for form in (self.campaign, self.protocol) if name in form.fields), None):
                 if name not in form.errors:
                     form.add_error(name, text)

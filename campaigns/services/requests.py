@@ -12,7 +12,7 @@ from campaigns.enums import S0Route
 from campaigns.models import Material
 from campaigns.science.protocol import ProtocolSettings, SettingsError, settings_from_mapping
 from campaigns.services import data_sets
-from campaigns.services.errors import BadInput
+from campaigns.services.errors import BadInput, sentence
 
 MIN_ATOMS = 2
 
@@ -60,7 +60,7 @@ class Checked:
 
 
 def check(owner: AbstractBaseUser, request: CampaignRequest) -> Checked:
-    """Raises BadInput with every problem: by setting, and else by `name`, `cells`, `cells.1`, `labeller`, `mobile_ion` and so on."""
+    """Raises BadInput with every problem: by setting, and else by `name`, `cells`, `cells.1`, `labeller.charges` and so on."""
     wanted = {cell.material_id for cell in request.cells}
     materials = Material.objects.visible_to(owner).defer("cif").in_bulk(wanted)
     problems, s0_upload, chosen = _problems(request, materials), "", None
@@ -100,8 +100,9 @@ def _problems(request: CampaignRequest, materials: dict[int, Material]) -> dict[
         found["mobile_ion"] = f"{request.mobile_ion} is not in the material ({', '.join(elements)})"
     if request.labeller not in labellers.MODULES:
         found["labeller"] = f"must be one of {', '.join(labellers.MODULES)}"
-    elif problems := labellers.check(LabellerSpec(request.labeller, request.labeller_options), elements):
-        found["labeller"] = " ".join(problems)
+    else:
+        problems = labellers.problems(LabellerSpec(request.labeller, request.labeller_options), elements)
+        found |= {f"labeller.{option}".removesuffix("."): " ".join(map(sentence, texts)) for option, texts in problems.items()}
     if not 0 < request.seed < 2**31:
         found["seed"] = "must be a whole number between 1 and 2147483647"
     return found

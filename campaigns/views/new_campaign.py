@@ -1,5 +1,6 @@
 """Setting up a campaign: one page, with parts that htmx exchanges while one chooses, and an estimate that follows."""
 
+import re
 from typing import Any
 
 from django.conf import settings
@@ -8,9 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from campaigns.forms import CampaignSetup, CellForm, LabellerOptionsForm, ProtocolForm, cell_indices
+from campaigns.engines import labellers
+from campaigns.forms import CampaignSetup, CellForm, FilesField, LabellerOptionsForm, ProtocolForm, cell_indices
 from campaigns.models import Material
-from campaigns.services import campaigns, data_sets, estimates
+from campaigns.services import campaigns, data_sets, estimates, potential_files
 from campaigns.services.errors import ServiceError
 from campaigns.views import uploads
 
@@ -43,12 +45,12 @@ def campaign_new(request: HttpRequest) -> HttpResponse:
         return _create(request)
     material = _chosen(request)
     initial = {"cells": proposed_cells(material), "campaign": {"name": f"{material.name}, quick"}} if material else {}
-    return _page(request, CampaignSetup(_materials(request), initial=initial), material)
+    return _page(request, CampaignSetup(request.user, _materials(request), initial=initial), material)
 
 
 def _create(request: HttpRequest) -> HttpResponse:
-    setup = CampaignSetup(_materials(request), request.POST)
-    wanted = setup.checked_request(request.user)
+    setup = CampaignSetup(request.user, _materials(request), request.POST)
+    wanted = setup.checked_request()
     if wanted:
         return redirect("campaign-overview", campaigns.create(request.user, wanted).pk)
     first = setup.cells[0].cleaned_data.get("material") if setup.cells else None
@@ -72,7 +74,7 @@ def _page(request: HttpRequest, setup: CampaignSetup, material: Material | None,
 def cells(request: HttpRequest) -> HttpResponse:
     """The cells that are proposed for a material."""
     material = _chosen(request)
-    setup = CampaignSetup(_materials(request), initial={"cells": proposed_cells(material) if material else []})
+    setup = CampaignSetup(request.user, _materials(request), initial={"cells": proposed_cells(material) if material else []})
     return render(request, "campaigns/_cells.html", {"setup": setup, "material": material})
 
 
@@ -88,7 +90,36 @@ def one_more_cell(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_GET
 def labeller_options(request: HttpRequest) -> HttpResponse:
-    return render(request, "campaigns/_labeller_options.html", {"options": LabellerOptionsForm(request.GET.get("labeller", ""))})
+    """The options of a reference method, filled in as far as the chosen materials tell."""
+    name = request.GET.get("labeller", "")
+    return render(request, "campaigns/_labeller_options.html", {"options": _proposed_options(request, name)})
+
+
+def _proposed_options(request: HttpRequest, labeller: str) -> LabellerOptionsForm:
+    named = {value for key, value in request.GET.items() if key == "material" or re.fullmatch(r"cell-\d{1,3}-material", key)}
+    chosen = _materials(request).filter(pk__in=[value for value in named if value.isdigit()])
+    symbols = sorted({symbol for material in chosen for symbol in material.facts["elements"]})
+    states: dict[str, float] = {}
+    for material in chosen:
+        states |= material.facts.get("oxidation_states") or {}
+    known = labeller in labellers.MODULES and symbols
+    return LabellerOptionsForm(labeller, request.user, initial=labellers.module(labeller).propose(symbols, states) if known else None)
+
+
+@uploads.at_most(potential_files.MAX_BYTES, problem_target="#potential-problem")
+@login_required
+@require_POST
+def upload_potential(request: HttpRequest) -> HttpResponse:
+    """Keep potential files; the page shows them beside those that it has."""
+    files, problems = [], []
+    for upload in request.FILES.getlist("potential_file"):
+        try:
+            files.append(potential_files.store(request.user, upload.name, upload.read()))
+        except ServiceError as error:
+            problems.append(str(error))
+    known = FilesField(request.user).attached(request.POST.getlist("labeller-files"))
+    attached = {file.name: file for file in (*known, *files)}  # a new file takes the place of one with its name
+    return render(request, "campaigns/_potential_files.html", {"attached": list(attached.values()), "problems": problems})
 
 
 @login_required
@@ -101,13 +132,13 @@ def preset_settings(request: HttpRequest) -> HttpResponse:
 @require_POST
 def estimate(request: HttpRequest) -> HttpResponse:
     """What the campaign as typed so far would cost, or what keeps it from being estimated."""
-    setup = CampaignSetup(_materials(request), request.POST)
-    wanted = setup.checked_request(request.user)
+    setup = CampaignSetup(request.user, _materials(request), request.POST)
+    wanted = setup.checked_request()
     context = {"estimate": estimates.estimate(request.user, wanted)} if wanted else {"problems": setup.problems()}
     return render(request, "campaigns/_estimate.html", context)
 
 
-@uploads.at_most(settings.MAX_DATA_SET_BYTES)
+@uploads.at_most(settings.MAX_DATA_SET_BYTES, problem_target="#upload-problem")
 @login_required
 @require_POST
 def upload_data_set(request: HttpRequest) -> HttpResponse:
@@ -115,7 +146,7 @@ def upload_data_set(request: HttpRequest) -> HttpResponse:
     file = request.FILES.get("data_set")
     if file is None:
         return render(request, "campaigns/_upload.html", {"problem": "Choose a file first."})
-    setup = CampaignSetup(_materials(request), request.POST)
+    setup = CampaignSetup(request.user, _materials(request), request.POST)
     elements = setup.elements() if setup.cells and all(form.is_valid() for form in setup.cells) else []
     upload_format = request.POST.get("s0_upload_format") or "auto"
     try:

@@ -12,8 +12,8 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 FORM_BYTES = 200_000
 
 
-def at_most(max_bytes: int) -> Callable[..., Callable[..., HttpResponse]]:
-    """Answer 413 to a larger request at once.
+def at_most(max_bytes: int, problem_target: str = "") -> Callable[..., Callable[..., HttpResponse]]:
+    """Answer 413 to a larger request at once: a page, or for a part of a page a line at `problem_target` (a CSS selector).
 
     Django checks the CSRF token before the view, for which it reads the whole body; so the check is moved behind ours.
     """
@@ -26,7 +26,10 @@ def at_most(max_bytes: int) -> Callable[..., Callable[..., HttpResponse]]:
         def bounded(request: HttpRequest, *arguments: Any, **options: Any) -> HttpResponse:
             if int(request.META.get("CONTENT_LENGTH") or 0) > max_bytes + FORM_BYTES:
                 message = f"The upload is larger than the {max_bytes / 1e6:g} MB that are accepted here."
-                return render(request, "413.html", {"message": message}, status=413)
+                if request.htmx and problem_target:
+                    headers = {"HX-Retarget": problem_target, "HX-Reswap": "innerHTML"}
+                    return HttpResponse(f"{message} Choose a smaller file.", status=413, headers=headers)
+                return render(request, "413.html", {"message": message, "back": request.path}, status=413)
             return protected(request, *arguments, **options)
 
         return bounded

@@ -55,7 +55,12 @@ ANYBODY_SIGNED_IN = {
     "compare": ([], 200),
     "plot-compare": ([], 200),
 }
-ANYBODY_SIGNED_IN_POST = {"campaign-new-estimate": ([], 200), "campaign-new-upload": ([], 200), "material-example": (["nothing"], 404)}
+ANYBODY_SIGNED_IN_POST = {
+    "campaign-new-estimate": ([], 200),
+    "campaign-new-upload": ([], 200),
+    "campaign-new-potential": ([], 200),
+    "material-example": (["nothing"], 404),
+}
 OPEN = {"login": 200, "home": 302, "healthz": None, "logout": None}
 
 

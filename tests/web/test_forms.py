@@ -10,6 +10,7 @@ from campaigns.engines import upload
 from campaigns.forms import UPLOAD_FORMATS, LabellerOptionsForm, ProtocolForm
 from campaigns.models import Campaign
 from campaigns.science.protocol import PRESETS
+from campaigns.services import potential_files
 from tests import factories
 
 
@@ -178,6 +179,7 @@ def test_a_cif_over_the_limit_is_refused_at_once(as_ada):
     response = as_ada.post(reverse("material-new"), {"cif_file": file})
     assert response.status_code == 413
     assert "larger than the 1 MB" in response.content.decode()
+    assert f'href="{reverse("material-new")}"' in response.content.decode()
 
 
 @pytest.mark.parametrize(
@@ -202,6 +204,7 @@ def test_the_formats_offered_are_those_that_are_read():
 def test_options_of_a_reference_method_are_parsed():
     form = LabellerOptionsForm(
         "lammps",
+        None,
         {
             "labeller-pair_style": "buck/coul/long 10.0",
             "labeller-pair_coeff": "Li O 1 2 3\n\nO O 1 2 3\n",
@@ -213,4 +216,77 @@ def test_options_of_a_reference_method_are_parsed():
     assert values["pair_coeff"] == ["Li O 1 2 3", "O O 1 2 3"]
     assert values["charges"] == {"Li": 1.0, "O": -2.0}
     assert "kspace_style" not in values
-    assert "not a name and a number" in str(LabellerOptionsForm("lammps", {"labeller-charges": "Li"}).errors)
+    assert "not a name and a number" in str(LabellerOptionsForm("lammps", None, {"labeller-charges": "Li"}).errors)
+
+
+def test_every_problem_of_a_reference_method_stands_at_its_option(as_ada, ada):
+    sent = _campaign(factories.material(ada), labeller="lammps", **{"labeller-pair_style": "magic", "labeller-charges": "Li"})
+    options = as_ada.post(reverse("campaign-new"), sent).context["setup"].options
+    assert set(options.errors) == {"pair_style", "pair_coeff", "charges", "elements"}
+    sent |= {
+        "labeller-pair_style": "coul/long 8",
+        "labeller-charges": "Li 1, S -2",
+        "labeller-elements": "Li S",
+        "labeller-pair_coeff": "Li S",
+    }
+    response = as_ada.post(reverse("campaign-new"), sent)
+    errors = response.context["setup"].options.errors
+    assert set(errors) == {"elements", "charges", "kspace_style", "pair_coeff"}
+    assert "nothing about the element Ge. The potential says nothing about the element P." in str(errors["elements"])
+    assert 'id="id_labeller-kspace_style_error"' in response.content.decode()
+
+
+def test_elements_and_charges_are_proposed_for_the_material(as_ada, ada):
+    material = factories.material(ada)
+    form = as_ada.get(reverse("campaign-new-labeller"), {"labeller": "lammps", "cell-0-material": material.pk}).context["options"]
+    assert form["elements"].value() == "Ge Li P S"
+    assert form["charges"].value() == "Ge 4\nLi 1\nP 5\nS -2"
+
+
+def _attach(client, *files, tokens=()):
+    sent = [SimpleUploadedFile(name, content) for name, content in files]
+    return client.post(reverse("campaign-new-potential"), {"potential_file": sent, "labeller-files": tokens})
+
+
+def test_potential_files_are_attached_and_kept_when_the_form_is_refused(as_ada, ada):
+    kept = _attach(as_ada, ("Ge.tersoff", b"old\n"), ("Ge.sw", b"Ge Ge Ge 1\r\n")).context["attached"]
+    attached = _attach(as_ada, ("Ge.tersoff", b"new\n"), tokens=[file.token for file in kept]).context["attached"]
+    assert [(file.name, file.content) for file in attached] == [("Ge.tersoff", "new\n"), ("Ge.sw", "Ge Ge Ge 1\r\n")]
+    sent = _campaign(factories.material(ada), labeller="lammps", **{"labeller-files": [file.token for file in attached]})
+    sent |= {"labeller-pair_style": "sw", "labeller-pair_coeff": "* * Ge.sw Ge Li P S", "labeller-elements": "Ge Li P S"}
+    refused = as_ada.post(reverse("campaign-new"), sent | {"name": ""})
+    assert all(f'name="labeller-files" value="{file.token}"' in refused.content.decode() for file in attached)
+    assert [problem.label for problem in refused.context["problems"]] == ["Name of the campaign"]
+    as_ada.post(reverse("campaign-new"), sent)
+    assert Campaign.objects.get().labeller_options["files"] == {"Ge.tersoff": "new\n", "Ge.sw": "Ge Ge Ge 1\r\n"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a b.sw", b"text", "not a plain file name"),
+        (".hidden", b"text", "not a plain file name"),
+        ("x" * 101, b"text", "not a plain file name"),
+        ("Ge.sw", b"\x00\x01", "not a text file"),
+        ("Ge.sw", b"\xff\xfe", "not a text file"),
+        ("Ge.sw", b"x" * 5_000_001, "at most 5 MB"),
+    ],
+)
+def test_what_is_no_potential_file_is_refused(as_ada, name, content, words):
+    response = _attach(as_ada, (name, content))
+    assert response.context["attached"] == []
+    assert words in response.content.decode()
+
+
+def test_potential_files_of_somebody_else_are_not_there(as_ada, ada, bob):
+    token = potential_files.store(bob, "Ge.sw", b"secret").token
+    assert _attach(as_ada, tokens=[token]).context["attached"] == []
+    sent = _campaign(factories.material(ada), labeller="lammps", **{"labeller-files": [token]})
+    assert "attach it again" in str(as_ada.post(reverse("campaign-new"), sent).context["setup"].options.errors["files"])
+
+
+def test_a_large_upload_within_a_page_is_refused_in_its_place(as_ada):
+    sent = {"potential_file": SimpleUploadedFile("big", b"x" * 5_300_000)}
+    response = as_ada.post(reverse("campaign-new-potential"), sent, headers={"HX-Request": "true"})
+    assert (response.status_code, response["HX-Retarget"]) == (413, "#potential-problem")
+    assert "Choose a smaller file" in response.content.decode()
