@@ -1,7 +1,7 @@
 """What users type, parsed. The rules of a campaign stand in services and protocol; here is only their way into a form and back."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any
@@ -103,6 +103,44 @@ class NumbersField(forms.CharField):
             raise forms.ValidationError(f"Give {what}, separated by commas.") from error
 
 
+class LinesField(forms.CharField):
+    """A list of texts, one a line."""
+
+    widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false"})
+
+    def prepare_value(self, value: Any) -> Any:
+        return value if isinstance(value, str) else "\n".join(value or ())
+
+    def to_python(self, value: Any) -> list[str]:
+        return [line.strip() for line in str(value or "").splitlines() if line.strip()]
+
+
+def states_in_words(numbers: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {number:g}" for name, number in numbers.items())
+
+
+class MappingField(forms.CharField):
+    """Numbers by name, separated by commas or line ends: `Li 1, O -2`."""
+
+    widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "placeholder": "Li 1, O -2"})
+
+    def prepare_value(self, value: Any) -> Any:
+        return value if isinstance(value, str) else states_in_words(value or {})
+
+    def to_python(self, value: Any) -> dict[str, float]:
+        found = {}
+        for line in re.split(r"[\n,;]+", str(value or "")):
+            words = re.split(r"[\s:=]+", line.strip())
+            if words == [""]:
+                continue
+            try:
+                name, number = words
+                found[name] = float(number)
+            except ValueError as error:
+                raise forms.ValidationError(f"“{line.strip()}” is not a name and a number, such as “Li 1”.") from error
+        return found
+
+
 class PlainFloatField(forms.FloatField):
     """Shows 400 and 5e-08, not 400.0."""
 
@@ -192,10 +230,21 @@ class CellForm(forms.Form):
     for_training = forms.BooleanField(required=False, label="train on it")
     for_evaluation = forms.BooleanField(required=False, label="evaluate D in it")
     candidate = forms.IntegerField(min_value=0, max_value=99, initial=0, label="Ordering")
+    oxidation_states = MappingField(
+        required=False, widget=forms.TextInput(attrs={"spellcheck": "false"}), label="Oxidation states", help_text="Left empty: as guessed."
+    )
 
     def __init__(self, materials: Any, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.fields["material"].queryset = materials
+        wanted = str(self["material"].value() or "")
+        material = materials.filter(pk=wanted).first() if wanted.isdigit() else None
+        if material:
+            field, guessed = self.fields["oxidation_states"], material.facts.get("oxidation_states") or {}
+            field.widget.attrs["placeholder"] = states_in_words(guessed) or states_in_words(dict.fromkeys(material.facts["elements"], 0))
+            if not guessed:
+                needed = "give one for each element." if material.is_disordered else "without them the mobile ion is taken to carry +1 e."
+                field.help_text = f"They could not be guessed: {needed}"
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -203,14 +252,15 @@ class CellForm(forms.Form):
             raise forms.ValidationError("Tick what this cell is for, or remove it.")
         return cleaned
 
-    @property
-    def n_atoms(self) -> int:
-        return round(self.cleaned_data["material"].n_atoms * self.cleaned_data["a"] * self.cleaned_data["b"] * self.cleaned_data["c"])
-
     def request(self) -> CellRequest:
         found = self.cleaned_data
         return CellRequest(
-            found["material"].pk, (found["a"], found["b"], found["c"]), found["for_training"], found["for_evaluation"], found["candidate"]
+            found["material"].pk,
+            (found["a"], found["b"], found["c"]),
+            found["for_training"],
+            found["for_evaluation"],
+            found["candidate"],
+            found["oxidation_states"] or None,
         )
 
 
@@ -247,40 +297,6 @@ def _option_field(option: labellers.Option) -> forms.Field:
     return forms.CharField(initial=option.default, required=False, max_length=1000)
 
 
-class LinesField(forms.CharField):
-    """A list of texts, one a line."""
-
-    widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false"})
-
-    def prepare_value(self, value: Any) -> Any:
-        return value if isinstance(value, str) else "\n".join(value or ())
-
-    def to_python(self, value: Any) -> list[str]:
-        return [line.strip() for line in str(value or "").splitlines() if line.strip()]
-
-
-class MappingField(forms.CharField):
-    """Numbers by name, separated by commas or line ends: `Li 1, O -2`."""
-
-    widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "placeholder": "Li 1, O -2"})
-
-    def prepare_value(self, value: Any) -> Any:
-        return value if isinstance(value, str) else "\n".join(f"{name} {number:g}" for name, number in (value or {}).items())
-
-    def to_python(self, value: Any) -> dict[str, float]:
-        found = {}
-        for line in re.split(r"[\n,;]+", str(value or "")):
-            words = re.split(r"[\s:=]+", line.strip())
-            if words == [""]:
-                continue
-            try:
-                name, number = words
-                found[name] = float(number)
-            except ValueError as error:
-                raise forms.ValidationError(f"“{line.strip()}” is not a name and a number, such as “Li 1”.") from error
-        return found
-
-
 class FilesField(forms.Field):
     """Potential files by the tokens under which they were uploaded; cleaned, their contents by name."""
 
@@ -315,13 +331,31 @@ class CampaignForm(forms.Form):
     s0_upload = forms.CharField(required=False, widget=forms.HiddenInput)
     s0_upload_format = forms.ChoiceField(choices=UPLOAD_FORMATS, initial="auto", required=False, label="Format")
     preset = forms.ChoiceField(choices=[(name, name) for name in PRESETS], initial="quick", widget=forms.RadioSelect, label="Preset")
-    mobile_ion = forms.CharField(required=False, max_length=3, label="Mobile ion", help_text="Left empty: as proposed for the material.")
+    mobile_ion = forms.CharField(required=False, max_length=3, label="Mobile ion", widget=forms.Select)
     seed = forms.IntegerField(min_value=1, max_value=2**31 - 1, initial=1, label="Seed", help_text="The same seed gives the same campaign.")
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.fields["labeller"].choices = [(name, labellers.module(name).TITLE) for name in labellers.MODULES]
         self.fields["labeller"].initial = "chgnet"
+
+    def offer_ions(self, materials: Iterable[Material]) -> None:
+        """The ions of the chosen materials, what is proposed for the first of them before the others, with the reason."""
+        bound, chosen = self["mobile_ion"], list(materials)
+        if not chosen:
+            bound.field.widget.choices, bound.help_text = [("", "as proposed for the material")], "Choose a material first."
+            return
+        states: dict[str, float] = {}
+        for material in reversed(chosen):
+            states |= dict.fromkeys(material.facts["elements"]) | (material.facts.get("oxidation_states") or {})
+        proposed = chosen[0].mobile_ion
+        offered = dict.fromkeys([proposed, *sorted(states)])
+        typed = str(bound.value() or "")
+        if typed and typed not in offered:  # shown, and refused
+            offered[typed] = None
+        names = {symbol: symbol if states.get(symbol) is None else f"{symbol} ({states[symbol]:+g})" for symbol in offered}
+        bound.field.widget.choices = [(symbol, f"{name}, proposed" if symbol == proposed else name) for symbol, name in names.items()]
+        bound.help_text = f"Proposed: {chosen[0].facts.get('mobile_ion_reason', '')}".removesuffix(": ")
 
     @property
     def preset_choices(self) -> list[dict[str, Any]]:
@@ -347,6 +381,13 @@ class CampaignSetup:
         else:
             self.cells = [CellForm(materials, data, prefix=f"cell-{index}") for index in cell_indices(data)]
         self.cells_error = ""
+        self.campaign.offer_ions(self._chosen_materials())
+
+    def _chosen_materials(self) -> list[Material]:
+        """In the order of the cells."""
+        named = list(dict.fromkeys(str(form["material"].value()) for form in self.cells))
+        found = self.materials.in_bulk([int(pk) for pk in named if pk.isdigit()])
+        return [found[int(pk)] for pk in named if pk.isdigit() and int(pk) in found]
 
     def checked_request(self) -> CampaignRequest | None:
         """The request if it can be carried out; else None, with every problem at its field, those that only the services see too."""
@@ -389,7 +430,8 @@ class CampaignSetup:
             if name == "cells":
                 self.cells_error = text
             elif first == "cells":
-                readable[int(rest) - 1].add_error(None, text)
+                number, _, field = rest.partition(".")
+                readable[int(number) - 1].add_error(field or None, text)
             elif rest in self.options.fields:
                 if rest not in self.options.errors:
                     self.options.add_error(rest, text)

@@ -12,6 +12,7 @@ from pymatgen.core import Composition, Element, Species, Structure
 from pymatgen.io.cif import CifParser
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer, SymmetryUndeterminedError
 
+from campaigns.science.mobile_ions import MOBILE_ANIONS, MOBILE_CATIONS
 from campaigns.science.ordering_composition import CannotBeNeutral, neutral_composition, pools_of, tolerance_e
 from campaigns.science.ordering_problem import partial_sites
 from campaigns.science.oxidation import guess_oxidation_states, net_charge_e
@@ -28,9 +29,6 @@ SHORT_FACTOR = 0.65  # of the sum of the covalent radii
 OVERLAP_OCCUPANCY = 1.5  # two sites this close that together hold so much cannot be one split site
 WHOLE = 1e-3
 NEUTRAL_E = 0.01
-# Ions that conduct in known solid electrolytes, the likelier first.
-MOBILE_CATIONS = ("Li", "Na", "Ag", "K", "Cu", "Rb", "Cs", "H", "Mg", "Zn", "Ca")
-MOBILE_ANIONS = ("F", "O", "Cl", "Br", "I")
 
 
 class StructureRefused(ValueError):

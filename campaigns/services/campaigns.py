@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from campaigns.engines.runners import local
 from campaigns.enums import CampaignState, StageState
-from campaigns.models import Artefact, Campaign, Cell, Material
+from campaigns.models import Artefact, Campaign, Cell
 from campaigns.services import protocol
 from campaigns.services.errors import WrongState
-from campaigns.services.requests import CampaignRequest, Checked, check
+from campaigns.services.requests import CampaignRequest, Checked, check, oxidation_states
 from campaigns.services.wake import wake
 
 
@@ -30,7 +30,7 @@ def _columns(request: CampaignRequest, checked: Checked) -> dict[str, Any]:
     return {
         "name": request.name.strip()[:200],
         "mobile_ion": checked.mobile_ion,
-        "mobile_ion_charge": _charge(checked.materials[request.cells[0].material_id], checked.mobile_ion),
+        "mobile_ion_charge": checked.mobile_ion_charge_e,
         "labeller": request.labeller,
         "labeller_options": request.labeller_options,
         "s0_route": request.s0_route,
@@ -44,23 +44,18 @@ def _columns(request: CampaignRequest, checked: Checked) -> dict[str, Any]:
 
 def _create_cells(campaign: Campaign, request: CampaignRequest, checked: Checked) -> None:
     for cell in request.cells:
-        a, b, c = cell.supercell
+        material, (a, b, c) = checked.materials[cell.material_id], cell.supercell
         Cell.objects.create(
             campaign=campaign,
-            material=checked.materials[cell.material_id],
+            material=material,
             for_training=cell.for_training,
             for_evaluation=cell.for_evaluation,
             supercell_a=a,
             supercell_b=b,
             supercell_c=c,
             candidate=cell.candidate,
-            oxidation_states=cell.oxidation_states,
+            oxidation_states=oxidation_states(cell, material) if cell.oxidation_states else None,
         )
-
-
-def _charge(material: Material, mobile_ion: str) -> float:
-    states = material.facts.get("oxidation_states") or {}
-    return float(states.get(mobile_ion, 1.0))
 
 
 def start(campaign: Campaign) -> None:

@@ -69,7 +69,7 @@ def estimate(owner: AbstractBaseUser, request: CampaignRequest) -> Estimate:
         sum(row.seconds for row in one_loop),
         sum(row.seconds for row in rows),
         _disk_bytes(chosen, amounts.evaluations, max(evaluation, default=0)),
-        _warnings(chosen, training),
+        checked.warnings + _warnings(chosen, training),
         _advice(request.preset, one_loop),
     )
 

@@ -10,11 +10,14 @@ from campaigns.engines import labellers
 from campaigns.engines.specs import LabellerSpec
 from campaigns.enums import S0Route
 from campaigns.models import Material
+from campaigns.science import mobile_ions
 from campaigns.science.protocol import ProtocolSettings, SettingsError, settings_from_mapping
 from campaigns.services import data_sets
 from campaigns.services.errors import BadInput, sentence
 
 MIN_ATOMS = 2
+MAX_CHARGE_E = 0.01  # of a unit cell that counts as neutral
+MAX_WHOLE = 0.01  # an oxidation state further from a whole number is a mean, which adapts itself
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,9 @@ class Checked:
     materials: dict[int, Material]
     settings: ProtocolSettings
     mobile_ion: str
+    mobile_ion_charge_e: float
     s0_upload: str
+    warnings: list[str]
 
     def n_atoms(self, cells: list[CellRequest]) -> list[int]:
         """Atoms that these cells will have, as far as the occupancies tell."""
@@ -74,7 +79,55 @@ def check(owner: AbstractBaseUser, request: CampaignRequest) -> Checked:
         problems |= error.problems
     if problems or chosen is None:
         raise BadInput("The campaign cannot be set up: " + "; ".join(f"{name}: {problem}" for name, problem in problems.items()), problems)
-    return Checked(materials, chosen, request.mobile_ion or materials[request.cells[0].material_id].mobile_ion, s0_upload)
+    first = materials[request.cells[0].material_id]
+    mobile_ion = request.mobile_ion or first.mobile_ion
+    states = [oxidation_states(cell, materials[cell.material_id]) for cell in request.cells]
+    charge_e = next((found[mobile_ion] for found in states if mobile_ion in found), None)
+    warnings = [
+        *(text for cell in request.cells if (text := _charge_warning(cell, materials[cell.material_id]))),
+        *([f"{doubt} {first.facts.get('mobile_ion_reason', '')}".strip()] if (doubt := mobile_ions.doubt(mobile_ion, charge_e)) else []),
+    ]
+    return Checked(materials, chosen, mobile_ion, 1.0 if charge_e is None else float(charge_e), s0_upload, list(dict.fromkeys(warnings)))
+
+
+def oxidation_states(cell: CellRequest, material: Material) -> dict[str, float]:
+    """Those given, the guessed ones for the rest."""
+    return (material.facts.get("oxidation_states") or {}) | (cell.oxidation_states or {})
+
+
+def _net_charge_e(cell: CellRequest, material: Material) -> float:
+    """Of one unit cell, as the CIF's occupancies have it."""
+    states = oxidation_states(cell, material)
+    occupied = [(share, site["multiplicity"]) for site in material.facts.get("sites", []) for share in site["species"]]
+    return sum(share["occupancy"] * multiplicity * states[share["symbol"]] for share, multiplicity in occupied)
+
+
+def _charge_warning(cell: CellRequest, material: Material) -> str:
+    if not cell.oxidation_states or not material.is_disordered:
+        return ""
+    charge_e = _net_charge_e(cell, material)
+    if abs(charge_e) < MAX_CHARGE_E:
+        return ""
+    return (
+        f"With the given oxidation states the occupancies of {material.name} leave a charge of {charge_e:+.2g} e per unit cell: "
+        "ordered cells get the nearest neutral composition. Check the states if that is not meant."
+    )
+
+
+def _states_problem(cell: CellRequest, material: Material) -> str:
+    """Ordering needs a charge for each element; a cell that is ordered already must be neutral if charges are given."""
+    elements = material.facts["elements"]
+    strange = sorted(set(cell.oxidation_states or {}) - set(elements))
+    missing = sorted(set(elements) - set(oxidation_states(cell, material)))
+    if strange:
+        return f"{', '.join(strange)} is not in the material ({', '.join(elements)})"
+    if missing and (cell.oxidation_states or material.is_disordered):
+        return f"give an oxidation state for {', '.join(missing)}: it could not be guessed, and atoms are placed by their charges"
+    if cell.oxidation_states and not material.is_disordered:
+        whole = all(abs(state - round(state)) < MAX_WHOLE for state in cell.oxidation_states.values())
+        if whole and abs(charge_e := _net_charge_e(cell, material)) > MAX_CHARGE_E:
+            return f"the charges sum to {charge_e:+g} e per unit cell: an ordered cell must be neutral"
+    return ""
 
 
 def _problems(request: CampaignRequest, materials: dict[int, Material]) -> dict[str, str]:
@@ -89,8 +142,11 @@ def _problems(request: CampaignRequest, materials: dict[int, Material]) -> dict[
     elif not any(cell.for_evaluation for cell in request.cells):
         found["cells"] = "choose at least one cell to evaluate on"
     for number, cell in enumerate(request.cells, start=1):
-        if problem := _cell_problem(cell, materials.get(cell.material_id)):
+        material = materials.get(cell.material_id)
+        if problem := _cell_problem(cell, material):
             found[f"cells.{number}"] = problem
+        elif problem := _states_problem(cell, material):
+            found[f"cells.{number}.oxidation_states"] = problem
     if request.s0_route not in S0Route.values:
         found["s0_route"] = f"must be one of {', '.join(S0Route.values)}"
     if request.s0_route == S0Route.UPLOAD and not request.s0_upload:
@@ -102,10 +158,14 @@ def _problems(request: CampaignRequest, materials: dict[int, Material]) -> dict[
         found["labeller"] = f"must be one of {', '.join(labellers.MODULES)}"
     else:
         problems = labellers.problems(LabellerSpec(request.labeller, request.labeller_options), elements)
-        found |= {f"labeller.{option}".removesuffix("."): " ".join(map(sentence, texts)) for option, texts in problems.items()}
+        found |= {f"labeller.{option}".removesuffix("."): _in_one(texts) for option, texts in problems.items()}
     if not 0 < request.seed < 2**31:
         found["seed"] = "must be a whole number between 1 and 2147483647"
     return found
+
+
+def _in_one(texts: list[str]) -> str:
+    return " ".join(map(sentence, texts)) if len(texts) > 1 else texts[0]
 
 
 def _cell_problem(cell: CellRequest, material: Material | None) -> str:

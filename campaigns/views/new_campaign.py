@@ -75,7 +75,7 @@ def cells(request: HttpRequest) -> HttpResponse:
     """The cells that are proposed for a material."""
     material = _chosen(request)
     setup = CampaignSetup(request.user, _materials(request), initial={"cells": proposed_cells(material) if material else []})
-    return render(request, "campaigns/_cells.html", {"setup": setup, "material": material})
+    return render(request, "campaigns/_material_chosen.html", {"setup": setup, "material": material})
 
 
 @login_required

@@ -240,7 +240,7 @@ def test_elements_and_charges_are_proposed_for_the_material(as_ada, ada):
     material = factories.material(ada)
     form = as_ada.get(reverse("campaign-new-labeller"), {"labeller": "lammps", "cell-0-material": material.pk}).context["options"]
     assert form["elements"].value() == "Ge Li P S"
-    assert form["charges"].value() == "Ge 4\nLi 1\nP 5\nS -2"
+    assert form["charges"].value() == "Ge 4, Li 1, P 5, S -2"
 
 
 def _attach(client, *files, tokens=()):
@@ -290,3 +290,64 @@ def test_a_large_upload_within_a_page_is_refused_in_its_place(as_ada):
     response = as_ada.post(reverse("campaign-new-potential"), sent, headers={"HX-Request": "true"})
     assert (response.status_code, response["HX-Retarget"]) == (413, "#potential-problem")
     assert "Choose a smaller file" in response.content.decode()
+
+
+def test_the_ions_of_the_material_are_offered_the_proposal_first(as_ada, ada):
+    material = factories.material(ada)
+    field = as_ada.get(reverse("campaign-new"), {"material": material.pk}).context["setup"].campaign["mobile_ion"]
+    assert [words for _, words in field.field.widget.choices] == ["Li (+1), proposed", "Ge (+4)", "P (+5)", "S (-2)"]
+    assert field.help_text == "Proposed: the only alkali metal"
+    swapped = as_ada.get(reverse("campaign-new-cells"), {"material": material.pk}).content.decode()
+    assert 'id="mobile-ion" hx-swap-oob="true"' in swapped
+    assert "Ge (+4)" in swapped
+
+
+def test_an_ion_that_is_not_known_to_move_is_doubted_not_refused(as_ada, ada):
+    sent = _campaign(factories.material(ada), mobile_ion="Ge")
+    warnings = as_ada.post(reverse("campaign-new-estimate"), sent).context["estimate"].warnings
+    assert warnings[0].startswith("Ge is not known to be mobile")
+    assert warnings[0].endswith("the only alkali metal")
+    as_ada.post(reverse("campaign-new"), sent)
+    made = Campaign.objects.get()
+    assert (made.mobile_ion, made.mobile_ion_charge) == ("Ge", 4.0)
+    sure = as_ada.post(reverse("campaign-new-estimate"), _campaign(factories.material(ada), mobile_ion="Li"))
+    assert not any("known to be mobile" in warning for warning in sure.context["estimate"].warnings)
+
+
+def test_oxidation_states_are_optional_and_complete_the_guess(as_ada, ada):
+    material = factories.material(ada)
+    page = as_ada.get(reverse("campaign-new"), {"material": material.pk}).content.decode()
+    assert 'placeholder="Li 1, Ge 4, P 5, S -2"' in page
+    as_ada.post(reverse("campaign-new"), _campaign(material, **{"cell-0-oxidation_states": "Ge 2"}))
+    first, second = Campaign.objects.get().cells.all()
+    assert first.oxidation_states == {"Li": 1.0, "Ge": 2.0, "P": 5.0, "S": -2.0}
+    assert second.oxidation_states is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "ordered", "typed", "words"),
+    [
+        ({}, False, "Xe 1", "Xe is not in the material"),
+        ({}, False, "Ge", "not a name and a number"),
+        ({"oxidation_states": {}}, False, "", "oxidation state for Ge, Li, P, S"),
+        ({"oxidation_states": {}}, False, "Li 1, S -2, P 5", "oxidation state for Ge"),
+        ({}, True, "S -1", "must be neutral"),
+        ({"oxidation_states": {}}, True, "", ""),
+        ({}, True, "", ""),
+        ({}, True, "S -1.75", ""),
+    ],
+)
+def test_oxidation_states_are_checked_before_anything_runs(as_ada, ada, facts, ordered, typed, words):
+    material = factories.material(ada, facts=factories.FACTS | facts, is_disordered=not ordered)
+    response = as_ada.post(reverse("campaign-new-estimate"), _campaign(material, **{"cell-4-oxidation_states": typed}))
+    problems = response.context.get("problems", [])
+    assert [problem.target for problem in problems][-1:] == (["id_cell-4-oxidation_states"] if words else [])
+    assert words in " ".join(problem.text for problem in problems)
+
+
+def test_states_that_leave_a_charge_are_a_warning_for_a_disordered_cell(as_ada, ada):
+    sent = _campaign(factories.material(ada), **{"cell-0-oxidation_states": "Ge 2, P 3"})
+    assert (
+        "per unit cell: ordered cells get the nearest"
+        in as_ada.post(reverse("campaign-new-estimate"), sent).context["estimate"].warnings[0]
+    )
