@@ -363,6 +363,30 @@ class CampaignForm(forms.Form):
         return [{"name": name, "help": text, "checked": name == chosen} for name, text in PRESET_HELP.items()]
 
 
+def initial_of(request: CampaignRequest, owner: AbstractBaseUser) -> dict[str, Any]:
+    """A request as what the page starts with."""
+    cells = [
+        {
+            "material": cell.material_id,
+            **dict(zip("abc", cell.supercell, strict=True)),
+            **{name: getattr(cell, name) for name in ("for_training", "for_evaluation", "candidate", "oxidation_states")},
+        }
+        for cell in request.cells
+    ]
+    options: dict[str, Any] = {}
+    for name, value in request.labeller_options.items():
+        if name == "files":
+            options[name] = [potential_files.store(owner, file, content.encode()).token for file, content in value.items()]
+        else:
+            options[name] = " ".join(map(str, value)) if name == "elements" and isinstance(value, list) else value
+    return {
+        "campaign": {name: getattr(request, name) for name in CampaignForm.base_fields},
+        "cells": cells,
+        "options": options,
+        "protocol": request.changes,
+    }
+
+
 class CampaignSetup:
     """The whole page: campaign, cells, options of the reference method, protocol settings; read from one POST."""
 

@@ -15,6 +15,7 @@ urlpatterns = [
     path("campaigns/new/estimate/", new_campaign.estimate, name="campaign-new-estimate"),
     path("campaigns/new/upload/", new_campaign.upload_data_set, name="campaign-new-upload"),
     path("campaigns/<int:pk>/", campaigns.overview, name="campaign-overview"),
+    path("campaigns/<int:pk>/edit/", new_campaign.campaign_edit, name="campaign-edit"),
     path("campaigns/<int:pk>/live/<slug:part>/", campaigns.live, name="campaign-live"),
     path("campaigns/<int:pk>/training-set/", configurations.training_set, name="campaign-training-set"),
     path("campaigns/<int:pk>/training-set/download/", configurations.training_set_download, name="campaign-training-set-download"),

@@ -1,4 +1,4 @@
-"""Campaigns from draft to end: create, start, pause, resume, cancel, retry, delete."""
+"""Campaigns from draft to end: create, update, start, pause, resume, cancel, retry, delete."""
 
 import shutil
 from dataclasses import asdict
@@ -16,6 +16,8 @@ from campaigns.services.errors import WrongState
 from campaigns.services.requests import CampaignRequest, Checked, check, oxidation_states
 from campaigns.services.wake import wake
 
+NO_DRAFT = "This campaign is no draft any more: its settings cannot be changed. Set up a new one."
+
 
 def create(owner: AbstractBaseUser, request: CampaignRequest) -> Campaign:
     """Check everything and make a draft. Raises BadInput with the problems by field."""
@@ -24,6 +26,18 @@ def create(owner: AbstractBaseUser, request: CampaignRequest) -> Campaign:
         campaign = Campaign.objects.create(owner=owner, source_key=request.source_key, **_columns(request, checked))
         _create_cells(campaign, request, checked)
     return campaign
+
+
+def update(campaign: Campaign, request: CampaignRequest) -> None:
+    """Change a draft; it is no longer the campaign of the settings file that it may have come from. Raises BadInput or WrongState."""
+    checked = check(campaign.owner, request)
+    with transaction.atomic():
+        draft = Campaign.objects.filter(pk=campaign.pk, state=CampaignState.DRAFT)
+        if not draft.update(source_key="", **_columns(request, checked)):
+            raise WrongState(NO_DRAFT)
+        campaign.refresh_from_db()
+        campaign.cells.all().delete()
+        _create_cells(campaign, request, checked)
 
 
 def _columns(request: CampaignRequest, checked: Checked) -> dict[str, Any]:

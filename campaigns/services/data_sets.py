@@ -46,6 +46,11 @@ def stored_path(owner: AbstractBaseUser, token: str) -> str:
     return str(found[0].relative_to(settings.DATA_DIR))
 
 
+def token_of(path: str) -> str:
+    """The token under which a stored upload was given; the reverse of `stored_path`."""
+    return Path(path).name.partition(".")[0]
+
+
 def inspect_upload(owner: AbstractBaseUser, token: str, upload_format: str, elements: list[str]) -> dict[str, Any]:
     """What is in an uploaded data set, read in a bounded child process. `problems` is empty where it can be used."""
     path = settings.DATA_DIR / stored_path(owner, token)

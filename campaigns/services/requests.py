@@ -9,7 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from campaigns.engines import labellers
 from campaigns.engines.specs import LabellerSpec
 from campaigns.enums import S0Route
-from campaigns.models import Material
+from campaigns.models import Campaign, Material
 from campaigns.science import mobile_ions
 from campaigns.science.protocol import ProtocolSettings, SettingsError, settings_from_mapping
 from campaigns.services import data_sets
@@ -88,6 +88,27 @@ def check(owner: AbstractBaseUser, request: CampaignRequest) -> Checked:
         *([f"{doubt} {first.facts.get('mobile_ion_reason', '')}".strip()] if (doubt := mobile_ions.doubt(mobile_ion, charge_e)) else []),
     ]
     return Checked(materials, chosen, mobile_ion, 1.0 if charge_e is None else float(charge_e), s0_upload, list(dict.fromkeys(warnings)))
+
+
+def request_of(campaign: Campaign) -> CampaignRequest:
+    """What was asked for when this campaign was made, to look at its cost and to change it."""
+    return CampaignRequest(
+        name=campaign.name,
+        cells=[
+            CellRequest(cell.material_id, cell.supercell, cell.for_training, cell.for_evaluation, cell.candidate, cell.oxidation_states)
+            for cell in campaign.cells.all()
+        ],
+        labeller=campaign.labeller,
+        labeller_options=campaign.labeller_options,
+        preset=campaign.preset,
+        changes=campaign.changes,
+        s0_route=campaign.s0_route,
+        s0_upload=data_sets.token_of(campaign.s0_upload),
+        s0_upload_format=campaign.s0_upload_format,
+        mobile_ion=campaign.mobile_ion,
+        seed=campaign.seed,
+        source_key=campaign.source_key,
+    )
 
 
 def oxidation_states(cell: CellRequest, material: Material) -> dict[str, float]:

@@ -4,17 +4,20 @@ import re
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from campaigns.engines import labellers
-from campaigns.forms import CampaignSetup, CellForm, FilesField, LabellerOptionsForm, ProtocolForm, cell_indices
-from campaigns.models import Material
+from campaigns.enums import CampaignState
+from campaigns.forms import CampaignSetup, CellForm, FilesField, LabellerOptionsForm, ProtocolForm, cell_indices, initial_of
+from campaigns.models import Campaign, Material
 from campaigns.services import campaigns, data_sets, estimates, potential_files
 from campaigns.services.errors import ServiceError
-from campaigns.views import uploads
+from campaigns.services.requests import request_of
+from campaigns.views import access, refusals, uploads
 
 
 def _materials(request: HttpRequest) -> Any:
@@ -53,11 +56,37 @@ def _create(request: HttpRequest) -> HttpResponse:
     wanted = setup.checked_request()
     if wanted:
         return redirect("campaign-overview", campaigns.create(request.user, wanted).pk)
-    first = setup.cells[0].cleaned_data.get("material") if setup.cells else None
-    return _page(request, setup, first, status=422)
+    return _page(request, setup, _first_material(setup), status=422)
 
 
-def _page(request: HttpRequest, setup: CampaignSetup, material: Material | None, status: int = 200) -> HttpResponse:
+@login_required
+@require_http_methods(["GET", "POST"])
+def campaign_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """A draft in the form it was made with; what is saved takes its place."""
+    campaign = access.campaign(request, pk)
+    if campaign.state != CampaignState.DRAFT or campaign.owner_id != request.user.pk:
+        messages.error(request, campaigns.NO_DRAFT if campaign.state != CampaignState.DRAFT else "Only its owner can change a draft.")
+        return redirect("campaign-overview", pk)
+    if request.method == "GET":
+        setup = CampaignSetup(request.user, _materials(request), initial=initial_of(request_of(campaign), request.user))
+        return _page(request, setup, campaign.cells.first().material, draft=campaign)
+    setup = CampaignSetup(request.user, _materials(request), request.POST)
+    wanted = setup.checked_request()
+    if not wanted:
+        return _page(request, setup, _first_material(setup), status=422, draft=campaign)
+    with refusals.as_message(request):
+        campaigns.update(campaign, wanted)
+        messages.success(request, "The draft is saved.")
+    return redirect("campaign-overview", pk)
+
+
+def _first_material(setup: CampaignSetup) -> Material | None:
+    return setup.cells[0].cleaned_data.get("material") if setup.cells else None
+
+
+def _page(
+    request: HttpRequest, setup: CampaignSetup, material: Material | None, status: int = 200, draft: Campaign | None = None
+) -> HttpResponse:
     context = {
         "section": "campaigns",
         "setup": setup,
@@ -65,6 +94,7 @@ def _page(request: HttpRequest, setup: CampaignSetup, material: Material | None,
         "material": material,
         "materials": _materials(request),
         "max_data_set_bytes": settings.MAX_DATA_SET_BYTES,
+        "draft": draft,
     }
     return render(request, "campaigns/new.html", context, status=status)
 

@@ -103,7 +103,7 @@ def test_every_address_is_in_the_table():
             elif isinstance(pattern, URLPattern):
                 yield pattern.name
 
-    assert set(names(get_resolver().url_patterns)) == {*OWN, *OWN_POST, *ANYBODY_SIGNED_IN, *ANYBODY_SIGNED_IN_POST, *OPEN}
+    assert set(names(get_resolver().url_patterns)) == {*OWN, *OWN_POST, *ANYBODY_SIGNED_IN, *ANYBODY_SIGNED_IN_POST, *OPEN, "campaign-edit"}
 
 
 def test_pages_of_one_owner(places, ada, bob, root):
@@ -116,6 +116,16 @@ def test_pages_of_one_owner(places, ada, bob, root):
         assert (name, _status(owner.post(address))) == (name, 405)
         turned_away = nobody.get(address)
         assert (name, turned_away.status_code, turned_away.url.startswith(reverse("login"))) == (name, 302, True)
+
+
+def test_a_draft_is_edited_by_its_owner_alone(places, full, ada, bob, root):
+    address = reverse("campaign-edit", args=[full.pk])
+    type(full).objects.filter(pk=full.pk).update(state="draft")
+    for user, status in ((ada, 200), (root, 302), (bob, 404)):
+        assert _status(_signed_in(user).get(address)) == status
+    for user, status in ((ada, 422), (root, 302), (bob, 404)):
+        assert _status(_signed_in(user).post(address)) == status
+    assert Client().get(address).url.startswith(reverse("login"))
 
 
 def test_actions_of_one_owner(places, bob):

@@ -351,3 +351,53 @@ def test_states_that_leave_a_charge_are_a_warning_for_a_disordered_cell(as_ada, 
         "per unit cell: ordered cells get the nearest"
         in as_ada.post(reverse("campaign-new-estimate"), sent).context["estimate"].warnings[0]
     )
+
+
+def _as_typed(setup):
+    """What the browser would send for a page as it is shown."""
+    sent = {}
+    for form in (setup.campaign, setup.protocol, setup.options, *setup.cells):
+        for bound in form:
+            value = bound.value()
+            if isinstance(value, bool) or value is None:
+                sent |= {bound.html_name: "on"} if value else {}
+            else:
+                sent[bound.html_name] = value if isinstance(value, list) else str(value)
+    return sent
+
+
+def test_a_draft_is_edited_in_the_form_it_was_made_with(as_ada, ada):
+    material = factories.material(ada)
+    token = potential_files.store(ada, "Ge.sw", b"Ge Ge Ge 1").token
+    sent = _campaign(material, max_loops="1", labeller="lammps", mobile_ion="S", **{"cell-4-oxidation_states": "Ge 2"})
+    sent |= {"labeller-pair_style": "sw", "labeller-pair_coeff": "* * Ge.sw Ge Li P S", "labeller-elements": "Ge Li P S"}
+    as_ada.post(reverse("campaign-new"), sent | {"labeller-files": [token]})
+    made = Campaign.objects.get()
+    before = {name: getattr(made, name) for name in ("name", "mobile_ion", "mobile_ion_charge", "labeller_options", "protocol", "seed")}
+    address = reverse("campaign-edit", args=[made.pk])
+    shown = as_ada.get(address).context["setup"]
+    untouched = as_ada.post(address, _as_typed(shown))
+    assert untouched.url == reverse("campaign-overview", args=[made.pk])
+    made.refresh_from_db()
+    assert {name: getattr(made, name) for name in before} == before
+    assert [cell.oxidation_states and cell.oxidation_states["Ge"] for cell in made.cells.all()] == [None, 2.0]
+    as_ada.post(address, _as_typed(shown) | {"name": "renamed", "max_loops": "2", "cell-1-a": "3"})
+    made.refresh_from_db()
+    assert (made.name, made.changes, [cell.supercell_a for cell in made.cells.all()]) == ("renamed", {}, [1, 3])
+    assert Campaign.objects.count() == 1
+
+
+def test_a_campaign_that_runs_is_not_edited(as_ada, ada):
+    row = factories.campaign(ada)
+    address = reverse("campaign-edit", args=[row.pk])
+    for response in (as_ada.get(address, follow=True), as_ada.post(address, _campaign(factories.material(ada)), follow=True)):
+        assert "no draft any more" in response.content.decode()
+    assert row.cells.first().structure is not None
+
+
+def test_a_draft_shows_its_cost_and_the_way_to_change_it(as_ada, ada):
+    as_ada.post(reverse("campaign-new"), _campaign(factories.material(ada), mobile_ion="Ge"))
+    text = as_ada.get(reverse("campaign-overview", args=[Campaign.objects.get().pk])).content.decode()
+    assert "For all loops that the settings allow" in text
+    assert "Ge is not known to be mobile" in text
+    assert f'href="{reverse("campaign-edit", args=[Campaign.objects.get().pk])}"' in text
