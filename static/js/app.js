@@ -39,6 +39,13 @@
     if (form.method === "post") { form.dataset.sent = "1"; }
   });
   window.addEventListener("pageshow", function () { document.querySelectorAll("form[data-sent]").forEach(function (form) { delete form.dataset.sent; }); });
+  // Fields that htmx brings change what a campaign costs, the estimate itself does not.
+  document.addEventListener("htmx:afterSettle", function (event) {
+    const form = event.target.closest("form");
+    if (form && form.querySelector("[data-estimate]") && !event.target.closest("[data-estimate]")) {
+      form.dispatchEvent(new Event("change", { bubbles: true }));
+    }
+  });
   document.addEventListener("change", function (event) {
     if (event.target.matches("[data-submit]")) { event.target.form.requestSubmit(); }
   });
