@@ -12,7 +12,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from campaigns.engines import labellers
 from campaigns.enums import CampaignState
-from campaigns.forms import CampaignSetup, CellForm, FilesField, LabellerOptionsForm, ProtocolForm, cell_indices, initial_of
+from campaigns.forms.campaign import CellForm
+from campaigns.forms.fields import FilesField
+from campaigns.forms.settings import LabellerOptionsForm, ProtocolForm
+from campaigns.forms.setup import CampaignSetup, cell_indices, initial_of
 from campaigns.models import Campaign, Material
 from campaigns.services import campaigns, data_sets, estimates, potential_files
 from campaigns.services.errors import ServiceError

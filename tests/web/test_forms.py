@@ -7,7 +7,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from campaigns.engines import upload
-from campaigns.forms import UPLOAD_FORMATS, LabellerOptionsForm, ProtocolForm
+from campaigns.forms.campaign import UPLOAD_FORMATS
+from campaigns.forms.settings import LabellerOptionsForm, ProtocolForm
 from campaigns.models import Campaign
 from campaigns.science.protocol import PRESETS
 from campaigns.services import potential_files
