@@ -7,7 +7,7 @@ from django import forms
 
 from campaigns.engines import labellers
 from campaigns.enums import S0Route
-from campaigns.forms.fields import MappingField, states_in_words
+from campaigns.forms.fields import MappingField, numbers_in_words
 from campaigns.models import Material
 from campaigns.science.protocol import PRESET_HELP, PRESETS
 from campaigns.services.requests import CellRequest
@@ -48,7 +48,7 @@ class CellForm(forms.Form):
         material = materials.filter(pk=wanted).first() if wanted.isdigit() else None
         if material:
             field, guessed = self.fields["oxidation_states"], material.facts.get("oxidation_states") or {}
-            field.widget.attrs["placeholder"] = states_in_words(guessed) or states_in_words(dict.fromkeys(material.facts["elements"], 0))
+            field.widget.attrs["placeholder"] = numbers_in_words(guessed) or numbers_in_words(dict.fromkeys(material.facts["elements"], 0))
             if not guessed:
                 needed = "give one for each element." if material.is_disordered else "without them the mobile ion is taken to carry +1 e."
                 field.help_text = f"They could not be guessed: {needed}"

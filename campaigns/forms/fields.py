@@ -43,7 +43,7 @@ class LinesField(forms.CharField):
         return [line.strip() for line in str(value or "").splitlines() if line.strip()]
 
 
-def states_in_words(numbers: Mapping[str, float]) -> str:
+def numbers_in_words(numbers: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {number:g}" for name, number in numbers.items())
 
 
@@ -53,7 +53,7 @@ class MappingField(forms.CharField):
     widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "placeholder": "Li 1, O -2"})
 
     def prepare_value(self, value: Any) -> Any:
-        return value if isinstance(value, str) else states_in_words(value or {})
+        return value if isinstance(value, str) else numbers_in_words(value or {})
 
     def to_python(self, value: Any) -> dict[str, float]:
         found = {}

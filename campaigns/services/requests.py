@@ -16,6 +16,7 @@ from campaigns.services import data_sets
 from campaigns.services.errors import BadInput, sentence
 
 MIN_ATOMS = 2
+MAX_STATE = 9
 MAX_CHARGE_E = 0.01  # of a unit cell that counts as neutral
 MAX_WHOLE = 0.01  # an oxidation state further from a whole number is a mean, which adapts itself
 
@@ -137,15 +138,17 @@ def _charge_warning(cell: CellRequest, material: Material) -> str:
 
 def _states_problem(cell: CellRequest, material: Material) -> str:
     """Ordering needs a charge for each element; a cell that is ordered already must be neutral if charges are given."""
-    elements = material.facts["elements"]
-    strange = sorted(set(cell.oxidation_states or {}) - set(elements))
+    elements, given = material.facts["elements"], cell.oxidation_states or {}
+    if not isinstance(given, dict) or not all(isinstance(state, int | float) and abs(state) <= MAX_STATE for state in given.values()):
+        return f"give a number between -{MAX_STATE} and {MAX_STATE} for each element, such as Li 1, S -2"
+    strange = sorted(set(given) - set(elements))
     missing = sorted(set(elements) - set(oxidation_states(cell, material)))
     if strange:
         return f"{', '.join(strange)} is not in the material ({', '.join(elements)})"
-    if missing and (cell.oxidation_states or material.is_disordered):
+    if missing and (given or material.is_disordered):
         return f"give an oxidation state for {', '.join(missing)}: it could not be guessed, and atoms are placed by their charges"
-    if cell.oxidation_states and not material.is_disordered:
-        whole = all(abs(state - round(state)) < MAX_WHOLE for state in cell.oxidation_states.values())
+    if given and not material.is_disordered:
+        whole = all(abs(state - round(state)) < MAX_WHOLE for state in given.values())
         if whole and abs(charge_e := _net_charge_e(cell, material)) > MAX_CHARGE_E:
             return f"the charges sum to {charge_e:+g} e per unit cell: an ordered cell must be neutral"
     return ""

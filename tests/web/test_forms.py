@@ -330,6 +330,8 @@ def test_oxidation_states_are_optional_and_complete_the_guess(as_ada, ada):
     [
         ({}, False, "Xe 1", "Xe is not in the material"),
         ({}, False, "Ge", "not a name and a number"),
+        ({}, False, "Ge nan", "between -9 and 9"),
+        ({}, True, "Ge inf", "between -9 and 9"),
         ({"oxidation_states": {}}, False, "", "oxidation state for Ge, Li, P, S"),
         ({"oxidation_states": {}}, False, "Li 1, S -2, P 5", "oxidation state for Ge"),
         ({}, True, "S -1", "must be neutral"),
