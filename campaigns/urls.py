@@ -10,6 +10,7 @@ urlpatterns = [
     path("campaigns/new/cells/", new_campaign.cells, name="campaign-new-cells"),
     path("campaigns/new/cell/", new_campaign.one_more_cell, name="campaign-new-cell"),
     path("campaigns/new/labeller/", new_campaign.labeller_options, name="campaign-new-labeller"),
+    path("campaigns/new/potential/", new_campaign.upload_potential, name="campaign-new-potential"),
     path("campaigns/new/settings/", new_campaign.preset_settings, name="campaign-new-settings"),
     path("campaigns/new/estimate/", new_campaign.estimate, name="campaign-new-estimate"),
     path("campaigns/new/upload/", new_campaign.upload_data_set, name="campaign-new-upload"),

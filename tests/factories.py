@@ -277,6 +277,7 @@ def md_run(model: TrainedModel, temperature_K: float, outcome: str = "completed"
     cell = model.campaign.cells.last()
     work = stage(model.campaign, StageKind.EVALUATE, loop=model.loop, step=model.step, temperature_K=temperature_K, cell=cell)
     values = {
+        "purpose": RunPurpose.EVALUATE,
         "mean_temperature_K": temperature_K * 1.013,
         "mean_temperature_error_K": 6.0,
         "energy_drift_meV_atom_ns": 0.42,
@@ -289,7 +290,6 @@ def md_run(model: TrainedModel, temperature_K: float, outcome: str = "completed"
         stage=work,
         model=model,
         cell=cell,
-        purpose=RunPurpose.EVALUATE,
         outcome=outcome,
         temperature_K=temperature_K,
         **(values | columns),

@@ -11,7 +11,7 @@ from campaigns import queries
 from campaigns.enums import CampaignState, StageState, Verdict
 from campaigns.models import Artefact, TrainedModel
 from campaigns.services import artefacts, campaigns, materials, stages
-from campaigns.services.campaigns import CampaignRequest, CellRequest
+from campaigns.services.requests import CampaignRequest, CellRequest
 from tests.campaigns.engines.conftest import MORSE, morse_cell
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db(transaction=True)]

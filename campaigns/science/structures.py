@@ -27,6 +27,8 @@ SPLIT_A = 1.2
 SHORT_A = 2.0
 SHORT_FACTOR = 0.65  # of the sum of the covalent radii
 OVERLAP_OCCUPANCY = 1.5  # two sites this close that together hold so much cannot be one split site
+FULL_PAIR = 1.1  # two sites that exclude each other hold at most one atom; refinements say up to so much
+VOLUME_PER_ATOM_A3 = (4.0, 60.0)  # diamond has 5.7, CsI 48
 WHOLE = 1e-3
 NEUTRAL_E = 0.01
 
@@ -175,7 +177,13 @@ def material_facts(structure: Structure, notes: list[str]) -> MaterialFacts:
         mobile_ion=mobile_ion,
         mobile_ion_reason=reason,
         proposed_cells=_proposed_cells(structure, n_atoms, mobile_ion, states),
-        warnings=(*notes, *symmetry_notes, *_charge_notes(states, charge_e), *_distance_notes(structure)),
+        warnings=(
+            *notes,
+            *symmetry_notes,
+            *_charge_notes(states, charge_e),
+            *_volume_notes(lattice.volume / n_atoms, float(structure.density)),
+            *_distance_notes(structure),
+        ),
     )
 
 
@@ -262,29 +270,48 @@ def _charge_notes(states: Mapping[str, float], charge_e: float | None) -> list[s
     return []
 
 
+def _volume_notes(volume_per_atom_A3: float, density_g_cm3: float) -> list[str]:
+    low, high = VOLUME_PER_ATOM_A3
+    if low <= volume_per_atom_A3 <= high:
+        return []
+    wrong = "atoms are missing" if volume_per_atom_A3 > high else "there are too many atoms"
+    return [
+        f"Each atom has {volume_per_atom_A3:.3g} Å³ of the cell ({density_g_cm3:.2g} g/cm³); in solids it is {low:g} to {high:g} Å³. "
+        f"Check the cell lengths, which are in Å, and whether {wrong}."
+    ]
+
+
 def _distance_notes(structure: Structure) -> list[str]:
     """Pairs of sites that cannot both be occupied, and pairs that are much closer than a bond."""
-    split: dict[tuple[str, str], float] = {}
+    split: dict[tuple[str, str], tuple[float, float]] = {}
     short: dict[tuple[str, str], float] = {}
     for i, j, distance_A in _close_pairs(structure, SHORT_A):
         labels = (structure[i].label or "", structure[j].label or "")
         pair = (min(labels), max(labels))
-        if max(structure[i].species.num_atoms, structure[j].species.num_atoms) > 1 - WHOLE:
+        first, second = (float(structure[index].species.num_atoms) for index in (i, j))
+        if max(first, second) > 1 - WHOLE:
             bond_A = min(_radius_A(one) + _radius_A(other) for one in structure[i].species for other in structure[j].species)
             if distance_A < SHORT_FACTOR * bond_A:
                 short[pair] = min(distance_A, short.get(pair, distance_A))
         elif distance_A < SPLIT_A:
-            split[pair] = min(distance_A, split.get(pair, distance_A))
+            split[pair] = min((distance_A, first + second), split.get(pair, (distance_A, first + second)))
     return [
-        *(
-            f"Sites {one} and {other} are {distance_A:.2f} Å apart and partly occupied: only one of two is filled."
-            for (one, other), distance_A in sorted(split.items())
-        ),
+        *(_split_note(one, other, distance_A, together) for (one, other), (distance_A, together) in sorted(split.items())),
         *(
             f"Sites {one} and {other} are only {distance_A:.2f} Å apart: check the CIF, and relax the cell before use."
             for (one, other), distance_A in sorted(short.items())
         ),
     ]
+
+
+def _split_note(one: str, other: str, distance_A: float, together: float) -> str:
+    """Of two sites that exclude each other; `together`: the sum of their occupancies."""
+    which = f"Two symmetry copies of the partly occupied site {one}" if one == other else f"The partly occupied sites {one} and {other}"
+    if together > FULL_PAIR:
+        return (
+            f"{which} are {distance_A:.2f} Å apart, but together they hold {together:.2f} atoms: only one has room. Check the occupancies."
+        )
+    return f"{which} are {distance_A:.2f} Å apart. That is harmless: only one of the two is filled at a time."
 
 
 def _radius_A(species: Species | Element) -> float:

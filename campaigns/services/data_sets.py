@@ -47,8 +47,8 @@ def stored_path(owner: AbstractBaseUser, token: str) -> str:
 
 
 def token_of(path: str) -> str:
-    """The token of an upload, from where it lies."""
-    return Path(path).name.split(".")[0]
+    """The token under which a stored upload was given; the reverse of `stored_path`."""
+    return Path(path).name.partition(".")[0]
 
 
 def inspect_upload(owner: AbstractBaseUser, token: str, upload_format: str, elements: list[str]) -> dict[str, Any]:

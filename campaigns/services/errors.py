@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 
 
+def sentence(problem: str) -> str:
+    return problem[:1].upper() + problem[1:] + ("" if problem.endswith((".", "!", "?")) else ".")
+
+
 class ServiceError(Exception):
     """A use-case that cannot be carried out. `code` is for programs; `fields` are problems by form field."""
 

@@ -1,40 +1,44 @@
 """What a campaign will cost, before it starts: counts from the settings, seconds from what this installation has measured."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
-from statistics import median
 
-import numpy as np
 from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import Avg, F, Sum
 
 from campaigns.enums import RunPurpose, S0Route, StageKind, StageState
-from campaigns.models import Campaign, Material, MdRun, Stage, TrainedModel
-from campaigns.science.mobile_ions import MOBILE_ANIONS, MOBILE_CATIONS
-from campaigns.science.protocol import Counts, ProtocolSettings, counts, settings_from_mapping
-from campaigns.services.campaigns import CampaignRequest, CellRequest, request_of
+from campaigns.models import Campaign, Cell, Material, MdRun, Stage
+from campaigns.science.protocol import ProtocolSettings, counts
+from campaigns.services.requests import CampaignRequest, Checked, check
 
-# Where this installation has not measured yet: a machine of two slow cores, LGPS with 50 atoms. The network is that of the preset `quick`;
-# the cost of another grows with the entries of its descriptor.
+# Where this installation has not measured yet: a reference machine of two cores, LGPS with 50 atoms.
 REFERENCE_LABEL_S_ATOM = {"chgnet": 0.2 / 50, "lammps": 1e-3 / 50}
-REFERENCE_MD_ATOM_STEPS_S = {"float32": 10_000.0, "float64": 4_000.0}
-REFERENCE_BATCH_S_ATOM = {"float32": 0.03 / 50, "float64": 0.06 / 50}
-REFERENCE_TRAINING_START_S = 30.0
-ENGINE_START_S = 8.0
+REFERENCE_MD_ATOM_STEPS_S = {"float32": 17_000.0, "float64": 5_000.0}
+REFERENCE_BATCH_S_ATOM = {"float32": 0.035 / 50, "float64": 0.07 / 50}
+ENGINE_START_S = 10.0
 REFERENCE = "reference machine, 2 cores"
 MEASURED = "measured on this installation"
-LAST_MEASURED = 20
-LONG_S = 2 * 3600.0
-IMPLAUSIBLE_ATOM_A3 = (4.0, 80.0)
+MEASURED_OTHER_NETWORK = "measured on this installation, with another network"
+# What the cost of a batch or of an MD step depends on, the size of the cell apart.
+NETWORK = ("precision", "cutoff_A", "embedding_net", "axis_neurons", "fitting_net")
+MIN_LABELS_MEASURED = 50
+LAST_MEASURED = 40  # the machine may have changed since the first campaigns
+LONG_S = 3600.0
 
 
 @dataclass(frozen=True)
 class EstimateRow:
+    """`n_atoms`: mean of the cells in which the work is done; `lever`: what makes it less."""
+
     what: str
     amount: float
     unit: str
     seconds: float
     basis: str
+    n_atoms: float
+    lever: str
 
 
 @dataclass(frozen=True)
@@ -47,136 +51,168 @@ class Estimate:
     total_seconds_all_loops: float
     disk_bytes: int
     warnings: list[str]
+    advice: str  # where it takes hours: what takes them, and how to make it shorter
 
 
-@dataclass(frozen=True)
-class _Cell:
-    material: Material
-    asked: CellRequest
-
-    @property
-    def n_atoms(self) -> int:
-        return round(self.material.n_atoms * np.prod(self.asked.supercell))
-
-    @property
-    def height_A(self) -> float:
-        """The smallest distance between parallel faces."""
-        m, degrees = self.material, np.pi / 180
-        cos = np.cos([m.alpha_deg * degrees, m.beta_deg * degrees, m.gamma_deg * degrees])
-        root = np.sqrt(1 - cos @ cos + 2 * cos.prod())
-        heights_A = np.array([m.a_A, m.b_A, m.c_A]) * root / np.sqrt(1 - cos**2)
-        return float((heights_A * self.asked.supercell).min())
-
-    def __str__(self) -> str:
-        return f"{self.material.name} {'×'.join(map(str, self.asked.supercell))} ({self.n_atoms} atoms)"
-
-
-def of_campaign(campaign: Campaign) -> Estimate:
-    return estimate(request_of(campaign))
-
-
-def estimate(request: CampaignRequest) -> Estimate:
-    """For a request that the service `campaigns.check` has nothing against."""
-    chosen = settings_from_mapping(request.preset, request.changes)
-    materials = Material.objects.defer("cif").in_bulk({cell.material_id for cell in request.cells})
-    cells = [_Cell(materials[cell.material_id], cell) for cell in request.cells]
-    rows, amounts = _rows(request, chosen, cells, chosen.max_loops)
-    one_loop, _ = _rows(request, chosen, cells, 1)
-    evaluated = [cell for cell in cells if cell.asked.for_evaluation]
+def estimate(owner: AbstractBaseUser, request: CampaignRequest) -> Estimate:
+    """Raises BadInput for everything that would keep the campaign from being created."""
+    checked = check(owner, request)
+    chosen = checked.settings
+    training = checked.n_atoms([cell for cell in request.cells if cell.for_training])
+    evaluation = checked.n_atoms([cell for cell in request.cells if cell.for_evaluation])
+    rows = _rows(request, chosen, training, evaluation, chosen.max_loops)
+    one_loop = _rows(request, chosen, training, evaluation, 1)
+    fpmd = request.s0_route == S0Route.FPMD
+    amounts = counts(chosen, len(training), len(evaluation), fpmd, chosen.max_loops)
     return Estimate(
         rows,
         amounts.labels,
         sum(row.seconds for row in one_loop),
         sum(row.seconds for row in rows),
-        _disk_bytes(chosen, amounts.evaluations, max(cell.n_atoms for cell in evaluated)),
-        [*_long(one_loop, evaluated), *_cell_warnings(request, chosen, cells), *_setting_warnings(request, chosen, cells)],
+        _disk_bytes(chosen, amounts.evaluations, max(evaluation, default=0)),
+        checked.warnings + _thin_cells(request, checked) + _warnings(chosen, training),
+        _advice(request.preset, one_loop),
     )
 
 
-def _rows(request: CampaignRequest, chosen: ProtocolSettings, cells: list[_Cell], loops: int) -> tuple[list[EstimateRow], Counts]:
-    training = [cell.n_atoms for cell in cells if cell.asked.for_training]
-    evaluation = [cell.n_atoms for cell in cells if cell.asked.for_evaluation]
-    amounts = counts(chosen, len(training), len(evaluation), request.s0_route == S0Route.FPMD, loops)
-    mean_training, mean_evaluation = sum(training) / len(training), sum(evaluation) / len(evaluation)
-    label_s_atom, label_basis = _label_seconds_atom(request.labeller)
-    batch_s_atom, start_s, batch_basis = _training_seconds(chosen)
-    explore_rate, explore_basis = _atom_steps_per_second(chosen, RunPurpose.EXPLORE)
-    evaluate_rate, evaluate_basis = _atom_steps_per_second(chosen, RunPurpose.EVALUATE)
+def _rows(request: CampaignRequest, chosen: ProtocolSettings, training: list[int], evaluation: list[int], loops: int) -> list[EstimateRow]:
+    fpmd = request.s0_route == S0Route.FPMD
+    amounts = counts(chosen, len(training), len(evaluation), fpmd, loops)
+    mean_training = sum(training) / max(len(training), 1)
+    mean_evaluation = sum(evaluation) / max(len(evaluation), 1)
+    label_s, label_basis = _seconds_per_label_atom(request.labeller)
+    batch_s, batch_basis = _seconds_per_batch_atom(chosen)
+    md_rate, md_basis = _atom_steps_per_second(chosen)
     at_once = min(settings.ENGINE_CORES, max(amounts.evaluations, 1))
-    seconds = {
-        "labels": amounts.labels * mean_training * label_s_atom,
-        "batches": amounts.training_batches * chosen.batch_size * mean_training * batch_s_atom + amounts.trainings * start_s,
-        "explore": amounts.exploration_md_steps * mean_training / explore_rate + amounts.explorations * ENGINE_START_S,
-        "evaluate": amounts.evaluation_md_steps * mean_evaluation / evaluate_rate + amounts.evaluations * ENGINE_START_S / at_once,
-    }
     return [
-        EstimateRow("Reference calculations (labels)", amounts.labels, "labels", seconds["labels"], label_basis),
-        EstimateRow("Training", amounts.training_batches, "batches", seconds["batches"], batch_basis),
-        EstimateRow("Exploration (NVT)", amounts.exploration_md_steps, "MD steps", seconds["explore"], explore_basis),
-        EstimateRow("Evaluation (NVE)", amounts.evaluation_md_steps, "MD steps", seconds["evaluate"], evaluate_basis),
-    ], amounts
-
-
-def _label_seconds_atom(labeller: str) -> tuple[float, str]:
-    """Seconds of one label and atom, from the last S0 and label stages with the same reference method."""
-    stages = Stage.objects.filter(
-        kind__in=(StageKind.S0, StageKind.LABEL), state=StageState.DONE, campaign__labeller=labeller, labels_computed__gt=0,
-        seconds__gt=0, cell__n_atoms__gt=0,
-    ).order_by("-id")[:LAST_MEASURED]  # fmt: skip
-    rows = list(stages.values_list("kind", "seconds", "labels_computed", "cell__n_atoms"))
-    if sum(labels for _, _, labels, _ in rows) < 50:
-        return REFERENCE_LABEL_S_ATOM.get(labeller, 1.0), REFERENCE
-    # The dynamics of S0 run side by side, a core each.
-    wall_s = sum(seconds / (settings.ENGINE_CORES if kind == StageKind.S0 else 1) for kind, seconds, _, _ in rows)
-    return wall_s / sum(labels * n_atoms for _, _, labels, n_atoms in rows), MEASURED
-
-
-def _network(chosen: ProtocolSettings) -> tuple[object, ...]:
-    """What decides the cost of a network: equal ones may lend each other their speed."""
-    return chosen.precision, chosen.cutoff_A, chosen.embedding_net, chosen.axis_neurons, chosen.fitting_net
-
-
-def _size(chosen: ProtocolSettings) -> float:
-    """Cost against the preset `quick`, roughly: the volume that the cut-off encloses times the width of the network."""
-    quick = settings_from_mapping("quick", {})
-    width = (chosen.embedding_net[-1] + chosen.fitting_net[-1]) / (quick.embedding_net[-1] + quick.fitting_net[-1])
-    return float(width * (chosen.cutoff_A / quick.cutoff_A) ** 3)
-
-
-def _training_seconds(chosen: ProtocolSettings) -> tuple[float, float, str]:
-    """Seconds of a batch and atom, seconds around a training, and where they come from."""
-    models = TrainedModel.objects.filter(stage__seconds__gt=0).select_related("stage", "campaign").order_by("-id")
-    rates, starts = [], []
-    for model in islice((model for model in models[:200] if _network(model.campaign.settings) == _network(chosen)), LAST_MEASURED):
-        theirs = model.campaign.settings
-        n_atoms = [n for n in model.campaign.cells.filter(for_training=True).values_list("n_atoms", flat=True) if n]
-        if len(model.attempts) != 1 or not n_atoms:
-            continue
-        is_first = not theirs.warm_start or (model.loop, model.step) == (1, 1)
-        n_batches = theirs.n_batches_first if is_first else theirs.n_batches_step
-        work = n_batches * model.batch_size * sum(n_atoms) / len(n_atoms)
-        rates.append((model.stage.seconds - model.stage.startup_seconds) / work)
-        starts.append(model.stage.startup_seconds)
-    if not rates:
-        return REFERENCE_BATCH_S_ATOM[chosen.precision] * _size(chosen), REFERENCE_TRAINING_START_S, REFERENCE
-    return median(rates), median(starts), MEASURED
-
-
-def _atom_steps_per_second(chosen: ProtocolSettings, purpose: str) -> tuple[float, str]:
-    """MD throughput of the whole machine with a network like this one; evaluations run side by side."""
-    runs = MdRun.objects.filter(purpose=purpose, steps_per_s__gt=0, cell__n_atoms__gt=0).order_by("-id")
-    at_once = settings.ENGINE_CORES if purpose == RunPurpose.EVALUATE else 1
-    measured = [
-        run.steps_per_s * run.cell.n_atoms * (at_once if run.stage.cores == 1 else 1)
-        for run in _alike(runs.select_related("cell", "campaign", "stage")[:200], chosen)
+        EstimateRow(
+            "Reference calculations (labels)",
+            amounts.labels,
+            "labels",
+            amounts.labels * mean_training * label_s,
+            label_basis,
+            mean_training,
+            "a smaller training cell, a cheaper reference method, or fewer configurations and snapshots make it shorter",
+        ),
+        EstimateRow(
+            "Training",
+            amounts.training_batches,
+            "batches",
+            amounts.training_batches * chosen.batch_size * mean_training * batch_s + amounts.trainings * 2 * ENGINE_START_S,
+            batch_basis,
+            mean_training,
+            "a smaller training cell, fewer batches or a wider temperature step make it shorter",
+        ),
+        EstimateRow(
+            "Exploration (NVT)",
+            amounts.exploration_md_steps,
+            "MD steps",
+            amounts.exploration_md_steps * mean_training / md_rate + amounts.explorations * ENGINE_START_S,
+            md_basis,
+            mean_training,
+            "a smaller training cell or fewer snapshots make it shorter",
+        ),
+        EstimateRow(
+            "Evaluation (NVE)",
+            amounts.evaluation_md_steps,
+            "MD steps",
+            amounts.evaluation_md_steps * mean_evaluation / md_rate + amounts.evaluations * ENGINE_START_S / at_once,
+            md_basis,
+            mean_evaluation,
+            "a smaller evaluation cell, fewer temperatures or fewer evaluated models make it shorter",
+        ),
     ]
-    if measured:
-        return median(measured), MEASURED
-    return REFERENCE_MD_ATOM_STEPS_S[chosen.precision] / _size(chosen), REFERENCE
 
 
-def _alike(runs: Iterable[MdRun], chosen: ProtocolSettings) -> Iterable[MdRun]:
-    return islice((run for run in runs if _network(run.campaign.settings) == _network(chosen)), LAST_MEASURED)
+def _seconds_per_label_atom(labeller: str) -> tuple[float, str]:
+    """From the S0 and label stages of this installation with the same reference method, whatever the size of their cells."""
+    wall_s = label_atoms = labels = 0.0
+    for kind, at_once in ((StageKind.S0, settings.ENGINE_CORES), (StageKind.LABEL, 1)):  # the dynamics of S0 run side by side
+        totals = Stage.objects.filter(
+            kind=kind, state=StageState.DONE, campaign__labeller=labeller, labels_computed__gt=0, cell__n_atoms__gt=0
+        ).aggregate(s=Sum("seconds"), n=Sum("labels_computed"), label_atoms=Sum(F("labels_computed") * F("cell__n_atoms")))
+        if totals["n"]:
+            wall_s, label_atoms, labels = wall_s + totals["s"] / at_once, label_atoms + totals["label_atoms"], labels + totals["n"]
+    if labels >= MIN_LABELS_MEASURED:
+        return wall_s / label_atoms, MEASURED
+    return REFERENCE_LABEL_S_ATOM.get(labeller, 1.0 / 50), REFERENCE
+
+
+def _seconds_per_batch_atom(chosen: ProtocolSettings) -> tuple[float, str]:
+    """Of one configuration in a batch, from this installation's trainings."""
+    stages = (
+        Stage.objects.filter(kind=StageKind.TRAIN, state=StageState.DONE, trained_model__isnull=False)
+        .select_related("campaign", "trained_model")
+        .order_by("-id")[:LAST_MEASURED]
+    )
+    cells = Cell.objects.filter(campaign__in={stage.campaign_id for stage in stages}, for_training=True, n_atoms__gt=0)
+    n_atoms = dict(cells.values_list("campaign").annotate(Avg("n_atoms")).order_by())
+    measured = [
+        (stage.campaign, _configurations_trained_on(stage) * n_atoms[stage.campaign_id], stage.seconds - stage.startup_seconds)
+        for stage in stages
+        if stage.campaign_id in n_atoms
+    ]
+    rate, basis = _rate(measured, chosen)
+    return (1 / rate, basis) if rate else (REFERENCE_BATCH_S_ATOM[chosen.precision], REFERENCE)
+
+
+def _configurations_trained_on(stage: Stage) -> int:
+    """Batches times their size, over all tries of a training."""
+    made_with, model = stage.campaign.settings, stage.trained_model
+    from_scratch = stage.repeat or not made_with.warm_start or (model.loop, model.step) == (1, 1)
+    n_batches = made_with.n_batches_first if from_scratch else made_with.n_batches_step
+    return n_batches * sum(attempt["batch_size"] for attempt in model.attempts)
+
+
+def _atom_steps_per_second(chosen: ProtocolSettings) -> tuple[float, str]:
+    """MD throughput, from this installation's explorations."""
+    runs = MdRun.objects.filter(purpose=RunPurpose.EXPLORE, steps_per_s__gt=0, cell__n_atoms__gt=0)
+    last = runs.select_related("cell", "campaign").order_by("-id")[:LAST_MEASURED]
+    rate, basis = _rate([(run.campaign, run.steps_per_s * run.cell.n_atoms, 1.0) for run in last], chosen)
+    return (rate, basis) if rate else (REFERENCE_MD_ATOM_STEPS_S[chosen.precision], REFERENCE)
+
+
+def _rate(measured: Iterable[tuple[Campaign, float, float]], chosen: ProtocolSettings) -> tuple[float, str]:
+    """Work per second of those (campaign, work, seconds) with the same network, else with the same precision; 0 where there are none."""
+    rows = [(campaign.settings, work, seconds) for campaign, work, seconds in measured if work > 0 and seconds > 0]
+    for names, basis in ((NETWORK, MEASURED), (("precision",), MEASURED_OTHER_NETWORK)):
+        alike = [row for row in rows if all(getattr(row[0], name) == getattr(chosen, name) for name in names)]
+        if alike:
+            return sum(work for _, work, _ in alike) / sum(seconds for *_, seconds in alike), basis
+    return 0.0, REFERENCE
+
+
+def _advice(preset: str, one_loop: list[EstimateRow]) -> str:
+    total_s = sum(row.seconds for row in one_loop)
+    if total_s < LONG_S:
+        return ""
+    longest = max(one_loop, key=lambda row: row.seconds)
+    share = f"{100 * longest.seconds / total_s:.0f} %"
+    meant = "The preset quick is meant for minutes, but a loop of this campaign takes more than an hour. " if preset == "quick" else ""
+    return f"{meant}{longest.what} takes {share} of a loop, with {longest.n_atoms:.0f} atoms: {longest.lever}."
+
+
+def _thin_cells(request: CampaignRequest, checked: Checked) -> list[str]:
+    """Cells in which an atom sees its own images."""
+    found = []
+    for cell in request.cells:
+        material, reach_A = checked.materials[cell.material_id], 2 * checked.settings.cutoff_A
+        thickness_A = _thickness_A(material, cell.supercell)
+        if thickness_A < reach_A:
+            name = f"{material.name} {'×'.join(map(str, cell.supercell))}"
+            found.append(
+                f"{name} is {thickness_A:.1f} Å thick, less than twice the cut-off of {checked.settings.cutoff_A:g} Å: atoms see their own "
+                "images. That is usual for training, and a finite-size error of D in an evaluation."
+            )
+    return found
+
+
+def _thickness_A(material: Material, supercell: tuple[int, int, int]) -> float:
+    """The smallest distance between parallel faces."""
+    cos = [math.cos(math.radians(angle)) for angle in (material.alpha_deg, material.beta_deg, material.gamma_deg)]
+    root = math.sqrt(1 - sum(value**2 for value in cos) + 2 * math.prod(cos))
+    lengths_A = (material.a_A, material.b_A, material.c_A)
+    return min(n * length_A * root / math.sqrt(1 - value**2) for n, length_A, value in zip(supercell, lengths_A, cos, strict=True))
 
 
 def _disk_bytes(chosen: ProtocolSettings, evaluations: int, n_atoms: int) -> int:
@@ -185,51 +221,18 @@ def _disk_bytes(chosen: ProtocolSettings, evaluations: int, n_atoms: int) -> int
     return int(evaluations * frames * n_atoms * 12 * 1.2) + 200_000_000
 
 
-def _long(rows: list[EstimateRow], evaluated: list[_Cell]) -> list[str]:
-    """Which part makes a campaign long, and what shortens it."""
-    total_s, longest = sum(row.seconds for row in rows), max(rows, key=lambda row: row.seconds)
-    if total_s < LONG_S:
-        return []
-    advice = {
-        "labels": "fewer configurations in S0 and fewer snapshots make it shorter",
-        "batches": "fewer batches or a smaller network make it shorter",
-    }.get(longest.unit, "shorter runs and fewer temperatures make it shorter")
-    if longest.what.startswith("Evaluation"):
-        advice = f"a smaller cell than {max(evaluated, key=lambda cell: cell.n_atoms)}, shorter runs or fewer temperatures make it shorter"
-    share = f"{longest.seconds / total_s:.0%}"
-    return [f"One loop takes about {total_s / 3600:.0f} hours on this machine, {share} of it {longest.what.lower()}: {advice}."]
-
-
-def _cell_warnings(request: CampaignRequest, chosen: ProtocolSettings, cells: list[_Cell]) -> list[str]:
+def _warnings(chosen: ProtocolSettings, training: list[int]) -> list[str]:
     found = []
-    for cell in cells:
-        if cell.height_A < 2 * chosen.cutoff_A:
-            found.append(f"{cell} is {cell.height_A:.1f} Å thick, less than twice the cut-off of {chosen.cutoff_A:g} Å: atoms see their "
-                         "own images. That is usual for a training cell, and a finite-size error of D in an evaluation cell.")  # fmt: skip
-    for material in {cell.material for cell in cells}:
-        volume_A3 = material.volume_A3 / material.n_atoms
-        if not IMPLAUSIBLE_ATOM_A3[0] < volume_A3 < IMPLAUSIBLE_ATOM_A3[1]:
-            found.append(f"{material.name} has {volume_A3:.3g} Å³ for each atom: is the cell or a part of the structure wrong?")
-    ion = request.mobile_ion or cells[0].material.mobile_ion
-    if ion not in MOBILE_CATIONS + MOBILE_ANIONS:
-        found.append(f"{ion} is not known to move in any solid electrolyte: is it the framework? Everything but the mobile ion must stay.")
-    return found
-
-
-def _setting_warnings(request: CampaignRequest, chosen: ProtocolSettings, cells: list[_Cell]) -> list[str]:
-    found = []
-    inverse = [1000 / temperature_K for temperature_K in chosen.evaluation_temperatures_K]
+    inverse = [1000 / temperature for temperature in chosen.evaluation_temperatures_K]
     if len(inverse) < 5:
         found.append(f"{len(inverse)} evaluation temperatures: an Arrhenius fit wants at least 5.")
     if max(inverse) - min(inverse) < 0.6:
         found.append("The evaluation temperatures span less than 0.6/1000 K⁻¹: the error of Ea will be large.")
     if min(chosen.evaluation_temperatures_K) < 600:
         found.append("Evaluation below 600 K: few ions hop there in a run of this length; the paper stays above 600 K.")
-    if request.s0_route == S0Route.FPMD:
-        n_frames = chosen.s0_frames_per_temperature * len(chosen.s0_temperatures_K)
-        forces = n_frames * 3 * sum(cell.n_atoms for cell in cells if cell.asked.for_training)
-        if forces < 30_000:
-            found.append(f"S0 will hold {forces:,} force components; the paper's smallest had 30,000.")
+    n_frames = chosen.s0_frames_per_temperature * len(chosen.s0_temperatures_K)
+    if training and n_frames * 3 * max(training) < 30_000:
+        found.append(f"S0 will hold {n_frames * 3 * max(training):,} force components; the paper's smallest had 30,000.")
     if chosen.evaluated_steps_per_loop < 3:
         found.append("Fewer than 3 evaluated models per loop: whether D is stationary can hardly be judged.")
     return found

@@ -1,6 +1,7 @@
 """Materials from CIFs: read in a bounded child, kept with what they are."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from campaigns.engines.read_cif import CifRejected, read_cif
 from campaigns.models import Material
 from campaigns.services.errors import BadInput, WrongState
 
+MAX_DEFAULT_NAME = 40
 _CIFS = Path(__file__).resolve().parent.parent / "examples" / "cifs"
 
 
@@ -48,7 +50,7 @@ def create_material(owner: AbstractBaseUser, cif: bytes, filename: str, name: st
         owner=owner,
         cif_sha256=digest,
         defaults={
-            "name": (name.strip() or facts["reduced_formula"])[:200],
+            "name": (name.strip() or short_formula(facts["reduced_formula"]))[:200],
             "cif": text,
             "cif_filename": Path(filename).name[:200],
             "facts": facts,
@@ -56,6 +58,19 @@ def create_material(owner: AbstractBaseUser, cif: bytes, filename: str, name: st
         },
     )
     return material
+
+
+def short_formula(formula: str) -> str:
+    """A formula as a name: where it is long, amounts have two decimals, and what is still too long is cut between elements."""
+    if len(formula) <= MAX_DEFAULT_NAME:
+        return formula
+    rounded = re.sub(r"\d+\.\d+", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), formula)
+    kept = ""
+    for piece in re.findall(r"[A-Z][a-z]?[\d.]*|[()][\d.]*|.", rounded):
+        if len(kept) + len(piece) >= MAX_DEFAULT_NAME:
+            return kept + "…"
+        kept += piece
+    return kept
 
 
 _COLUMNS = (

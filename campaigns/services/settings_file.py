@@ -11,8 +11,8 @@ from django.core.files.base import File
 
 from campaigns.models import Material
 from campaigns.services import data_sets, materials
-from campaigns.services.campaigns import CampaignRequest, CellRequest
 from campaigns.services.errors import BadInput
+from campaigns.services.requests import CampaignRequest, CellRequest
 
 KEYS = {"name", "material", "cells", "labeller", "s0", "preset", "protocol", "mobile_ion", "seed"}
 CELL_KEYS = {"material", "supercell", "training", "evaluation", "candidate", "oxidation_states"}

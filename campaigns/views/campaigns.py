@@ -17,6 +17,8 @@ from campaigns.models import Campaign, Cell, TrainedModel
 from campaigns.science.protocol import GROUPS, PRESETS, ProtocolSettings
 from campaigns.services import campaigns as services
 from campaigns.services import estimates
+from campaigns.services.errors import ServiceError
+from campaigns.services.requests import request_of
 from campaigns.views import access, fragments, pictures, refusals
 
 PER_PAGE = 25
@@ -38,7 +40,7 @@ VERBS = {
 }
 # What to do next, by state, where the campaign itself has not said.
 NEXT = {
-    CampaignState.DRAFT: "Nothing runs yet. Look at the settings once more, then start it.",
+    CampaignState.DRAFT: "Nothing runs yet. Look at the cost and the settings once more, then start it.",
     CampaignState.PAUSED: "Nothing runs. Resume it, and it goes on from its last checkpoints.",
     CampaignState.CONVERGED: "D(T) no longer moves with further training. The results tab has D, Eₐ and their errors.",
     CampaignState.NOT_CONVERGED: "All loops are used up and D(T) still moves. See the results for what moved; a campaign with more loops, "
@@ -112,11 +114,19 @@ def _materials(campaign: Campaign) -> list[Cell]:
 def overview(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request, pk)
     context = page_context(campaign, "overview") | {"cells": _materials(campaign)}
-    if campaign.state == CampaignState.DRAFT:
-        context["estimate"] = estimates.of_campaign(campaign)
     for part in PARTS.values():
         context |= part(campaign)
+    if campaign.state == CampaignState.DRAFT:
+        context |= _cost(campaign)
     return render(request, "campaigns/overview.html", context)
+
+
+def _cost(campaign: Campaign) -> dict[str, Any]:
+    """What a draft will cost, or what keeps it from being started."""
+    try:
+        return {"estimate": estimates.estimate(campaign.owner, request_of(campaign))}
+    except ServiceError as error:
+        return {"problems": [{"text": f"{name}: {problem}"} for name, problem in error.fields.items()]}
 
 
 def _status(campaign: Campaign) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from campaigns.forms import MaterialForm
+from campaigns.forms.material import MaterialForm
 from campaigns.models import Material
 from campaigns.services import materials
 from campaigns.views import pictures, refusals, uploads

@@ -1,5 +1,6 @@
 """Setting up a campaign: one page, with parts that htmx exchanges while one chooses, and an estimate that follows."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -10,13 +11,17 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from campaigns.engines import labellers
 from campaigns.enums import CampaignState
-from campaigns.forms import CampaignSetup, CellForm, LabellerOptionsForm, ProtocolForm, cell_indices, initial_of
+from campaigns.forms.campaign import CellForm
+from campaigns.forms.fields import FilesField
+from campaigns.forms.settings import LabellerOptionsForm, ProtocolForm
+from campaigns.forms.setup import CampaignSetup, cell_indices, initial_of
 from campaigns.models import Campaign, Material
-from campaigns.services import campaigns, data_sets, estimates
-from campaigns.services.campaigns import CampaignRequest
+from campaigns.services import campaigns, data_sets, estimates, potential_files
 from campaigns.services.errors import ServiceError
-from campaigns.views import access, uploads
+from campaigns.services.requests import request_of
+from campaigns.views import access, refusals, uploads
 
 
 def _materials(request: HttpRequest) -> Any:
@@ -47,47 +52,45 @@ def campaign_new(request: HttpRequest) -> HttpResponse:
         return _create(request)
     if request.GET.get("copy", "").isdigit():
         copied = access.campaign(request, int(request.GET["copy"]))
-        asked = campaigns.request_of(copied)
-        return _page(request, _filled(request, replace(asked, name=f"{asked.name}, copy"[:200])), _first_material(copied))
+        asked = request_of(copied)
+        initial = initial_of(replace(asked, name=f"{asked.name}, copy"[:200]), request.user)
+        return _page(request, CampaignSetup(request.user, _materials(request), initial=initial), copied.cells.first().material)
     material = _chosen(request)
     initial = {"cells": proposed_cells(material), "campaign": {"name": f"{material.name}, quick"[:200]}} if material else {}
-    return _page(request, CampaignSetup(_materials(request), initial=initial), material)
+    return _page(request, CampaignSetup(request.user, _materials(request), initial=initial), material)
+
+
+def _create(request: HttpRequest) -> HttpResponse:
+    setup = CampaignSetup(request.user, _materials(request), request.POST)
+    wanted = setup.checked_request()
+    if wanted:
+        return redirect("campaign-overview", campaigns.create(request.user, wanted).pk)
+    return _page(request, setup, _first_material(setup), status=422)
 
 
 @login_required
 @require_http_methods(["GET", "POST"])
 def campaign_edit(request: HttpRequest, pk: int) -> HttpResponse:
-    """The set-up of a draft again, to change it."""
-    draft = access.campaign(request, pk)
-    if draft.state != CampaignState.DRAFT:
-        messages.error(request, "The campaign has been started: its set-up cannot be changed any more. Copy it instead.")
+    """A draft in the form it was made with; what is saved takes its place."""
+    campaign = access.campaign(request, pk)
+    if campaign.state != CampaignState.DRAFT or campaign.owner_id != request.user.pk:
+        messages.error(request, campaigns.NO_DRAFT if campaign.state != CampaignState.DRAFT else "Only its owner can change a draft.")
         return redirect("campaign-overview", pk)
-    if request.method == "POST":
-        return _create(request, draft)
-    return _page(request, _filled(request, campaigns.request_of(draft)), _first_material(draft), draft=draft)
+    if request.method == "GET":
+        setup = CampaignSetup(request.user, _materials(request), initial=initial_of(request_of(campaign), request.user))
+        return _page(request, setup, campaign.cells.first().material, draft=campaign)
+    setup = CampaignSetup(request.user, _materials(request), request.POST)
+    wanted = setup.checked_request()
+    if not wanted:
+        return _page(request, setup, _first_material(setup), status=422, draft=campaign)
+    with refusals.as_message(request):
+        campaigns.update(campaign, wanted)
+        messages.success(request, "The draft is saved.")
+    return redirect("campaign-overview", pk)
 
 
-def _filled(request: HttpRequest, asked: CampaignRequest) -> CampaignSetup:
-    return CampaignSetup(_materials(request), initial=initial_of(asked))
-
-
-def _first_material(campaign: Campaign) -> Material | None:
-    cell = campaign.cells.select_related("material").first()
-    return cell.material if cell else None
-
-
-def _create(request: HttpRequest, draft: Campaign | None = None) -> HttpResponse:
-    """Make a campaign of what was typed, or change the draft into it."""
-    setup = CampaignSetup(_materials(request), request.POST)
-    if setup.is_valid():
-        asked = setup.request()
-        try:
-            made = campaigns.change_draft(draft, asked) if draft else campaigns.create(request.user, asked)
-            return redirect("campaign-overview", made.pk)
-        except ServiceError as error:
-            setup.add_problems(error.fields, str(error))
-    first = setup.cells[0].cleaned_data.get("material") if setup.cells else None
-    return _page(request, setup, first, status=422, draft=draft)
+def _first_material(setup: CampaignSetup) -> Material | None:
+    return setup.cells[0].cleaned_data.get("material") if setup.cells else None
 
 
 def _page(
@@ -96,10 +99,11 @@ def _page(
     context = {
         "section": "campaigns",
         "setup": setup,
-        "draft": draft,
+        "problems": setup.problems() if status != 200 else [],
         "material": material,
         "materials": _materials(request),
         "max_data_set_bytes": settings.MAX_DATA_SET_BYTES,
+        "draft": draft,
     }
     return render(request, "campaigns/new.html", context, status=status)
 
@@ -109,8 +113,8 @@ def _page(
 def cells(request: HttpRequest) -> HttpResponse:
     """The cells that are proposed for a material."""
     material = _chosen(request)
-    setup = CampaignSetup(_materials(request), initial={"cells": proposed_cells(material) if material else []})
-    return render(request, "campaigns/_cells.html", {"setup": setup, "material": material})
+    setup = CampaignSetup(request.user, _materials(request), initial={"cells": proposed_cells(material) if material else []})
+    return render(request, "campaigns/_material_chosen.html", {"setup": setup, "material": material})
 
 
 @login_required
@@ -125,12 +129,36 @@ def one_more_cell(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_GET
 def labeller_options(request: HttpRequest) -> HttpResponse:
-    material = _chosen(request)
-    initial = {}
-    if material:
-        initial = {"elements": " ".join(material.facts["elements"]), "charges": material.facts.get("oxidation_states")}
-    options = LabellerOptionsForm(request.GET.get("labeller", ""), initial=initial)
-    return render(request, "campaigns/_labeller_options.html", {"options": options})
+    """The options of a reference method, filled in as far as the chosen materials tell."""
+    name = request.GET.get("labeller", "")
+    return render(request, "campaigns/_labeller_options.html", {"options": _proposed_options(request, name)})
+
+
+def _proposed_options(request: HttpRequest, labeller: str) -> LabellerOptionsForm:
+    named = {value for key, value in request.GET.items() if key == "material" or re.fullmatch(r"cell-\d{1,3}-material", key)}
+    chosen = _materials(request).filter(pk__in=[value for value in named if value.isdigit()])
+    symbols = sorted({symbol for material in chosen for symbol in material.facts["elements"]})
+    states: dict[str, float] = {}
+    for material in chosen:
+        states |= material.facts.get("oxidation_states") or {}
+    known = labeller in labellers.MODULES and symbols
+    return LabellerOptionsForm(labeller, request.user, initial=labellers.module(labeller).propose(symbols, states) if known else None)
+
+
+@uploads.at_most(potential_files.MAX_BYTES, problem_target="#potential-problem")
+@login_required
+@require_POST
+def upload_potential(request: HttpRequest) -> HttpResponse:
+    """Keep potential files; the page shows them beside those that it has."""
+    files, problems = [], []
+    for upload in request.FILES.getlist("potential_file"):
+        try:
+            files.append(potential_files.store(request.user, upload.name, upload.read()))
+        except ServiceError as error:
+            problems.append(str(error))
+    known = FilesField(request.user).attached(request.POST.getlist("labeller-files"))
+    attached = {file.name: file for file in (*known, *files)}  # a new file takes the place of one with its name
+    return render(request, "campaigns/_potential_files.html", {"attached": list(attached.values()), "problems": problems})
 
 
 @login_required
@@ -143,15 +171,13 @@ def preset_settings(request: HttpRequest) -> HttpResponse:
 @require_POST
 def estimate(request: HttpRequest) -> HttpResponse:
     """What the campaign as typed so far would cost, or what keeps it from being estimated."""
-    setup = CampaignSetup(_materials(request), request.POST)
-    if setup.is_valid() and (refused := campaigns.check(request.user, setup.request())):
-        setup.add_problems(refused, "; ".join(refused.values()))
-    if setup.problems:
-        return render(request, "campaigns/_estimate.html", {"problems": setup.problems})
-    return render(request, "campaigns/_estimate.html", {"estimate": estimates.estimate(setup.request())})
+    setup = CampaignSetup(request.user, _materials(request), request.POST)
+    wanted = setup.checked_request()
+    context = {"estimate": estimates.estimate(request.user, wanted)} if wanted else {"problems": setup.problems()}
+    return render(request, "campaigns/_estimate.html", context)
 
 
-@uploads.at_most(settings.MAX_DATA_SET_BYTES)
+@uploads.at_most(settings.MAX_DATA_SET_BYTES, problem_target="#upload-problem")
 @login_required
 @require_POST
 def upload_data_set(request: HttpRequest) -> HttpResponse:
@@ -159,7 +185,7 @@ def upload_data_set(request: HttpRequest) -> HttpResponse:
     file = request.FILES.get("data_set")
     if file is None:
         return render(request, "campaigns/_upload.html", {"problem": "Choose a file first."})
-    setup = CampaignSetup(_materials(request), request.POST)
+    setup = CampaignSetup(request.user, _materials(request), request.POST)
     elements = setup.elements() if setup.cells and all(form.is_valid() for form in setup.cells) else []
     upload_format = request.POST.get("s0_upload_format") or "auto"
     try:

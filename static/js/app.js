@@ -1,6 +1,20 @@
 /* Small conveniences; every page works without them. */
 "use strict";
 (function () {
+  // A refused form: what is wrong is read first, and each line leads to its field, also where that is folded away.
+  document.addEventListener("DOMContentLoaded", function () {
+    const first = document.querySelector("[data-focus]");
+    if (first) { first.focus(); }
+  });
+  document.addEventListener("click", function (event) {
+    const link = event.target.closest("a[data-problem]");
+    const field = link && document.getElementById(link.hash.slice(1));
+    if (!field) { return; }
+    event.preventDefault();
+    for (let fold = field.closest("details"); fold; fold = fold.parentElement.closest("details")) { fold.open = true; }
+    field.focus();
+    field.scrollIntoView({ block: "center" });
+  });
   document.addEventListener("click", function (event) {
     const remover = event.target.closest("[data-remove]");
     if (remover) {
@@ -25,16 +39,12 @@
     if (form.method === "post") { form.dataset.sent = "1"; }
   });
   window.addEventListener("pageshow", function () { document.querySelectorAll("form[data-sent]").forEach(function (form) { delete form.dataset.sent; }); });
-  // What was refused is read first.
-  const first = document.querySelector("[data-focus]");
-  if (first) { first.focus(); first.scrollIntoView({ block: "start" }); }
-  // A link to a field that stands in a closed fold opens it.
-  document.addEventListener("click", function (event) {
-    const link = event.target.closest("a[href^='#']");
-    const field = link && document.getElementById(link.getAttribute("href").slice(1));
-    if (!field) { return; }
-    for (let fold = field.closest("details"); fold; fold = fold.parentElement.closest("details")) { fold.open = true; }
-    field.focus();
+  // Fields that htmx brings change what a campaign costs, the estimate itself does not.
+  document.addEventListener("htmx:afterSettle", function (event) {
+    const form = event.target.closest("form");
+    if (form && form.querySelector("[data-estimate]") && !event.target.closest("[data-estimate]")) {
+      form.dispatchEvent(new Event("change", { bubbles: true }));
+    }
   });
   document.addEventListener("change", function (event) {
     if (event.target.matches("[data-submit]")) { event.target.form.requestSubmit(); }

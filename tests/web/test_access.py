@@ -29,7 +29,6 @@ OWN = {
     "campaign-live": (["campaign", "ramp"], 200),
     "model-file": (["model", "frozen"], 200),
     "stage-file": (["stage", "log"], 200),
-    "campaign-edit": (["campaign"], 302),  # it has been started
     "plot-arrhenius": (["campaign"], 200),
     "plot-steps": (["campaign", "diffusivity"], 200),
     "plot-training-set": (["campaign", "energy"], 200),
@@ -68,7 +67,12 @@ ANYBODY_SIGNED_IN = {
     "plot-compare-energies": ([], 200),
     "compare-rows": (["csv"], 200),
 }
-ANYBODY_SIGNED_IN_POST = {"campaign-new-estimate": ([], 200), "campaign-new-upload": ([], 200), "material-example": (["nothing"], 404)}
+ANYBODY_SIGNED_IN_POST = {
+    "campaign-new-estimate": ([], 200),
+    "campaign-new-upload": ([], 200),
+    "campaign-new-potential": ([], 200),
+    "material-example": (["nothing"], 404),
+}
 OPEN = {"login": 200, "home": 302, "healthz": None, "logout": None}
 
 
@@ -115,7 +119,7 @@ def test_every_address_is_in_the_table():
             elif isinstance(pattern, URLPattern):
                 yield pattern.name
 
-    assert set(names(get_resolver().url_patterns)) == {*OWN, *OWN_POST, *ANYBODY_SIGNED_IN, *ANYBODY_SIGNED_IN_POST, *OPEN}
+    assert set(names(get_resolver().url_patterns)) == {*OWN, *OWN_POST, *ANYBODY_SIGNED_IN, *ANYBODY_SIGNED_IN_POST, *OPEN, "campaign-edit"}
 
 
 def test_pages_of_one_owner(places, ada, bob, root):
@@ -125,9 +129,19 @@ def test_pages_of_one_owner(places, ada, bob, root):
         assert (name, _status(owner.get(address))) == (name, status)
         assert (name, _status(administrator.get(address))) == (name, status)
         assert (name, _status(other.get(address))) == (name, 404)
-        assert (name, _status(owner.post(address))) == (name, 302 if name == "campaign-edit" else 405)
+        assert (name, _status(owner.post(address))) == (name, 405)
         turned_away = nobody.get(address)
         assert (name, turned_away.status_code, turned_away.url.startswith(reverse("login"))) == (name, 302, True)
+
+
+def test_a_draft_is_edited_by_its_owner_alone(places, full, ada, bob, root):
+    address = reverse("campaign-edit", args=[full.pk])
+    type(full).objects.filter(pk=full.pk).update(state="draft")
+    for user, status in ((ada, 200), (root, 302), (bob, 404)):
+        assert _status(_signed_in(user).get(address)) == status
+    for user, status in ((ada, 422), (root, 302), (bob, 404)):
+        assert _status(_signed_in(user).post(address)) == status
+    assert Client().get(address).url.startswith(reverse("login"))
 
 
 def test_actions_of_one_owner(places, bob):

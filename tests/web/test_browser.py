@@ -14,8 +14,8 @@ from tests import factories
 CHROMIUM = Path("/usr/bin/chromium")
 # WebGL in software, for the structures.
 ARGUMENTS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-# What software WebGL says of itself.
-HARMLESS = ("GL Driver Message", "GPU stall", "WebGL: ")
+# What software WebGL says of itself, and Chromium of every form that is refused.
+HARMLESS = ("GL Driver Message", "GPU stall", "WebGL: ", "422 (Unprocessable")
 
 # A shared machine may be slow: patience is no assertion.
 expect.set_options(timeout=30_000)
@@ -129,6 +129,38 @@ def test_set_up_a_campaign_from_a_material(open_page, ada):
     page.get_by_role("button", name="Start").wait_for()
     made = Campaign.objects.get()
     assert (made.name, made.preset, made.changes, made.cells.count()) == ("from the browser", "standard", {"max_loops": 2}, 2)
+
+
+def test_a_refused_form_leads_to_what_is_wrong(open_page, ada):
+    material = factories.material(ada)
+    page = open_page(ada)
+    page.goto(reverse("campaign-new"))
+    page.locator("#main-material").select_option(str(material.pk))
+    expect(page.locator("#id_mobile_ion option")).to_have_count(4)
+    page.locator("#id_labeller").select_option("lammps")
+    expect(page.locator("#id_labeller-elements")).to_have_value("Ge Li P S")
+    page.set_input_files("#potential_file", files=[{"name": "Ge.sw", "mimeType": "text/plain", "buffer": b"Ge Ge Ge 1"}])
+    page.get_by_role("button", name="Remove Ge.sw").wait_for()
+    page.locator("#id_learning_rate_stop").evaluate("field => { field.value = '9'; }")  # it is folded away
+    page.get_by_role("button", name="Create as a draft").click()
+    expect(page.locator("#problems")).to_be_focused()
+    expect(page.get_by_role("button", name="Remove Ge.sw")).to_be_visible()
+    page.locator("#problems").get_by_text("Learning rate, end").click()
+    expect(page.locator("#id_learning_rate_stop")).to_be_focused()
+    expect(page.locator("#id_learning_rate_stop")).to_be_visible()
+
+
+def test_the_estimate_is_asked_for_once_for_each_change(open_page, ada):
+    page, asked = open_page(ada), []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/estimate/") else None)
+    page.goto(reverse("campaign-new") + f"?material={factories.material(ada).pk}")
+    page.get_by_text("For all loops that the settings allow").wait_for()
+    page.wait_for_timeout(1200)  # twice the delay after a change
+    assert len(asked) == 1
+    page.get_by_label("Training loops at most").fill("0")
+    page.get_by_label("Seed").focus()
+    page.get_by_text("The cost is estimated as soon as this is mended").wait_for()
+    assert len(asked) == 2
 
 
 def test_the_overview_follows_and_stops_at_the_end(open_page, ada):

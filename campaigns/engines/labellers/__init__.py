@@ -1,18 +1,19 @@
-"""Reference methods by name: modules that give `TITLE`, `OPTIONS`, `check(options, symbols)` and `build(options, folder, cores)`.
+"""Reference methods by name: modules that give `TITLE`, `OPTIONS`, `check(options, symbols)`,
+`propose(symbols, oxidation_states)` and `build(options, folder, cores)`.
 
 They are imported when they are asked for, and load nothing heavy before `build`, so that a page can show and test a choice.
 """
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from campaigns.engines.job import EngineFailed
 from campaigns.engines.labellers.base import Label, LabelFailed, Labeller, Option
 from campaigns.engines.specs import LabellerSpec
 
-__all__ = ["MODULES", "Label", "LabelFailed", "Labeller", "Option", "build", "check", "module"]
+__all__ = ["MODULES", "Label", "LabelFailed", "Labeller", "Option", "build", "check", "module", "problems"]
 
 MODULES = {
     "chgnet": "campaigns.engines.labellers.chgnet",
@@ -24,7 +25,9 @@ class LabellerModule(Protocol):
     TITLE: str
     OPTIONS: tuple[Option, ...]
 
-    def check(self, options: dict, symbols: Sequence[str]) -> list[str]: ...
+    def check(self, options: dict, symbols: Sequence[str]) -> dict[str, list[str]]: ...
+
+    def propose(self, symbols: Sequence[str], oxidation_states: Mapping[str, float]) -> dict[str, Any]: ...
 
     def build(self, options: dict, folder: Path, cores: int) -> Labeller: ...
 
@@ -36,18 +39,23 @@ def module(name: str) -> LabellerModule:
     return cast(LabellerModule, importlib.import_module(MODULES[name]))
 
 
-def check(spec: LabellerSpec, symbols: Sequence[str]) -> list[str]:
-    """What keeps this method, with these options, from labelling a cell of these elements: sentences for the user, none if all is well.
+def problems(spec: LabellerSpec, symbols: Sequence[str]) -> dict[str, list[str]]:
+    """What keeps this method, with these options, from labelling a cell of these elements: sentences for the user by option.
 
-    Cheap: no engine is loaded.
+    What is wrong with the method itself stands under "". Cheap: no engine is loaded.
     """
     try:
         chosen = module(spec.name)
     except ValueError as error:
-        return [str(error)]
+        return {"": [str(error)]}
     known = {option.name for option in chosen.OPTIONS}
     unknown = [f"{spec.name} has no option {name!r}" for name in spec.options if name not in known]
-    return unknown or chosen.check(spec.options, symbols)
+    return {"": unknown} if unknown else chosen.check(spec.options, symbols)
+
+
+def check(spec: LabellerSpec, symbols: Sequence[str]) -> list[str]:
+    """The same in one list, each with the name of its option."""
+    return [f"{name}: {text}" if name else text for name, found in problems(spec, symbols).items() for text in found]
 
 
 def build(spec: LabellerSpec, folder: Path, cores: int) -> Labeller:

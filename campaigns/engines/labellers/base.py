@@ -35,7 +35,7 @@ class Label:
 
 @dataclass(frozen=True)
 class Option:
-    """One option of a method, as a page shows it. `kind`: text, lines, number, choice, mapping."""
+    """One option of a method, as a page shows it. `kind`: text, lines, number, choice, mapping, files."""
 
     name: str
     kind: str

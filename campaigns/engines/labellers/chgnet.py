@@ -20,10 +20,14 @@ ABSENT = frozenset({"Po", "At", "Rn", "Fr", "Ra"})
 LAST_ATOMIC_NUMBER = 94
 
 
-def check(options: Mapping[str, Any], symbols: Sequence[str]) -> list[str]:
-    return [
-        f"CHGNet does not know the element {symbol}: choose another reference method." for symbol in unknown_elements(symbols, elements())
-    ]
+def check(options: Mapping[str, Any], symbols: Sequence[str]) -> dict[str, list[str]]:
+    unknown = unknown_elements(symbols, elements())
+    return {"": [f"CHGNet does not know the element {symbol}: choose another reference method." for symbol in unknown]} if unknown else {}
+
+
+def propose(symbols: Sequence[str], oxidation_states: Mapping[str, float]) -> dict[str, Any]:
+    """There is nothing to choose."""
+    return {}
 
 
 def elements() -> list[str]:

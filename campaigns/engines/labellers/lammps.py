@@ -20,26 +20,27 @@ OPTIONS: tuple[Option, ...] = (
     Option("charges", "mapping", "e", "Charge of each element, `Li 1, O -2`; the cell must be neutral.", {}),
     Option("kspace_style", "text", "", "Long-range Coulomb solver, for example `pppm 1e-5` or `ewald 1e-6`.", ""),
     Option("pair_modify", "text", "", "Mixing, tail or shift, for example `mix arithmetic tail yes`.", ""),
-    Option("files", "mapping", "", "Content of the potential files that pair_coeff names, by file name.", {}),
+    Option("files", "files", "", "Potential files that pair_coeff names, by their names.", {}),
 )
 
 
-def check(options: Mapping[str, Any], symbols: Sequence[str]) -> list[str]:
-    try:
-        return lammps_text.problems(lammps_text.parse(options), symbols)
-    except lammps_text.TextRefused as error:
-        return [str(error)]
+def check(options: Mapping[str, Any], symbols: Sequence[str]) -> dict[str, list[str]]:
+    return lammps_text.problems(options, symbols)
+
+
+def propose(symbols: Sequence[str], oxidation_states: Mapping[str, float]) -> dict[str, Any]:
+    """Options to start from: the elements of a material, and formal charges where they are known."""
+    charges_e = {symbol: oxidation_states[symbol] for symbol in symbols if symbol in oxidation_states}
+    return {"elements": " ".join(symbols), "charges": charges_e}
 
 
 def build(options: Mapping[str, Any], folder: Path, cores: int) -> Labeller:
     """LAMMPS runs on one core here whatever `cores` says: small cells do not gain from more."""
-    try:
-        potential = lammps_text.parse(options)
-    except lammps_text.TextRefused as error:
-        raise EngineFailed(f"The potential cannot be used. {error}.", cause="bad_input", permanent=True) from error
-    wrong = lammps_text.problems(potential, [])
+    wrong = lammps_text.problems(options, [])
     if wrong:
-        raise EngineFailed(f"The potential cannot be used. {' '.join(wrong)}", cause="bad_input", permanent=True)
+        listed = "; ".join(f"{name}: {problem}" for name, found in wrong.items() for problem in found)
+        raise EngineFailed(f"The potential cannot be used. {listed}", cause="bad_input", permanent=True)
+    potential = lammps_text.parse(options)
     from campaigns.engines.labellers.lammps_calculator import LammpsCalculator
 
     calculator = LammpsCalculator(potential, folder / "potential")

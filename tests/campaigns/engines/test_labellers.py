@@ -239,6 +239,20 @@ def test_check_says_what_is_missing(change, words):
     assert words in " ".join(labellers.check(LabellerSpec("lammps", IONIC | change), ["Li", "O"]))
 
 
+def test_all_that_is_wrong_is_said_at_once_by_option():
+    options = {"pair_style": "lj/cut/coul/long 9", "pair_coeff": ["Li Li 1", "Li O x!", "O Xe 1"], "elements": "Li O", "pair_modify": "a;b"}
+    found = labellers.problems(LabellerSpec("lammps", options), ["Li", "O", "S"])
+    assert {name: len(texts) for name, texts in found.items()} == {
+        "pair_coeff": 2,
+        "pair_modify": 1,
+        "elements": 1,
+        "charges": 1,
+        "kspace_style": 1,
+    }
+    assert set(labellers.problems(LabellerSpec("lammps", {}), ["Li"])) == {"pair_coeff", "elements", "pair_style"}
+    assert labellers.problems(LabellerSpec("lammps", IONIC), ["Li", "O"]) == {}
+
+
 def test_check_names_an_element_without_potential():
     assert "nothing about the element S." in " ".join(labellers.check(LabellerSpec("lammps", IONIC), ["Li", "O", "S"]))
 

@@ -58,7 +58,7 @@ def test_the_sites_of_lgps():
 
 def test_split_and_short_sites_are_pointed_out():
     split, noised = (" ".join(facts(DATA / f"{name}.cif").warnings) for name in ("lgps_stoich_obelix_mtn", "li3ps4_beta_obelix_nhq_noised"))
-    assert "Li2 and Li2 are 0.42 Å apart and partly occupied" in split
+    assert "Two symmetry copies of the partly occupied site Li2 are 0.42 Å apart. That is harmless" in split
     assert "1.49 Å apart: check the CIF, and relax the cell" in noised
     assert facts(EXAMPLES / "li3n_P6mmm.cif").warnings == ()
 
@@ -167,3 +167,16 @@ def test_a_space_group_that_is_not_understood_is_not_taken_for_p1():
     none, notes = structure_from_cif(without.replace("_symmetry_space_group_name_H-M 'P -3'\n", ""))
     assert len(none) == 2
     assert any("read as P1" in note for note in notes)
+
+
+def test_a_pair_of_sites_that_holds_more_than_one_atom_is_not_harmless():
+    sites = [{"Li": 0.7}, {"Li": 0.7}, "S"]
+    found = material_facts(Structure(Lattice.cubic(5), sites, [[0, 0, 0], [0, 0, 0.16], [0.5, 0.5, 0.5]], labels=["Li1", "Li2", "S1"]), [])
+    assert any("Li1 and Li2 are 0.80 Å apart, but together they hold 1.40 atoms" in note for note in found.warnings)
+
+
+@pytest.mark.parametrize(("a_A", "words"), [(1.9, "too many atoms"), (4.0, ""), (5.6, "atoms are missing")])
+def test_an_implausible_volume_is_pointed_out(a_A, words):
+    found = of(["Li", "F"], [[0, 0, 0], [0.5, 0.5, 0.5]], a_A)
+    assert [note for note in found.warnings if "Å³ of the cell" in note and words in note] == [note for note in found.warnings if words]
+    assert bool(words) == any("Å³ of the cell" in note for note in found.warnings)

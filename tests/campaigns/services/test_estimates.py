@@ -1,69 +1,100 @@
-"""What a campaign will cost: in proportion to atoms, from what was measured with the same network, with what to beware of."""
-
-from dataclasses import replace
+"""What a campaign will cost, from what this installation has measured."""
 
 import pytest
-from django.contrib.auth import get_user_model
 
-from campaigns.enums import StageKind
+from campaigns.enums import RunPurpose, StageKind
+from campaigns.science.protocol import PRESETS
 from campaigns.services import estimates
-from campaigns.services.campaigns import CampaignRequest, CellRequest
+from campaigns.services.requests import CampaignRequest, CellRequest
 from tests import factories
 
-
-@pytest.fixture
-def material(db):
-    return factories.material(get_user_model().objects.create_user("marie"))
+pytestmark = pytest.mark.django_db
 
 
-def asked(material, size=1, **changes):
-    cells = [CellRequest(material.pk, (1, 1, 1), True, False), CellRequest(material.pk, (size, size, 1), False, True)]
-    return replace(CampaignRequest("one", cells, "chgnet"), **changes)
+def _estimate(training=50, evaluation=200, **request):
+    owner = factories.user("ada")
+    one_atom = factories.material(owner, n_atoms=1.0)  # so that repetitions are atoms
+    cells = [CellRequest(one_atom.pk, _supercell(n), n == training, n == evaluation) for n in (training, evaluation)]
+    return estimates.estimate(owner, CampaignRequest(**{"name": "x", "cells": cells, "labeller": "chgnet"} | request))
 
 
-def seconds(estimate):
-    return {row.what.split(" (")[0]: row.seconds for row in estimate.rows}
+def _supercell(n_atoms):
+    return next((a, b, n_atoms // (a * b)) for a in range(1, 11) for b in range(1, 11) if n_atoms % (a * b) == 0 and n_atoms <= 10 * a * b)
 
 
-def test_evaluation_costs_in_proportion_to_its_atoms(material):
-    small, large = (seconds(estimates.estimate(asked(material, size))) for size in (1, 2))
-    assert large["Evaluation"] == pytest.approx(4 * small["Evaluation"], rel=0.3)
-    assert large["Training"] == small["Training"]
+def _row(estimate, word):
+    return next(row for row in estimate.rows if row.what.startswith(word))
 
 
-def test_labels_are_measured_per_atom(material):
-    before = estimates.estimate(asked(material))
-    done = factories.campaign(material.owner, made_of=material)
-    cell = done.cells.first()
-    factories.stage(done, StageKind.LABEL, cell=cell, seconds=60.0, labels_computed=60)
-    after = estimates.estimate(asked(material))
-    assert before.rows[0].basis == estimates.REFERENCE
-    assert after.rows[0].basis == estimates.MEASURED
-    # One second a label of `cell.n_atoms`, for cells of this material.
-    assert after.rows[0].seconds == pytest.approx(after.labels * round(material.n_atoms) / cell.n_atoms)
+def _campaign(preset="quick", **protocol):
+    return factories.campaign(factories.user("ada"), preset=preset, protocol=protocol)
 
 
-def test_another_network_is_not_what_was_measured(material):
-    full = factories.full_campaign(material.owner)
-    same = CampaignRequest("again", asked(material).cells, "chgnet", preset=full.preset, changes=full.changes)
-    assert any(row.basis == estimates.MEASURED for row in estimates.estimate(same).rows)
-    wider = replace(same, changes=same.changes | {"embedding_net": [50, 100, 200]})
-    rows = {row.what: row for row in estimates.estimate(wider).rows}
-    assert rows["Training"].basis == rows["Evaluation (NVE)"].basis == estimates.REFERENCE
-    assert rows["Training"].seconds > next(row.seconds for row in estimates.estimate(asked(material)).rows if row.what == "Training")
+def test_a_measured_label_costs_seconds_per_atom(settings):
+    settings.ENGINE_CORES = 2  # the dynamics of S0 run side by side
+    row = _campaign()
+    factories.stage(row, StageKind.S0, cell=row.cells.first(), labels_computed=60, seconds=600.0)
+    factories.stage(row, StageKind.LABEL, cell=row.cells.first(), labels_computed=40, seconds=200.0)  # 0.1 s per atom of 50, both
+    small, large = _row(_estimate(4), "Reference"), _row(_estimate(100), "Reference")
+    assert small.seconds / small.amount == pytest.approx(0.4)
+    assert large.seconds / large.amount == pytest.approx(10.0)
+    assert large.basis == estimates.MEASURED
 
 
-@pytest.mark.parametrize(("changes", "words"), [
-    ({"changes": {"evaluation_temperatures_K": [500, 700]}}, "Evaluation below 600 K"),
-    ({"mobile_ion": "Ge"}, "Ge is not known to move"),
-    ({"preset": "paper"}, "hours on this machine"),
-    ({"changes": {"cutoff_A": 7.0}}, "less than twice the cut-off of 7"),
-])  # fmt: skip
-def test_what_to_beware_of_is_said(material, changes, words):
-    assert words in " ".join(estimates.estimate(asked(material, **changes)).warnings)
+def test_a_few_labels_are_no_measurement():
+    row = _campaign()
+    factories.stage(row, StageKind.LABEL, cell=row.cells.first(), labels_computed=12, seconds=500.0)
+    assert _row(_estimate(), "Reference").basis == estimates.REFERENCE
 
 
-def test_a_density_that_cannot_be_is_said(material):
-    material.volume_A3 = 200 * material.n_atoms
-    material.save()
-    assert "for each atom" in " ".join(estimates.estimate(asked(material)).warnings)
+def _trained(row, seconds_per_batch, tries=1, step=1):
+    """A training with 11 s of start-up in a cell of 50 atoms, of one try or of two with 1 and 2 configurations a batch."""
+    attempts = [{"batch_size": 2**number} for number in range(tries)]
+    model = factories.trained_model(row, step=step, attempts=attempts)
+    chosen = row.settings
+    n_batches = chosen.n_batches_first if step == 1 else chosen.n_batches_step
+    model.stage.seconds = 11.0 + seconds_per_batch * n_batches * sum(one["batch_size"] for one in attempts)
+    model.stage.save()
+
+
+@pytest.mark.parametrize(("tries", "step"), [(1, 1), (2, 1), (1, 2), (2, 3)])
+def test_a_measured_training_costs_seconds_per_batch_and_atom(tries, step):
+    _trained(_campaign(), 0.1, tries, step)
+    one = {"changes": {"max_loops": 1, "ramp_T_max_K": 400.0}}  # one training
+    found = _row(_estimate(100, **one), "Training")
+    assert found.seconds == pytest.approx(2500 * 0.1 * 2 + 2 * estimates.ENGINE_START_S)
+    assert found.basis == estimates.MEASURED
+
+
+def test_a_training_of_another_precision_says_nothing_and_of_another_network_is_named():
+    _trained(_campaign("paper"), 5.0)
+    assert _row(_estimate(), "Training").basis == estimates.REFERENCE
+    _trained(_campaign("standard"), 0.2)
+    found = _row(_estimate(), "Training")
+    assert found.basis == estimates.MEASURED_OTHER_NETWORK
+    assert _row(_estimate(preset="standard"), "Training").basis == estimates.MEASURED
+    _trained(_campaign(), 0.1)
+    assert _row(_estimate(), "Training").basis == estimates.MEASURED
+
+
+def test_dynamics_is_measured_with_the_same_precision_whatever_the_preset():
+    row = _campaign("standard", **{name: getattr(PRESETS["quick"], name) for name in estimates.NETWORK})
+    factories.md_run(factories.trained_model(row), 600, purpose=RunPurpose.EXPLORE, steps_per_s=10.0)  # 200 atoms
+    found = _row(_estimate(), "Exploration")
+    assert found.basis == estimates.MEASURED
+    explorations = PRESETS["quick"].max_loops * len(PRESETS["quick"].ramp_temperatures_K)
+    assert found.seconds == pytest.approx(found.amount * 50 / 2000 + explorations * estimates.ENGINE_START_S)
+    assert _row(_estimate(changes={"precision": "float64"}), "Exploration").basis == estimates.REFERENCE
+
+
+def test_hours_are_said_with_what_takes_them():
+    assert _estimate().advice == ""
+    found = _estimate(evaluation=1000).advice
+    assert "more than an hour" in found
+    assert "Evaluation (NVE) takes" in found
+    assert "with 1000 atoms: a smaller evaluation cell" in found
+    assert "quick" not in _estimate(evaluation=1000, preset="standard").advice
+
+
+def test_a_cell_thinner_than_twice_the_cut_off_is_said():
+    assert "less than twice the cut-off" in " ".join(_estimate(2).warnings)

@@ -1,0 +1,112 @@
+"""A campaign's name, ion, starting set and preset; and one of its cells."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+
+from campaigns.engines import labellers
+from campaigns.enums import S0Route
+from campaigns.forms.fields import MappingField, numbers_in_words
+from campaigns.models import Material
+from campaigns.science.protocol import PRESET_HELP, PRESETS
+from campaigns.services.requests import CellRequest
+
+UPLOAD_FORMATS = [
+    ("auto", "find out from the file"),
+    ("extxyz", "extended XYZ"),
+    ("deepmd/npy", "deepmd/npy (packed folder)"),
+    ("deepmd/npy/mixed", "deepmd/npy/mixed (packed folder)"),
+    ("deepmd/raw", "deepmd/raw (packed folder)"),
+    ("vasp/outcar", "VASP OUTCAR"),
+    ("vasp/xml", "VASP vasprun.xml"),
+    ("cp2k/output", "CP2K output"),
+    ("qe/pw/output", "Quantum ESPRESSO output"),
+]
+
+
+class CellForm(forms.Form):
+    """One supercell of one material."""
+
+    material = forms.ModelChoiceField(
+        queryset=Material.objects.none(), label="Material", error_messages={"invalid_choice": "This material does not exist (any more)."}
+    )
+    a = forms.IntegerField(min_value=1, max_value=10, initial=1, label="a")
+    b = forms.IntegerField(min_value=1, max_value=10, initial=1, label="b")
+    c = forms.IntegerField(min_value=1, max_value=10, initial=1, label="c")
+    for_training = forms.BooleanField(required=False, label="train on it")
+    for_evaluation = forms.BooleanField(required=False, label="evaluate D in it")
+    candidate = forms.IntegerField(min_value=0, max_value=99, initial=0, label="Ordering")
+    oxidation_states = MappingField(
+        required=False, widget=forms.TextInput(attrs={"spellcheck": "false"}), label="Oxidation states", help_text="Left empty: as guessed."
+    )
+
+    def __init__(self, materials: Any, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.fields["material"].queryset = materials
+        wanted = str(self["material"].value() or "")
+        material = materials.filter(pk=wanted).first() if wanted.isdigit() else None
+        if material:
+            field, guessed = self.fields["oxidation_states"], material.facts.get("oxidation_states") or {}
+            field.widget.attrs["placeholder"] = numbers_in_words(guessed) or numbers_in_words(dict.fromkeys(material.facts["elements"], 0))
+            if not guessed:
+                needed = "give one for each element." if material.is_disordered else "without them the mobile ion is taken to carry +1 e."
+                field.help_text = f"They could not be guessed: {needed}"
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors and not cleaned["for_training"] and not cleaned["for_evaluation"]:
+            raise forms.ValidationError("Tick what this cell is for, or remove it.")
+        return cleaned
+
+    def request(self) -> CellRequest:
+        found = self.cleaned_data
+        return CellRequest(
+            found["material"].pk,
+            (found["a"], found["b"], found["c"]),
+            found["for_training"],
+            found["for_evaluation"],
+            found["candidate"],
+            found["oxidation_states"] or None,
+        )
+
+
+class CampaignForm(forms.Form):
+    """The parts of a campaign that are neither cells nor settings."""
+
+    name = forms.CharField(max_length=200, label="Name of the campaign")
+    labeller = forms.ChoiceField(label="Reference method")
+    s0_route = forms.ChoiceField(choices=S0Route.choices, initial=S0Route.FPMD, widget=forms.RadioSelect, label="Where S0 comes from")
+    s0_upload = forms.CharField(required=False, widget=forms.HiddenInput)
+    s0_upload_format = forms.ChoiceField(choices=UPLOAD_FORMATS, initial="auto", required=False, label="Format")
+    preset = forms.ChoiceField(choices=[(name, name) for name in PRESETS], initial="quick", widget=forms.RadioSelect, label="Preset")
+    mobile_ion = forms.CharField(required=False, max_length=3, label="Mobile ion", widget=forms.Select)
+    seed = forms.IntegerField(min_value=1, max_value=2**31 - 1, initial=1, label="Seed", help_text="The same seed gives the same campaign.")
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.fields["labeller"].choices = [(name, labellers.module(name).TITLE) for name in labellers.MODULES]
+        self.fields["labeller"].initial = "chgnet"
+
+    def offer_ions(self, materials: Iterable[Material]) -> None:
+        """The ions of the chosen materials, what is proposed for the first of them before the others, with the reason."""
+        bound, chosen = self["mobile_ion"], list(materials)
+        if not chosen:
+            bound.field.widget.choices, bound.help_text = [("", "as proposed for the material")], "Choose a material first."
+            return
+        states: dict[str, float] = {}
+        for material in reversed(chosen):
+            states |= dict.fromkeys(material.facts["elements"]) | (material.facts.get("oxidation_states") or {})
+        proposed = chosen[0].mobile_ion
+        offered = dict.fromkeys([proposed, *sorted(states)])
+        typed = str(bound.value() or "")
+        if typed and typed not in offered:  # shown, and refused
+            offered[typed] = None
+        names = {symbol: symbol if states.get(symbol) is None else f"{symbol} ({states[symbol]:+g})" for symbol in offered}
+        bound.field.widget.choices = [(symbol, f"{name}, proposed" if symbol == proposed else name) for symbol, name in names.items()]
+        bound.help_text = f"Proposed: {chosen[0].facts.get('mobile_ion_reason', '')}".removesuffix(": ")
+
+    @property
+    def preset_choices(self) -> list[dict[str, Any]]:
+        chosen = self["preset"].value()
+        return [{"name": name, "help": text, "checked": name == chosen} for name, text in PRESET_HELP.items()]

@@ -1,0 +1,107 @@
+"""Fields that Django has not: several numbers, lines, numbers by name, attached files."""
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import AbstractBaseUser
+
+from campaigns.services import potential_files
+from campaigns.services.errors import BadInput
+
+
+class NumbersField(forms.CharField):
+    """Several numbers, separated by commas or blanks, as a tuple of the type that the setting has."""
+
+    def __init__(self, kind: type, **options: Any) -> None:
+        super().__init__(**options)
+        self._kind = kind
+
+    def prepare_value(self, value: Any) -> Any:
+        return value if isinstance(value, str) else ", ".join(f"{item:g}" for item in value or ())
+
+    def to_python(self, value: Any) -> tuple[float, ...]:
+        words = [word for word in re.split(r"[,;\s]+", str(value or "")) if word]
+        try:
+            return tuple(self._kind(word) for word in words)
+        except ValueError as error:
+            what = "whole numbers" if self._kind is int else "numbers"
+            raise forms.ValidationError(f"Give {what}, separated by commas.") from error
+
+
+class LinesField(forms.CharField):
+    """A list of texts, one a line."""
+
+    widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false"})
+
+    def prepare_value(self, value: Any) -> Any:
+        return value if isinstance(value, str) else "\n".join(value or ())
+
+    def to_python(self, value: Any) -> list[str]:
+        return [line.strip() for line in str(value or "").splitlines() if line.strip()]
+
+
+def numbers_in_words(numbers: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {number:g}" for name, number in numbers.items())
+
+
+class MappingField(forms.CharField):
+    """Numbers by name, separated by commas or line ends: `Li 1, O -2`."""
+
+    widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "placeholder": "Li 1, O -2"})
+
+    def prepare_value(self, value: Any) -> Any:
+        return value if isinstance(value, str) else numbers_in_words(value or {})
+
+    def to_python(self, value: Any) -> dict[str, float]:
+        found = {}
+        for line in re.split(r"[\n,;]+", str(value or "")):
+            words = re.split(r"[\s:=]+", line.strip())
+            if words == [""]:
+                continue
+            try:
+                name, number = words
+                found[name] = float(number)
+            except ValueError as error:
+                raise forms.ValidationError(f"“{line.strip()}” is not a name and a number, such as “Li 1”.") from error
+        return found
+
+
+class PlainFloatField(forms.FloatField):
+    """Shows 400 and 5e-08, not 400.0."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return f"{value:.12g}" if isinstance(value, float) else value
+
+
+class FilesField(forms.Field):
+    """Potential files by the tokens under which they were uploaded; cleaned, their contents by name."""
+
+    widget = forms.MultipleHiddenInput
+
+    def __init__(self, owner: AbstractBaseUser) -> None:
+        super().__init__(required=False)
+        self._owner = owner
+
+    def clean(self, value: Any) -> dict[str, str]:
+        try:
+            found = [potential_files.read(self._owner, token) for token in value or []]
+        except BadInput as error:
+            raise forms.ValidationError(str(error)) from error
+        return {file.name: file.content for file in found}
+
+    def attached(self, tokens: Any) -> list[potential_files.PotentialFile]:
+        """Those that are there, for the page."""
+        found = []
+        for token in tokens or []:
+            with suppress(BadInput):
+                found.append(potential_files.read(self._owner, token))
+        return found
+
+
+def described(field: forms.Field, label: str, unit: str, explanation: str) -> forms.Field:
+    """A field with its unit, and the text that stands behind its (?)."""
+    field.label, field.unit, field.explanation = label, unit, explanation
+    return field

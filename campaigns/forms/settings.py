@@ -1,0 +1,110 @@
+"""Settings of the protocol and options of a reference method, as their own modules describe them."""
+
+from dataclasses import fields
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import AbstractBaseUser
+
+from campaigns.engines import labellers
+from campaigns.forms.fields import FilesField, LinesField, MappingField, NumbersField, PlainFloatField, described
+from campaigns.science.protocol import GROUPS, PRESETS, ProtocolSettings, SettingsError, settings_from_mapping
+from campaigns.services import potential_files
+from campaigns.services.errors import sentence
+
+
+class ProtocolForm(forms.Form):
+    """Every setting of the protocol, from its own definition: label, unit, help and bounds are not said twice."""
+
+    def __init__(self, preset: str, data: Any = None, initial: dict[str, Any] | None = None) -> None:
+        self.preset = preset if preset in PRESETS else "quick"
+        values = {spec.name: getattr(PRESETS[self.preset], spec.name) for spec in fields(ProtocolSettings)}
+        super().__init__(data, initial=values | (initial or {}))
+        for spec in fields(ProtocolSettings):
+            self.fields[spec.name] = _setting_field(values[spec.name], spec.metadata)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors:
+            try:
+                settings_from_mapping(self.preset, self.changes)
+            except SettingsError as error:
+                for name, problem in error.problems.items():
+                    self.add_error(name, sentence(problem))
+        return cleaned
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The settings that differ from the preset."""
+        chosen = PRESETS[self.preset]
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in self.cleaned_data.items()
+            if value != getattr(chosen, name)
+        }
+
+    @property
+    def groups(self) -> list[dict[str, Any]]:
+        """For the template: each group with what matters first and the rest, and whether the rest must be open to show an error."""
+        found = []
+        for name, title in GROUPS.items():
+            bound = [(self[spec.name], spec.metadata["key"]) for spec in fields(ProtocolSettings) if spec.metadata["group"] == name]
+            rest = [field for field, is_key in bound if not is_key]
+            found.append(
+                {
+                    "title": title,
+                    "key": [field for field, is_key in bound if is_key],
+                    "rest": rest,
+                    "open": any(field.errors for field in rest),
+                }
+            )
+        return found
+
+
+def _setting_field(value: Any, metadata: Any) -> forms.Field:
+    bounds = {"min_value": metadata["low"], "max_value": metadata["high"]}
+    if metadata["choices"]:
+        field: forms.Field = forms.ChoiceField(choices=[(choice, choice) for choice in metadata["choices"]])
+    elif isinstance(value, bool):
+        field = forms.BooleanField(required=False)
+    elif isinstance(value, tuple):
+        field = NumbersField(type(value[0]))
+    elif isinstance(value, int):
+        field = forms.IntegerField(**bounds)
+    else:
+        field = PlainFloatField(**bounds)
+        field.widget.attrs["step"] = "any"
+    return described(field, metadata["label"], metadata["unit"], metadata["help"])
+
+
+class LabellerOptionsForm(forms.Form):
+    """The options of one reference method, as its module describes them. `owner`: whose potential files may be named."""
+
+    prefix = "labeller"
+
+    def __init__(self, labeller: str, owner: AbstractBaseUser, data: Any = None, initial: dict[str, Any] | None = None) -> None:
+        super().__init__(data, initial=initial)
+        options = labellers.module(labeller).OPTIONS if labeller in labellers.MODULES else ()
+        for option in options:
+            field = FilesField(owner) if option.kind == "files" else _option_field(option)
+            self.fields[option.name] = described(field, option.name.replace("_", " ").capitalize(), option.unit, option.help)
+
+    @property
+    def attached(self) -> list[potential_files.PotentialFile]:
+        return self.fields["files"].attached(self["files"].value()) if "files" in self.fields else []
+
+    def values(self) -> dict[str, Any]:
+        """What was given; an option left empty keeps its default."""
+        return {name: value for name, value in self.cleaned_data.items() if value not in ("", None, [], {})}
+
+
+def _option_field(option: labellers.Option) -> forms.Field:
+    if option.kind == "choice":
+        return forms.ChoiceField(choices=[(choice, choice) for choice in option.choices], initial=option.default, required=False)
+    if option.kind == "number":
+        return PlainFloatField(initial=option.default, required=False, widget=forms.NumberInput(attrs={"step": "any"}))
+    if option.kind == "lines":
+        return LinesField(initial=option.default, required=False)
+    if option.kind == "mapping":
+        return MappingField(initial=option.default, required=False)
+    return forms.CharField(initial=option.default, required=False, max_length=1000)

@@ -1,0 +1,209 @@
+"""What a user asks for, and whether it can be carried out: one check for the form, the estimate and the settings file."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+
+from campaigns.engines import labellers
+from campaigns.engines.specs import LabellerSpec
+from campaigns.enums import S0Route
+from campaigns.models import Campaign, Material
+from campaigns.science import mobile_ions
+from campaigns.science.protocol import ProtocolSettings, SettingsError, settings_from_mapping
+from campaigns.services import data_sets
+from campaigns.services.errors import BadInput, sentence
+
+MIN_ATOMS = 2
+MAX_STATE = 9
+MAX_CHARGE_E = 0.01  # of a unit cell that counts as neutral
+MAX_WHOLE = 0.01  # an oxidation state further from a whole number is a mean, which adapts itself
+
+
+@dataclass(frozen=True)
+class CellRequest:
+    material_id: int
+    supercell: tuple[int, int, int]
+    for_training: bool
+    for_evaluation: bool
+    candidate: int = 0
+    oxidation_states: dict[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class CampaignRequest:
+    """What a user asks for. `changes` are the protocol settings that differ from the preset."""
+
+    name: str
+    cells: list[CellRequest]
+    labeller: str
+    labeller_options: dict[str, Any] = field(default_factory=dict)
+    preset: str = "quick"
+    changes: dict[str, Any] = field(default_factory=dict)
+    s0_route: str = "fpmd"
+    s0_upload: str = ""
+    s0_upload_format: str = "auto"
+    mobile_ion: str = ""
+    seed: int = 1
+    source_key: str = ""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a request that can be carried out refers to. `s0_upload` is relative to DATA_DIR."""
+
+    materials: dict[int, Material]
+    settings: ProtocolSettings
+    mobile_ion: str
+    mobile_ion_charge_e: float
+    s0_upload: str
+    warnings: list[str]
+
+    def n_atoms(self, cells: list[CellRequest]) -> list[int]:
+        """Atoms that these cells will have, as far as the occupancies tell."""
+        return [round(_n_atoms(cell, self.materials[cell.material_id])) for cell in cells]
+
+
+def check(owner: AbstractBaseUser, request: CampaignRequest) -> Checked:
+    """Raises BadInput with every problem: by setting, and else by `name`, `cells`, `cells.1`, `labeller.charges` and so on."""
+    wanted = {cell.material_id for cell in request.cells}
+    materials = Material.objects.visible_to(owner).defer("cif").in_bulk(wanted)
+    problems, s0_upload, chosen = _problems(request, materials), "", None
+    try:
+        s0_upload = data_sets.stored_path(owner, request.s0_upload) if request.s0_upload else ""
+    except BadInput as error:
+        problems |= error.fields
+    try:
+        chosen = settings_from_mapping(request.preset, request.changes)
+    except SettingsError as error:
+        problems |= error.problems
+    if problems or chosen is None:
+        raise BadInput("The campaign cannot be set up: " + "; ".join(f"{name}: {problem}" for name, problem in problems.items()), problems)
+    first = materials[request.cells[0].material_id]
+    mobile_ion = request.mobile_ion or first.mobile_ion
+    states = [oxidation_states(cell, materials[cell.material_id]) for cell in request.cells]
+    charge_e = next((found[mobile_ion] for found in states if mobile_ion in found), None)
+    warnings = [
+        *(text for cell in request.cells if (text := _charge_warning(cell, materials[cell.material_id]))),
+        *([f"{doubt} {first.facts.get('mobile_ion_reason', '')}".strip()] if (doubt := mobile_ions.doubt(mobile_ion, charge_e)) else []),
+    ]
+    return Checked(materials, chosen, mobile_ion, 1.0 if charge_e is None else float(charge_e), s0_upload, list(dict.fromkeys(warnings)))
+
+
+def request_of(campaign: Campaign) -> CampaignRequest:
+    """What was asked for when this campaign was made, to look at its cost and to change it."""
+    return CampaignRequest(
+        name=campaign.name,
+        cells=[
+            CellRequest(cell.material_id, cell.supercell, cell.for_training, cell.for_evaluation, cell.candidate, cell.oxidation_states)
+            for cell in campaign.cells.all()
+        ],
+        labeller=campaign.labeller,
+        labeller_options=campaign.labeller_options,
+        preset=campaign.preset,
+        changes=campaign.changes,
+        s0_route=campaign.s0_route,
+        s0_upload=data_sets.token_of(campaign.s0_upload),
+        s0_upload_format=campaign.s0_upload_format,
+        mobile_ion=campaign.mobile_ion,
+        seed=campaign.seed,
+        source_key=campaign.source_key,
+    )
+
+
+def oxidation_states(cell: CellRequest, material: Material) -> dict[str, float]:
+    """Those given, the guessed ones for the rest."""
+    return (material.facts.get("oxidation_states") or {}) | (cell.oxidation_states or {})
+
+
+def _net_charge_e(cell: CellRequest, material: Material) -> float:
+    """Of one unit cell, as the CIF's occupancies have it."""
+    states = oxidation_states(cell, material)
+    occupied = [(share, site["multiplicity"]) for site in material.facts.get("sites", []) for share in site["species"]]
+    return sum(share["occupancy"] * multiplicity * states[share["symbol"]] for share, multiplicity in occupied)
+
+
+def _charge_warning(cell: CellRequest, material: Material) -> str:
+    if not cell.oxidation_states or not material.is_disordered:
+        return ""
+    charge_e = _net_charge_e(cell, material)
+    if abs(charge_e) < MAX_CHARGE_E:
+        return ""
+    return (
+        f"With the given oxidation states the occupancies of {material.name} leave a charge of {charge_e:+.2g} e per unit cell: "
+        "ordered cells get the nearest neutral composition. Check the states if that is not meant."
+    )
+
+
+def _states_problem(cell: CellRequest, material: Material) -> str:
+    """Ordering needs a charge for each element; a cell that is ordered already must be neutral if charges are given."""
+    elements, given = material.facts["elements"], cell.oxidation_states or {}
+    if not isinstance(given, dict) or not all(isinstance(state, int | float) and abs(state) <= MAX_STATE for state in given.values()):
+        return f"give a number between -{MAX_STATE} and {MAX_STATE} for each element, such as Li 1, S -2"
+    strange = sorted(set(given) - set(elements))
+    missing = sorted(set(elements) - set(oxidation_states(cell, material)))
+    if strange:
+        return f"{', '.join(strange)} is not in the material ({', '.join(elements)})"
+    if missing and (given or material.is_disordered):
+        return f"give an oxidation state for {', '.join(missing)}: it could not be guessed, and atoms are placed by their charges"
+    if given and not material.is_disordered:
+        whole = all(abs(state - round(state)) < MAX_WHOLE for state in given.values())
+        if whole and abs(charge_e := _net_charge_e(cell, material)) > MAX_CHARGE_E:
+            return f"the charges sum to {charge_e:+g} e per unit cell: an ordered cell must be neutral"
+    return ""
+
+
+def _problems(request: CampaignRequest, materials: dict[int, Material]) -> dict[str, str]:
+    """What is wrong with a request, by field, protocol settings apart."""
+    found = {}
+    if not request.name.strip():
+        found["name"] = "give the campaign a name"
+    if not request.cells:
+        found["cells"] = "choose a material and at least one cell"
+    elif not any(cell.for_training for cell in request.cells):
+        found["cells"] = "choose at least one cell to train on"
+    elif not any(cell.for_evaluation for cell in request.cells):
+        found["cells"] = "choose at least one cell to evaluate on"
+    for number, cell in enumerate(request.cells, start=1):
+        material = materials.get(cell.material_id)
+        if problem := _cell_problem(cell, material):
+            found[f"cells.{number}"] = problem
+        elif problem := _states_problem(cell, material):
+            found[f"cells.{number}.oxidation_states"] = problem
+    if request.s0_route not in S0Route.values:
+        found["s0_route"] = f"must be one of {', '.join(S0Route.values)}"
+    if request.s0_route == S0Route.UPLOAD and not request.s0_upload:
+        found["s0_upload"] = "upload a data set, or choose the route fpmd"
+    elements = sorted({symbol for material in materials.values() for symbol in material.facts["elements"]})
+    if request.mobile_ion and materials and request.mobile_ion not in elements:
+        found["mobile_ion"] = f"{request.mobile_ion} is not in the material ({', '.join(elements)})"
+    if request.labeller not in labellers.MODULES:
+        found["labeller"] = f"must be one of {', '.join(labellers.MODULES)}"
+    else:
+        problems = labellers.problems(LabellerSpec(request.labeller, request.labeller_options), elements)
+        found |= {f"labeller.{option}".removesuffix("."): _in_one(texts) for option, texts in problems.items()}
+    if not 0 < request.seed < 2**31:
+        found["seed"] = "must be a whole number between 1 and 2147483647"
+    return found
+
+
+def _in_one(texts: list[str]) -> str:
+    return " ".join(map(sentence, texts)) if len(texts) > 1 else texts[0]
+
+
+def _cell_problem(cell: CellRequest, material: Material | None) -> str:
+    if material is None:
+        return "the material does not exist (any more)"
+    if min(cell.supercell) < 1 or max(cell.supercell) > 10:
+        return "each repetition of a supercell must be between 1 and 10"
+    n_atoms = _n_atoms(cell, material)
+    if n_atoms < MIN_ATOMS:
+        return f"the cell has {n_atoms:g} atom: repeat it, dynamics needs at least {MIN_ATOMS}"
+    if n_atoms > 5000:
+        return f"the cell has {n_atoms:g} atoms; at most 5000 are possible"
+    return ""
+
+
+def _n_atoms(cell: CellRequest, material: Material) -> float:
+    return material.n_atoms * math.prod(cell.supercell)
