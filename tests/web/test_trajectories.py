@@ -50,6 +50,7 @@ def test_it_is_analysed_and_shown(as_ada, upload):
     text = as_ada.get(page).content.decode()
     assert "diffusive" in text
     assert "my &lt;run&gt;.xyz" in text
+    assert f'<a href="{reverse("trajectory-list")}" aria-current="page">' in text
     assert as_ada.get(reverse("trajectory-live", args=[row.pk])).status_code == 286
     assert as_ada.get(reverse("trajectory-json", args=[row.pk])).json()["result"]["n_mobile"] == 12
     assert as_ada.get(reverse("plot-trajectory-msd", args=[row.pk])).json()["doc"]
