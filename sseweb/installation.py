@@ -72,8 +72,10 @@ class Installation:
             time.sleep(0.5)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Stop what was started here, and nothing else."""
+        """Stop what was started here, and nothing else. A second Ctrl-C changes nothing: engines get their seconds to stop well."""
         if self._process is not None:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
             self._process.send_signal(signal.SIGTERM)
             self._process.wait()
 

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,11 @@ def campaign(tmp_path):
         assert "Traceback" not in done.stderr, done.stderr
         return done.returncode, done.stdout, done.stderr
 
+    def start(*arguments):
+        argv = [sys.executable, "-u", "manage.py", "campaign", *arguments]
+        return subprocess.Popen(argv, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    run.start = start
     run.file = str(tmp_path / "settings.yaml")
     return run
 
@@ -117,3 +124,21 @@ def test_a_corrected_cif_is_another_campaign(tmp_path):
     assert settings_file.load(path)[1] == first
     cif.write_text("data_two")
     assert settings_file.load(path)[1] != first
+
+
+def test_an_impatient_interruption_is_no_traceback_and_the_campaign_goes_on(campaign, tmp_path):
+    slow = SETTINGS | {"name": "interrupted"}
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(slow))
+    process = campaign.start("run", campaign.file)
+    for line in process.stdout:  # until the campaign is there
+        if "Campaign" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    out, problems = process.communicate(timeout=120)
+    assert "Traceback" not in problems
+    assert process.returncode in (0, 130)
+    status, out, _ = campaign("run", campaign.file)
+    assert status == 0, out
+    assert "interrupted: converged" in out

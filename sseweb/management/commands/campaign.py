@@ -21,6 +21,7 @@ from campaigns.services.errors import ServiceError
 from sseweb.installation import Installation, demo_account
 
 POLL_S = 1.0
+INTERRUPTED = 130  # as a shell says it of a program that Ctrl-C ended
 EXIT_STATUS = {CampaignState.CONVERGED: 0, CampaignState.NOT_CONVERGED: 0}
 VERBS = {
     "status": "print where a campaign stands, its result and its cost",
@@ -57,6 +58,8 @@ class Command(BaseCommand):
                 self._list(options["json"])
             else:
                 self._one(verb, options["id"], options["json"])
+        except KeyboardInterrupt as interruption:  # before there was anything to stop
+            raise SystemExit(INTERRUPTED) from interruption
         except (ServiceError, CommandError) as error:
             if not options["json"]:
                 raise CommandError(str(error)) from error
@@ -92,12 +95,13 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         owner = self._owner(user)
         out = self.stderr if json else self.stdout
+        campaign = None
         with Installation() as installation:
-            campaign = self._campaign(owner, settings_file, new)
-            out.write(f"Campaign {campaign.pk}, “{campaign.name}”: {installation.address}campaigns/{campaign.pk}/")
-            if not user:
-                out.write(f"Sign in as demo with the password {demo_account()[1]}")
             try:
+                campaign = self._campaign(owner, settings_file, new)
+                out.write(f"Campaign {campaign.pk}, “{campaign.name}”: {installation.address}campaigns/{campaign.pk}/")
+                if not user:
+                    out.write(f"Sign in as demo with the password {demo_account()[1]}")
                 self._follow(campaign, out)
                 self._print(campaign, json)
                 if serve:
@@ -105,8 +109,8 @@ class Command(BaseCommand):
                     installation.wait()
             except KeyboardInterrupt:
                 out.write("\nStopping. The same command goes on where it was.")
-        if not campaign.has_ended:
-            raise SystemExit(130)
+        if campaign is None or not campaign.has_ended:
+            raise SystemExit(INTERRUPTED)
         raise SystemExit(EXIT_STATUS.get(campaign.state, 1))
 
     def _owner(self, user: str) -> AbstractBaseUser:
