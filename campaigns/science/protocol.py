@@ -185,7 +185,7 @@ def settings_from_mapping(preset: str, changes: Mapping[str, Any]) -> ProtocolSe
         if name in known:
             try:
                 values[name] = _coerced(getattr(PRESETS[preset], name), value)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 problems[name] = f"{value!r} is not a {_kind_in_words(getattr(PRESETS[preset], name))}"
     raise_for(problems)
     return replace(PRESETS[preset], **values)

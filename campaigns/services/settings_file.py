@@ -42,7 +42,7 @@ def _key(content: bytes, document: dict[str, Any], folder: Path) -> str:
     names = [document.get("material"), s0.get("path") if isinstance(s0, dict) else None]
     names += [cell.get("material") for cell in cells if isinstance(cell, dict)] if isinstance(cells, list) else []
     for name in names:
-        if name and name not in materials.EXAMPLES and (folder / str(name)).is_file():
+        if isinstance(name, str) and name and name not in materials.EXAMPLES and (folder / name).is_file():
             with (folder / str(name)).open("rb") as stream:
                 found.update(hashlib.file_digest(stream, "sha256").digest())
     return found.hexdigest()
@@ -57,8 +57,9 @@ def _refuse_unknown(mapping: dict[str, Any], known: set[str], where: str) -> Non
 def to_request(owner: AbstractBaseUser, document: dict[str, Any], key: str, folder: Path) -> CampaignRequest:
     """Create the materials that the file names and say the rest as a request. Paths are relative to the file's folder."""
     labeller = document.get("labeller") or {"name": "chgnet"}
-    labeller = {"name": labeller} if isinstance(labeller, str) else dict(labeller)
-    s0 = dict(document.get("s0") or {})
+    labeller = {"name": labeller} if isinstance(labeller, str) else _mapping(labeller, "labeller")
+    s0 = document.get("s0") or {}
+    s0 = {"route": s0} if isinstance(s0, str) else _mapping(s0, "s0")
     _refuse_unknown(s0, {"route", "path", "format"}, "s0")
     cells = _cells(owner, document, folder)
     return CampaignRequest(
@@ -67,7 +68,7 @@ def to_request(owner: AbstractBaseUser, document: dict[str, Any], key: str, fold
         labeller=labeller.pop("name", "chgnet"),
         labeller_options=labeller,
         preset=str(document.get("preset", "quick")),
-        changes=dict(document.get("protocol") or {}),
+        changes=_mapping(document.get("protocol") or {}, "protocol"),
         s0_route=s0.get("route", "upload" if "path" in s0 else "fpmd"),
         s0_upload=_stored(owner, folder / s0["path"]) if "path" in s0 else "",
         s0_upload_format=s0.get("format", "auto"),
@@ -77,15 +78,23 @@ def to_request(owner: AbstractBaseUser, document: dict[str, Any], key: str, fold
     )
 
 
-def _whole(value: Any) -> int:
+def _whole(value: Any, where: str = "seed") -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise BadInput(f"seed must be a whole number, not {value!r}.")
+        raise BadInput(f"{where} must be a whole number, not {value!r}.")
     return value
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise BadInput(f"{where} must be keys and values, not {value!r}.")
+    return dict(value)
 
 
 def _cells(owner: AbstractBaseUser, document: dict[str, Any], folder: Path) -> list[CellRequest]:
     if not document.get("cells"):
         return proposed_cells(_material(owner, document["material"], folder))
+    if not isinstance(document["cells"], list):
+        raise BadInput(f"cells must be a list, not {document['cells']!r}.")
     cells = []
     for number, cell in enumerate(document["cells"], start=1):
         where = f"cells, number {number}"
@@ -104,14 +113,23 @@ def _cells(owner: AbstractBaseUser, document: dict[str, Any], folder: Path) -> l
                 tuple(supercell),
                 bool(cell.get("training", True)),
                 bool(cell.get("evaluation", True)),
-                int(cell.get("candidate", 0)),
+                _candidate(cell.get("candidate", 0), where),
                 cell.get("oxidation_states"),
             )
         )
     return cells
 
 
-def _material(owner: AbstractBaseUser, name: str, folder: Path) -> Material:
+def _candidate(value: Any, where: str) -> int:
+    number = _whole(value, f"{where}: candidate")
+    if not 0 <= number <= 99:
+        raise BadInput(f"{where}: candidate must be between 0 and 99, not {number}.")
+    return number
+
+
+def _material(owner: AbstractBaseUser, name: Any, folder: Path) -> Material:
+    if not isinstance(name, str):
+        raise BadInput(f"material must be an example or the path of a CIF, not {name!r}.")
     if name in materials.EXAMPLES:
         return materials.create_example(owner, name)
     path = folder / str(name)

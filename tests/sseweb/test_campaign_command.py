@@ -85,6 +85,14 @@ def test_a_campaign_is_run_to_its_end_and_run_once(campaign):
     ({"mobile_ion": "Na"}, "Na is not in the material"),
     ({"s0": {"route": "magic"}}, "must be one of fpmd, upload"),
     ({"preset": "fast"}, "must be one of quick, standard, paper"),
+    ({"s0": 5}, "s0 must be keys and values"),
+    ({"labeller": 5}, "labeller must be keys and values"),
+    ({"protocol": ["max_loops"]}, "protocol must be keys and values"),
+    ({"protocol": {"n_batches_first": float("inf")}}, "n_batches_first: inf is not a whole number"),
+    ({"cells": 3}, "cells must be a list"),
+    ({"cells": [{"candidate": "best"}]}, "candidate must be a whole number"),
+    ({"cells": [{"candidate": -1}]}, "candidate must be between 0 and 99"),
+    ({"material": ["li3n"], "cells": None}, "material must be an example or the path"),
 ])  # fmt: skip
 def test_a_wrong_settings_file_is_refused_with_the_key(changes, words, db, tmp_path):
     """In one process: nothing is started for a file that cannot be carried out."""
