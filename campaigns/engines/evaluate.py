@@ -81,7 +81,13 @@ def _measured(
     temperature_K: NDArray[np.floating],
     total_energy_eV: NDArray[np.floating],
 ) -> dict[str, float | None]:
-    """What the gate asks for; None where the run is too short to say."""
+    """What the gate asks for, of the part before a number was lost; None where that is too short to say."""
+    whole = np.isfinite(positions_A).all(axis=(1, 2)) & np.isfinite(temperature_K) & np.isfinite(total_energy_eV)
+    if not whole.all():  # a run that blew up: a verdict, not a failure
+        end = int(np.argmin(whole))
+        positions_A, time_fs, temperature_K, total_energy_eV = (
+            column[:end] for column in (positions_A, time_fs, temperature_K, total_energy_eV)
+        )
     nothing = dict.fromkeys(("mean_kinetic_temperature_K", "kinetic_temperature_error_K", "energy_drift_meV_atom_ns", "min_distance_A"))
     if len(positions_A) < MIN_FRAMES:
         return nothing

@@ -34,7 +34,8 @@ def run(folder: Path, spec: ExploreSpec, progress: Progress) -> ExploreResult:
     )
     facts = lammps_run.run(folder, dynamics, spec.cell_file, spec.launch, progress)
     frames, temperatures_K = _snapshots(folder, spec)
-    closest = min((min_distance_A(frames.positions_A[i], frames.cell_A[i]) for i in range(len(frames))), default=None)
+    closest = min((min_distance_A(frames.positions_A[i], frames.cell_A[i]) for i in range(len(frames))
+                   if np.isfinite(frames.positions_A[i]).all()), default=None)  # fmt: skip
     completed = facts.outcome == "completed"
     if completed:
         frames.save(folder / "snapshots.npz")

@@ -10,7 +10,7 @@ import ase.io
 import numpy as np
 import pytest
 
-from campaigns.engines import job
+from campaigns.engines import evaluate, job
 from campaigns.engines.specs import EvaluateSpec, ExploreSpec, LaunchChoice, ProbeSpec
 from campaigns.science.frames import Frames
 
@@ -153,3 +153,13 @@ def test_the_probe_measures_and_chooses_the_fastest(tmp_path, tiny_model, skewed
     assert shapes == {(1, 1), (2, 1), (1, 2)}
     fastest = max(result["trials"], key=lambda trial: trial["steps_per_s"])
     assert result["best"] == fastest["choice"]
+
+
+def test_a_run_that_lost_its_numbers_is_measured_up_to_there():
+    positions_A = np.random.default_rng(1).random((40, 4, 3)) * 5
+    time_fs, temperature_K, energy_eV = np.arange(40.0), np.full(40, 600.0), np.full(40, -3.0)
+    before = evaluate._measured(positions_A[:30], 5 * np.eye(3), time_fs[:30], temperature_K[:30], energy_eV[:30])
+    positions_A[30:], temperature_K[33:] = np.nan, np.nan
+    assert evaluate._measured(positions_A, 5 * np.eye(3), time_fs, temperature_K, energy_eV) == before
+    positions_A[0] = np.nan
+    assert set(evaluate._measured(positions_A, 5 * np.eye(3), time_fs, temperature_K, energy_eV).values()) == {None}
