@@ -41,7 +41,8 @@ def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats]) -> Run
     loaded = None if one.result.trajectory_file is None else _load(one)
     if loaded is None:
         return _no_trajectory(one, spec)
-    positions_A, cell_A, symbols, frame_interval_ps, flags = loaded
+    positions_A, cell_A, symbols, frame_interval_ps = loaded
+    flags: list[str] = []
     is_mobile = symbols == spec.mobile_ion
     if not is_mobile.any():
         raise EngineFailed(f"The trajectory of {one.temperature_K:g} K has no {spec.mobile_ion}", cause="bad_input", permanent=True)
@@ -72,8 +73,8 @@ def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats]) -> Run
     return _row(one, verdict.judge(evidence), estimate, details)
 
 
-def _load(one: JudgedRun) -> tuple[Floats, Floats, NDArray[np.str_], float, list[str]] | None:
-    """Positions, cell, symbols, frame spacing in ps, and flags; None where there are fewer than two frames."""
+def _load(one: JudgedRun) -> tuple[Floats, Floats, NDArray[np.str_], float] | None:
+    """Unwrapped positions, cell, symbols and frame spacing in ps; None where there are fewer than two frames."""
     path = Path(one.folder) / one.result.trajectory_file
     try:
         with np.load(path, allow_pickle=False) as stored:
@@ -91,16 +92,7 @@ def _load(one: JudgedRun) -> tuple[Floats, Floats, NDArray[np.str_], float, list
         positions_A = positions_A[: int(np.argmin(finite))]
         if len(positions_A) < 2:
             return None
-    flags = []
-    if msd.is_wrapped(positions_A, cell_A):
-        try:
-            positions_A = msd.unwrap(positions_A, cell_A)
-        except msd.AmbiguousStep as error:
-            raise EngineFailed(
-                f"The trajectory {path} is wrapped and cannot be unwrapped. {error}", cause="bad_input", permanent=True
-            ) from error
-        flags.append("the stored coordinates were wrapped and have been unwrapped")
-    return positions_A, cell_A, symbols, float(steps[0]) / 1000, flags
+    return positions_A, cell_A, symbols, float(steps[0]) / 1000
 
 
 def _temperature(one: JudgedRun) -> float:
@@ -110,8 +102,13 @@ def _temperature(one: JudgedRun) -> float:
 def _evidence(one: JudgedRun, spec: JudgeSpec, n_ions: int, estimate: Diffusivity | None, framework_A2: float | None,
               framework_slope: float | None, moved: float) -> verdict.Evidence:  # fmt: skip
     result = one.result
-    return verdict.Evidence(result.outcome, result.reason, result.energy_drift_meV_atom_ns, spec.energy_drift_limit_meV_atom_ns,
-                            result.completed_ps, n_ions, estimate, HOP_LENGTH_A, framework_A2, framework_slope, moved)  # fmt: skip
+    return verdict.Evidence(
+        outcome=result.outcome, outcome_reason=result.reason, energy_drift_meV_atom_ns=result.energy_drift_meV_atom_ns,
+        energy_drift_limit_meV_atom_ns=spec.energy_drift_limit_meV_atom_ns, target_temperature_K=one.temperature_K,
+        kinetic_temperature_K=result.mean_kinetic_temperature_K, kinetic_temperature_error_K=result.kinetic_temperature_error_K,
+        temperature_limit_percent=spec.temperature_limit_percent, completed_ps=result.completed_ps, n_ions=n_ions, estimate=estimate,
+        hop_length_A=HOP_LENGTH_A, framework_msd_A2=framework_A2, framework_slope=framework_slope, moved_fraction=moved,
+    )  # fmt: skip
 
 
 def _no_trajectory(one: JudgedRun, spec: JudgeSpec) -> RunDiffusion:
@@ -124,7 +121,8 @@ def _row(one: JudgedRun, found: verdict.Verdict, estimate: Diffusivity | None, d
         kinetic_temperature_error_K=one.result.kinetic_temperature_error_K, verdict=found.name, reason=found.reason,
         number=found.number, threshold=found.threshold, unit=found.unit,
         diffusivity_cm2_s=None if estimate is None else estimate.diffusivity_cm2_s,
-        diffusivity_error_cm2_s=None if estimate is None else estimate.error_cm2_s, details=details,
+        diffusivity_error_cm2_s=None if estimate is None else estimate.error_cm2_s,
+        details=details | {"cell_id": one.cell_id, "cell": one.cell_name},
     )  # fmt: skip
 
 

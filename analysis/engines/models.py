@@ -19,7 +19,31 @@ TYPICAL_ENERGY_EV, TYPICAL_ENERGY_ERROR_EV = 0.3, 0.1  # of a solid electrolyte,
 
 
 def arrhenius(runs: list[RunDiffusion]) -> ArrheniusResult:
-    """The line through the runs judged diffusive; the others are listed with their reasons."""
+    """The line of the first evaluation cell; cells of another size or volume have another D, and lines of their own in `other_cells`."""
+    first, *others = _by_cell(runs) or [[]]
+    found = _line_of(first)
+    found.details["other_cells"] = [_other_cell(cell, found) for cell in others]
+    return found
+
+
+def _by_cell(runs: list[RunDiffusion]) -> list[list[RunDiffusion]]:
+    cells: dict[int, list[RunDiffusion]] = defaultdict(list)
+    for run in runs:
+        cells[run.details.get("cell_id", 0)].append(run)
+    return list(cells.values())
+
+
+def _other_cell(runs: list[RunDiffusion], first: ArrheniusResult) -> dict[str, Any]:
+    """Ea of another cell, and how many errors it is away from the first cell's: runs in different cells are independent."""
+    found, apart = _line_of(runs), None
+    if found.activation_energy_eV is not None and first.activation_energy_eV is not None:
+        error_eV = math.hypot(found.activation_energy_error_eV, first.activation_energy_error_eV)
+        apart = (found.activation_energy_eV - first.activation_energy_eV) / error_eV
+    return {"cell": runs[0].details["cell"], "cell_id": runs[0].details["cell_id"], "apart_sigma": apart} | to_json(found)
+
+
+def _line_of(runs: list[RunDiffusion]) -> ArrheniusResult:
+    """The line through the runs of one cell that were judged diffusive; the others are listed with their reasons."""
     used = [run for run in runs if _usable(run)]
     excluded = [{"run_id": run.run_id, "temperature_K": run.temperature_K, "verdict": run.verdict, "reason": _why_not(run)}
                 for run in runs if not _usable(run)]  # fmt: skip
@@ -154,11 +178,12 @@ def _loop(runs: list[RunDiffusion], fit: ArrheniusResult, spec: JudgeSpec) -> tu
 
 
 def _at_targets(runs: Iterable[dict[str, Any]]) -> dict[float, tuple[float, float]]:
-    """log10 D with its error at each target temperature, replicas averaged, from the diffusive runs of a model.
+    """log10 D with its error at each target temperature, replicas averaged, from the diffusive runs of a model in its first cell.
 
     The kinetic temperature misses the target by up to some ten kelvin: D is moved to the target with a typical activation energy.
     """
-    usable = [run for run in (RunDiffusion(**run) for run in runs) if _usable(run)]
+    first = next(iter(_by_cell([RunDiffusion(**run) for run in runs])), [])
+    usable = [run for run in first if _usable(run)]
     found = {}
     for point in _points(usable):
         target_K = point["target_temperature_K"]

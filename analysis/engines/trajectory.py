@@ -120,7 +120,7 @@ def _as_run(folder: Path, spec: TrajectorySpec, n_frames: int, interval_fs: floa
 
 
 def _as_judge_spec(spec: TrajectorySpec) -> JudgeSpec:
-    return JudgeSpec([], spec.mobile_ion, spec.charge, 0, 0, [], spec.seed, 0.1, float("inf"))
+    return JudgeSpec([], spec.mobile_ion, spec.charge, 0, 0, [], spec.seed, 0.1, float("inf"), float("inf"))
 
 
 if __name__ == "__main__":

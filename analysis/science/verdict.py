@@ -22,6 +22,7 @@ WILD_SIGMA = 3.0  # by which a D that rises within the fit is no longer taken fo
 FRAMEWORK_MSD_A2 = 3.0
 MOVED_FRACTION = 0.2
 SLOPE_TOLERANCE = 0.2  # what chance may add to the slope of a short run
+TEMPERATURE_SIGMAS = 3.0  # of its own error, by which the mean temperature may always miss its target
 LARGEST_SLOPE_ERROR = 0.5  # with a larger one the slope cannot tell anything from diffusion
 
 
@@ -34,6 +35,10 @@ class Evidence:
     outcome_reason: str
     energy_drift_meV_atom_ns: float | None
     energy_drift_limit_meV_atom_ns: float
+    target_temperature_K: float
+    kinetic_temperature_K: float | None  # mean over the run; None where it is not known
+    kinetic_temperature_error_K: float | None
+    temperature_limit_percent: float  # of the target
     completed_ps: float
     n_ions: int
     estimate: Diffusivity | None  # None where there are too few frames
@@ -54,7 +59,7 @@ class Verdict:
 
 def judge(evidence: Evidence) -> Verdict:
     """The first test that fails names the verdict."""
-    for test in (_dynamics, _drifting, _length, _melted, _ballistic, _caged, _events, _linear, _halves):
+    for test in (_dynamics, _drifting, _temperature, _length, _melted, _ballistic, _caged, _events, _linear, _halves):
         verdict = test(evidence)
         if verdict is not None:
             return verdict
@@ -97,6 +102,19 @@ def _drifting(evidence: Evidence) -> Verdict | None:
         return None
     return Verdict("drifting", f"The total energy drifts by {drift:.3g} meV/atom/ns; at most {limit:g} is allowed.",
                    abs(drift), limit, "meV/atom/ns")  # fmt: skip
+
+
+def _temperature(evidence: Evidence) -> Verdict | None:
+    """A run far from its target was not equilibrated: it samples another state than was asked for, although its own T enters the fit."""
+    found, target_K = evidence.kinetic_temperature_K, evidence.target_temperature_K
+    if found is None:
+        return None
+    missed, chance = abs(found - target_K), TEMPERATURE_SIGMAS * (evidence.kinetic_temperature_error_K or 0.0)
+    allowed = evidence.temperature_limit_percent / 100 * target_K
+    if missed <= max(allowed, chance):
+        return None
+    return Verdict("off_temperature", f"The mean temperature is {found:.0f} K, {missed:.0f} K from the target of {target_K:.0f} K; at most "
+                   f"{max(allowed, chance):.0f} K is allowed: equilibrate longer.", missed, max(allowed, chance), "K")  # fmt: skip
 
 
 def _length(evidence: Evidence) -> Verdict | None:

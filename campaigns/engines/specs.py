@@ -303,6 +303,8 @@ class JudgedRun:
     folder: str  # the evaluate stage's folder
     temperature_K: float
     result: EvaluateResult
+    cell_id: int = 0  # of the first run's cell is the line
+    cell_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -326,6 +328,7 @@ class JudgeSpec:
     seed: int
     stationary_spread_dex: float  # largest model-to-model spread of log10 D that still counts as stationary
     energy_drift_limit_meV_atom_ns: float
+    temperature_limit_percent: float  # by which the mean kinetic temperature may miss its target
 
 
 @dataclass(frozen=True)

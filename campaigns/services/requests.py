@@ -165,9 +165,12 @@ def _problems(request: CampaignRequest, materials: dict[int, Material]) -> dict[
         found["cells"] = "choose at least one cell to train on"
     elif not any(cell.for_evaluation for cell in request.cells):
         found["cells"] = "choose at least one cell to evaluate on"
+    elements = sorted({symbol for material in materials.values() for symbol in material.facts["elements"]})
+    first = materials.get(request.cells[0].material_id) if request.cells else None
+    mobile_ion = request.mobile_ion or (first.mobile_ion if first else "")
     for number, cell in enumerate(request.cells, start=1):
         material = materials.get(cell.material_id)
-        if problem := _cell_problem(cell, material):
+        if problem := _cell_problem(cell, material) or (mobile_ion in elements and _no_mobile_ion(cell, material, mobile_ion)):
             found[f"cells.{number}"] = problem
         elif problem := _states_problem(cell, material):
             found[f"cells.{number}.oxidation_states"] = problem
@@ -175,9 +178,8 @@ def _problems(request: CampaignRequest, materials: dict[int, Material]) -> dict[
         found["s0_route"] = f"must be one of {', '.join(S0Route.values)}"
     if request.s0_route == S0Route.UPLOAD and not request.s0_upload:
         found["s0_upload"] = "upload a data set, or choose the route fpmd"
-    elements = sorted({symbol for material in materials.values() for symbol in material.facts["elements"]})
-    if request.mobile_ion and materials and request.mobile_ion not in elements:
-        found["mobile_ion"] = f"{request.mobile_ion} is not in the material ({', '.join(elements)})"
+    if mobile_ion and materials and mobile_ion not in elements:
+        found["mobile_ion"] = f"{mobile_ion} is not in the material ({', '.join(elements)})"
     if request.labeller not in labellers.MODULES:
         found["labeller"] = f"must be one of {', '.join(labellers.MODULES)}"
     else:
@@ -203,6 +205,12 @@ def _cell_problem(cell: CellRequest, material: Material | None) -> str:
     if n_atoms > 5000:
         return f"the cell has {n_atoms:g} atoms; at most 5000 are possible"
     return ""
+
+
+def _no_mobile_ion(cell: CellRequest, material: Material, mobile_ion: str) -> str:
+    if not cell.for_evaluation or mobile_ion in material.facts["elements"]:
+        return ""
+    return f"{material.name} has no {mobile_ion}, the mobile ion: evaluate another cell, or use this one for training only"
 
 
 def _n_atoms(cell: CellRequest, material: Material) -> float:

@@ -225,9 +225,16 @@ def _evaluate(stage: Stage) -> specs.EvaluateSpec:
 def _judge(stage: Stage) -> specs.JudgeSpec:
     campaign = stage.campaign
     model = protocol.current_model(campaign)
-    runs = MdRun.objects.filter(model=model, purpose=RunPurpose.EVALUATE).select_related("stage__campaign").order_by("id")
+    runs = (
+        MdRun.objects.filter(model=model, purpose=RunPurpose.EVALUATE)
+        .select_related("stage__campaign", "cell__material")
+        .order_by("cell_id", "id")
+    )
     return specs.JudgeSpec(
-        runs=[specs.JudgedRun(run.pk, str(run.stage.folder), run.temperature_K, _evaluate_result(run.stage)) for run in runs],
+        runs=[
+            specs.JudgedRun(run.pk, str(run.stage.folder), run.temperature_K, _evaluate_result(run.stage), run.cell_id, str(run.cell))
+            for run in runs
+        ],
         mobile_ion=campaign.mobile_ion,
         mobile_ion_charge=campaign.mobile_ion_charge,
         loop=stage.loop,
@@ -236,6 +243,7 @@ def _judge(stage: Stage) -> specs.JudgeSpec:
         seed=seed_of(stage),
         stationary_spread_dex=campaign.settings.stationary_spread_dex,
         energy_drift_limit_meV_atom_ns=campaign.settings.energy_drift_limit_meV_atom_ns,
+        temperature_limit_percent=campaign.settings.temperature_limit_percent,
     )
 
 

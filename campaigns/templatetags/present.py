@@ -36,6 +36,7 @@ TONES = {
     "too_short": "warn",
     "ballistic": "warn",
     "drifting": "warn",
+    "off_temperature": "warn",
     "melted": "bad",
     "stationary": "good",
     "moving": "warn",

@@ -31,25 +31,23 @@ def truth_cm2_s(temperature_K):
     return probability(temperature_K) * HOP_A**2 / 6 / (FRAME_FS / 1000) * 1e-4
 
 
-def stored_run(folder, run_id, temperature_K, hop_probability, n_frames=400, seed=7, wrapped=False, **changes):
+def stored_run(folder, run_id, temperature_K, hop_probability, n_frames=400, seed=7, cell_id=1, **changes):
     """An evaluate stage's folder: 16 Li on a lattice, 12 S that vibrate, the whole cell drifting."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(1000 * run_id + seed)
     lithium = lattice_walk(rng, n_frames, 16, hop_probability, 0.2, HOP_A)
     sulphur = rng.uniform(0, CELL_A, (1, 12, 3)) + 0.15 * rng.normal(size=(n_frames, 12, 3))
     positions = np.concatenate([lithium, sulphur], axis=1) + 0.02 * np.arange(n_frames)[:, None, None]
-    if wrapped:
-        positions = np.mod(positions, CELL_A)
     np.savez(folder / "trajectory.npz", positions_A=positions.astype(np.float32), cell_A=CELL_A * np.eye(3),
              symbols=np.array(["Li"] * 16 + ["S"] * 12), time_fs=np.arange(n_frames) * FRAME_FS)  # fmt: skip
     values = {"outcome": "completed", "reason": "", "trajectory_file": "trajectory.npz", "thermo_file": None, "frame_interval_fs": FRAME_FS,
               "completed_ps": n_frames * FRAME_FS / 1000, "mean_kinetic_temperature_K": temperature_K, "kinetic_temperature_error_K": 3.0,
               "energy_drift_meV_atom_ns": 0.1, "min_distance_A": 1.5, "steps_per_s": 100.0, "startup_seconds": 1.0}  # fmt: skip
-    return specs.JudgedRun(run_id, str(folder), temperature_K, specs.EvaluateResult(**(values | changes)))
+    return specs.JudgedRun(run_id, str(folder), temperature_K, specs.EvaluateResult(**(values | changes)), cell_id, f"cell {cell_id}")
 
 
 def spec_of(runs, step=1, earlier=()):
-    return specs.JudgeSpec(runs, "Li", 1.0, 1, step, list(earlier), 11, 0.1, 1.0)
+    return specs.JudgeSpec(runs, "Li", 1.0, 1, step, list(earlier), 11, 0.1, 1.0, 10.0)
 
 
 def judged(folder, spec):
@@ -107,12 +105,23 @@ def test_the_curves_have_the_promised_names(tmp_path, runs):
         assert np.all(np.isfinite(curves["msd_error_A2_1_Li"]))
 
 
-def test_wrapped_coordinates_give_the_same_d(tmp_path):
-    plain = stored_run(tmp_path / "a", 1, 600.0, 0.02)
-    wrapped = stored_run(tmp_path / "b", 1, 600.0, 0.02, wrapped=True)
-    first, second = (directly(tmp_path / name, spec_of([one]))["runs"][0] for name, one in (("ja", plain), ("jb", wrapped)))
-    assert second["diffusivity_cm2_s"] == pytest.approx(first["diffusivity_cm2_s"], rel=1e-4)
-    assert any("wrapped" in flag for flag in second["details"]["flags"])
+def test_an_atom_that_jumps_a_whole_cell_is_an_atom_that_moves_and_no_wrapped_run(tmp_path):
+    """A run that is about to blow up: our own dumps are unwrapped, whatever they look like."""
+    one = stored_run(tmp_path / "a", 1, 600.0, 0.02)
+    with np.load(Path(one.folder) / "trajectory.npz") as stored:
+        arrays = dict(stored)
+    arrays["positions_A"][-3:, 0] += [CELL_A, 0.5 * CELL_A, 0.0]
+    np.savez(Path(one.folder) / "trajectory.npz", **arrays)
+    assert directly(tmp_path / "judge", spec_of([one]))["runs"][0]["verdict"]
+
+
+def test_a_run_that_missed_its_temperature_is_not_used(tmp_path, runs):
+    cold = stored_run(tmp_path / "cold", 8, 950.0, 0.1, mean_kinetic_temperature_K=844.0, kinetic_temperature_error_K=5.0)
+    unsure = stored_run(tmp_path / "unsure", 9, 950.0, 0.1, mean_kinetic_temperature_K=844.0, kinetic_temperature_error_K=40.0)
+    found = {run["run_id"]: run for run in directly(tmp_path / "judge", spec_of([*runs, cold, unsure]))["runs"]}
+    assert (found[8]["verdict"], found[8]["number"], found[8]["threshold"]) == ("off_temperature", 106.0, 95.0)
+    assert "844 K" in found[8]["reason"]
+    assert found[9]["verdict"] == "diffusive"
 
 
 def test_runs_that_are_not_diffusive_are_excluded_with_their_reason(tmp_path, runs):
@@ -127,6 +136,19 @@ def test_runs_that_are_not_diffusive_are_excluded_with_their_reason(tmp_path, ru
     assert excluded[9]["verdict"] == excluded[10]["verdict"] == "blown_up"
     assert "0.4 Å" in excluded[9]["reason"]
     assert result["arrhenius"]["n_points"] == 4
+
+
+def test_another_cell_has_a_line_of_its_own(tmp_path, runs):
+    alone = directly(tmp_path / "alone", spec_of(runs))["arrhenius"]
+    slow = [stored_run(tmp_path / f"slow{i}", i + 10, T, probability(T, 0.8), cell_id=2) for i, T in enumerate(TEMPERATURES_K)]
+    both = directly(tmp_path / "both", spec_of([*runs, *slow]))
+    assert both["arrhenius"]["activation_energy_eV"] == alone["activation_energy_eV"]
+    assert {T for point in both["arrhenius"]["details"]["points"] for T in point["run_ids"]} == {run.run_id for run in runs}
+    (other,) = both["arrhenius"]["details"]["other_cells"]
+    assert other["cell"] == "cell 2"
+    assert other["n_points"] == 4
+    assert abs(other["apart_sigma"]) < 3
+    assert alone["details"]["other_cells"] == []
 
 
 def test_two_temperatures_give_no_line(tmp_path, runs):

@@ -24,7 +24,9 @@ def evidence(path, **changes):
     ions, none = np.arange(n), np.zeros((len(path), 3))
     estimate = diffusion.estimate(diffusion.Paths(path, ions, none, FRAME_PS), HOP_A, 1) if len(path) >= diffusion.MIN_FRAMES else None
     moved = float((msd.net_displacement(path, ions, none) > HOP_A).mean())
-    found = verdict.Evidence("completed", "", 0.05, 1.0, len(path) * FRAME_PS, n, estimate, HOP_A, 0.3, 0.05, moved)
+    found = verdict.Evidence(
+        "completed", "", 0.05, 1.0, 600.0, 602.0, 4.0, 10.0, len(path) * FRAME_PS, n, estimate, HOP_A, 0.3, 0.05, moved
+    )
     return replace(found, **changes)
 
 
