@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from campaigns.engines import job
 from campaigns.enums import S0Route, StageKind, StageState
-from campaigns.models import Campaign, Stage, TrainedModel, TrainingSet
+from campaigns.models import Campaign, Stage, StageFailure, TrainedModel, TrainingSet
 
 
 @dataclass(frozen=True)
@@ -147,10 +147,10 @@ def cost_ledger(campaign: Campaign) -> list[LedgerRow]:
     totals = campaign.stages.values("kind").annotate(
         n=Count("id", filter=Q(state=StageState.DONE)), labels=Sum("labels_computed"), wall=Sum("seconds"), startup=Sum("startup_seconds")
     )
-    failures = campaign.stages.exclude(cause="").values("kind", "cause").annotate(n=Sum("tries"))
+    failures = StageFailure.objects.filter(stage__campaign=campaign).values("stage__kind", "cause").annotate(n=Count("id")).order_by()
     causes: dict[str, dict[str, int]] = {}
     for row in failures:
-        causes.setdefault(row["kind"], {})[row["cause"]] = row["n"]
+        causes.setdefault(row["stage__kind"], {})[row["cause"]] = row["n"]
     rows = {row["kind"]: row for row in totals}
     return [
         LedgerRow(label, rows[kind]["n"], rows[kind]["labels"], rows[kind]["wall"], rows[kind]["startup"], causes.get(kind, {}))

@@ -14,6 +14,8 @@ from django.db import close_old_connections
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Middleware, ShutdownNotifications
 
+from sseweb.supervisor import die_with_parent
+
 # A unix socket's path may be no longer (sockaddr_un).
 MAX_SOCKET_PATH = 100
 
@@ -28,6 +30,13 @@ class CloseDatabaseConnections(Middleware):
         self, broker: dramatiq.Broker, message: dramatiq.Message, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
         close_old_connections()
+
+
+class DieWithMaster(Middleware):
+    """A worker process whose master was killed would work on beside its successor, and nobody would stop it."""
+
+    def after_process_boot(self, broker: dramatiq.Broker) -> None:
+        die_with_parent()
 
 
 def socket_path() -> Path:
@@ -50,7 +59,7 @@ def set_up() -> RedisBroker:
     """
     broker = RedisBroker(
         url=broker_url(),
-        middleware=[ShutdownNotifications(notify_shutdown=True), CloseDatabaseConnections()],
+        middleware=[ShutdownNotifications(notify_shutdown=True), CloseDatabaseConnections(), DieWithMaster()],
         # With dramatiq's defaults a message of a killed worker comes back after minutes; here after half a minute.
         heartbeat_timeout=30_000,
         maintenance_chance=1_000_000,

@@ -1,11 +1,13 @@
 """The installation that a command needs: the one that runs on this data folder, or one started for as long as the command lasts."""
 
+import fcntl
 import os
 import secrets
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -42,26 +44,33 @@ class Installation:
         self.address = ""
 
     def __enter__(self) -> Self:
-        if not self._find():
-            self._process = subprocess.Popen(
-                [sys.executable, str(settings.BASE_DIR / "manage.py"), "up"],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                start_new_session=True,
-                preexec_fn=die_with_parent,
-            )
-            deadline = time.monotonic() + START_TIMEOUT_S
-            while not self._find():
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise CommandError(
-                        f"The installation did not start; `manage.py up` says why, as do the logs in {settings.DATA_DIR / 'logs'}."
-                    )
-                time.sleep(0.1)
+        self.keep()
         return self
 
+    def keep(self) -> bool:
+        """Start the installation where none runs (any more); whether it had to be."""
+        if self._find():
+            return False
+        self._process = subprocess.Popen(
+            [sys.executable, str(settings.BASE_DIR / "manage.py"), "up"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self._find():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise CommandError(
+                    f"The installation did not start; `manage.py up` says why, as do the logs in {settings.DATA_DIR / 'logs'}."
+                )
+            time.sleep(0.1)
+        return True
+
     def _find(self) -> bool:
+        """Whether one runs, whatever its record says: a killed one leaves the record, and its number may be another program's by now."""
         record = read_json(settings.DATA_DIR / "up.json")
-        if not record or not _is_alive(record["pid"]):
+        if not record or not _is_locked(settings.DATA_DIR / "up.lock"):
             return False
         self.address = record["address"]
         return True
@@ -73,18 +82,20 @@ class Installation:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Stop what was started here, and nothing else. A second Ctrl-C changes nothing: engines get their seconds to stop well."""
-        if self._process is not None:
+        if self._process is not None and self._process.poll() is None:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
             self._process.send_signal(signal.SIGTERM)
             self._process.wait()
 
 
-def _is_alive(pid: int) -> bool:
+def _is_locked(path: Path) -> bool:
+    """The kernel frees the lock of `manage.py up` when it dies, however it dies."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        with path.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
         return False
-    except PermissionError:
+    except BlockingIOError:
         return True
-    return True
+    return False

@@ -54,6 +54,7 @@ def run(folder: Path, spec: EvaluateSpec, progress: Progress) -> EvaluateResult:
         completed_ps=facts.step * spec.timestep_fs / 1000,
         steps_per_s=facts.steps_per_s,
         startup_seconds=facts.startup_seconds,
+        versions=facts.versions,
         **measured,
     )
 

@@ -36,12 +36,15 @@ def run(folder: Path, spec: ExploreSpec, progress: Progress) -> ExploreResult:
     frames, temperatures_K = _snapshots(folder, spec)
     closest = min((min_distance_A(frames.positions_A[i], frames.cell_A[i]) for i in range(len(frames))
                    if np.isfinite(frames.positions_A[i]).all()), default=None)  # fmt: skip
-    completed = facts.outcome == "completed"
+    outcome, reason = facts.outcome, facts.reason
+    if outcome == "completed" and closest is not None and closest < spec.min_distance_A:  # between two of LAMMPS's own checks
+        outcome, reason = "min_distance", f"Two atoms of a snapshot are {closest:.2f} Å apart, closer than {spec.min_distance_A:g} Å."
+    completed = outcome == "completed"
     if completed:
         frames.save(folder / "snapshots.npz")
     return ExploreResult(
-        outcome=facts.outcome,
-        reason=facts.reason,
+        outcome=outcome,
+        reason=reason,
         min_distance_A=closest,
         mean_temperature_K=float(np.mean(temperatures_K)) if len(temperatures_K) else None,
         frames_file="snapshots.npz" if completed else None,
@@ -49,6 +52,7 @@ def run(folder: Path, spec: ExploreSpec, progress: Progress) -> ExploreResult:
         steps_done=facts.step,
         steps_per_s=facts.steps_per_s,
         startup_seconds=facts.startup_seconds,
+        versions=facts.versions,
     )
 
 

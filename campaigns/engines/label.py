@@ -170,6 +170,7 @@ def _result(folder: Path, spec: LabelSpec, snapshots: Frames, entries: list[dict
         model_energy_rmse_meV_atom=_over_all(records, "model_energy_error_meV_atom"),
         labels_computed=sum(entry["asked"] for entry in entries),
         seconds=sum(record.seconds for record in records),
+        versions=labellers.versions(folder),
     )
 
 

@@ -1,10 +1,11 @@
 """One molecular dynamics run with a trained model, from its files to how it ended. Exploration, evaluation and the probe share it."""
 
+import importlib.metadata
 import math
 import re
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,6 +26,8 @@ LOG_COLUMNS = 5  # step temp pe etotal cpu
 UNPHYSICAL = ("Lost atoms", "Non-numeric", "Out of range atoms", "Neighbor list overflow", "simulation unstable", "Too many neighbor bins")
 _LOOP = re.compile(r"^Loop time of ([0-9.eE+-]+) on .* for (\d+) steps", re.MULTILINE)
 _HALT = re.compile(r"Fix halt condition for fix-id (\w+) met on step (\d+) with value (\S+)")
+_VERSION = re.compile(r"^LAMMPS \((.+)\)", re.MULTILINE)
+_RESTART_READ = re.compile(r"^pair_style", re.MULTILINE)  # LAMMPS echoes its commands: it came past read_restart
 _ERROR = re.compile(r"ERROR.*")
 
 
@@ -41,6 +44,7 @@ class RunFacts:
     steps_per_s: float
     startup_seconds: float
     peak_steps_per_s: float = 0.0
+    versions: dict[str, str] = field(default_factory=dict)
 
 
 def launch_argv(launch: LaunchChoice) -> list[str]:
@@ -67,27 +71,52 @@ def read_cell(path: str) -> tuple[Atoms, Box]:
 
 
 def run(folder: Path, dynamics: Dynamics, cell_file: str, launch: LaunchChoice, progress: Progress) -> RunFacts:
-    """Run to the end, from the last restart file where there is one. A run that ended before is not run again."""
+    """Run to the end, from the last restart file that can be read, else from the start. A run that ended before is not run again."""
     known = read_json(folder / "run.json")
     if known:
         return RunFacts(**known)
+    while True:
+        try:
+            facts = _run_once(folder, dynamics, cell_file, launch, progress)
+        except EngineFailed:
+            if not _set_aside_unreadable_restart(folder):
+                raise
+            continue
+        write_json(folder / "run.json", asdict(facts))
+        return facts
+
+
+def _run_once(folder: Path, dynamics: Dynamics, cell_file: str, launch: LaunchChoice, progress: Progress) -> RunFacts:
     script = _write_inputs(folder, dynamics, cell_file)
     (folder / LOG).unlink(missing_ok=True)
     began = time.monotonic()
     argv = [*launch_argv(launch), "-in", script, "-log", LOG, "-nocite"]
     watch = _watcher(folder, dynamics, progress)
     process.run(argv, folder, "log", environment=environment(launch), watch=watch, accept=tuple(range(256)), name="LAMMPS")
-    facts = _facts(folder, dynamics, time.monotonic() - began)
-    write_json(folder / "run.json", asdict(facts))
-    return facts
+    return _facts(folder, dynamics, time.monotonic() - began)
+
+
+def _restarts(folder: Path) -> list[Path]:
+    """LAMMPS writes two in turn; the newest first."""
+    found = [path for path in (folder / "restart.a", folder / "restart.b") if path.exists()]
+    return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+
+
+def _set_aside_unreadable_restart(folder: Path) -> bool:
+    """A kill in the middle of its writing leaves half a restart file; LAMMPS then ends while it reads it. The one before is whole."""
+    restarts = _restarts(folder)
+    text = (folder / LOG).read_text(errors="replace") if (folder / LOG).exists() else ""
+    if not restarts or "read_restart" not in text or _RESTART_READ.search(text):
+        return False
+    restarts[0].rename(restarts[0].with_suffix(f"{restarts[0].suffix}.unreadable"))
+    return True
 
 
 def _write_inputs(folder: Path, dynamics: Dynamics, cell_file: str) -> str:
     """Write data file and script; returns the script's name."""
-    restarts = [path for path in (folder / "restart.a", folder / "restart.b") if path.exists()]
+    restarts = _restarts(folder)
     if restarts:
-        newest = max(restarts, key=lambda path: path.stat().st_mtime)
-        (folder / "in.resume").write_text(lammps_input.resume_script(dynamics, newest.name))
+        (folder / "in.resume").write_text(lammps_input.resume_script(dynamics, restarts[0].name))
         return "in.resume"
     atoms, box = read_cell(cell_file)
     unknown = sorted(set(atoms.get_chemical_symbols()) - set(dynamics.type_map))
@@ -102,7 +131,7 @@ def _write_inputs(folder: Path, dynamics: Dynamics, cell_file: str) -> str:
 def _watcher(folder: Path, dynamics: Dynamics, progress: Progress) -> Callable[[], None]:
     """Reports MD steps from the log while LAMMPS runs."""
     total = dynamics.equilibration_steps + dynamics.n_steps
-    resumed = bool((folder / "restart.a").exists() or (folder / "restart.b").exists())
+    resumed = bool(_restarts(folder))
     began = time.monotonic()
 
     def watch() -> None:
@@ -130,7 +159,13 @@ def _facts(folder: Path, dynamics: Dynamics, wall_s: float) -> RunFacts:
     rate = sum(steps for _, steps in loops) / in_loops_s if in_loops_s > 0 else 0.0
     outcome, reason = _outcome(folder, dynamics, text)
     step = _last_step(folder)
-    return RunFacts(outcome, reason, step, rate, max(wall_s - in_loops_s, 0.0), _peak_rate(text))
+    return RunFacts(outcome, reason, step, rate, max(wall_s - in_loops_s, 0.0), _peak_rate(text), _versions(text))
+
+
+def _versions(text: str) -> dict[str, str]:
+    """LAMMPS says its own in the first line of its log; DeePMD-kit, whose pair style it loads, is this environment's."""
+    found = _VERSION.search(text)
+    return {"lammps": found[1] if found else "unknown", "deepmd-kit": importlib.metadata.version("deepmd-kit")}
 
 
 def _peak_rate(text: str) -> float:

@@ -32,7 +32,9 @@ SAVE_EVERY_S = 5.0
 
 
 class TakenApart(Exception):
-    """A relaxation that left what is physical; the next ordering may do better."""
+    """A relaxation that left what is physical; the next ordering may do better. `labels_computed` were spent on it."""
+
+    labels_computed = 0
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Relaxed:
     energy_eV: float | None
     fmax_eV_A: float | None
     steps: int
+    labels_computed: int
 
 
 def run(folder: Path, spec: PrepareSpec, progress: Progress) -> PrepareResult:
@@ -56,13 +59,15 @@ def run(folder: Path, spec: PrepareSpec, progress: Progress) -> PrepareResult:
         progress(0, spec.relax_max_steps, "relaxation step", "loading the reference method")
         labeller = labellers.build(spec.labeller, folder, spec.cores)
     refused: list[str] = []
+    labels_computed = 0
     for cell in cells[spec.candidate :]:
         try:
             relaxed = _relax(folder, spec, cell, labeller, progress)
         except TakenApart as error:
             refused.append(f"ordering {cell.provenance.rank}: {error}")
+            labels_computed += error.labels_computed
             continue
-        return _result(folder, cell, relaxed, labeller, refused)
+        return _result(folder, cell, relaxed, labeller, refused, labels_computed + relaxed.labels_computed)
     raise EngineFailed(
         f"No ordering of this cell survives relaxation with the reference method ({'; '.join(refused)}). Choose another seed or supercell, "
         "check the CIF for atoms that are too close, or choose another reference method.",
@@ -99,26 +104,32 @@ def _relax(folder: Path, spec: PrepareSpec, cell: OrderedCell, labeller: Labelle
     """Positions at rest, or as far as the allowed steps bring them. Raises TakenApart."""
     atoms = Atoms(cell.symbols, positions=cell.positions_A, cell=cell.cell_A, pbc=True)
     if labeller is None:
-        return Relaxed(atoms, None, None, 0)
+        return Relaxed(atoms, None, None, 0, 0)
     saved = folder / f"relaxation-{cell.provenance.rank}.json"
-    checkpoint = read_json(saved) or {"step": 0, "positions_A": atoms.positions.tolist()}
+    checkpoint = read_json(saved) or {"step": 0, "labels": 0, "positions_A": atoms.positions.tolist()}
     atoms.positions = np.array(checkpoint["positions_A"])
     atoms.calc = labeller.calculator
     done, last_save = int(checkpoint["step"]), time.monotonic()
     optimizer = FIRE(atoms, logfile=None, maxstep=MAX_STEP_A)
-    step = done
+    step, labels = done, checkpoint["labels"] + 1  # the forces that it starts from
+
+    def save() -> None:
+        write_json(saved, {"step": step, "labels": labels, "positions_A": atoms.positions.tolist()}, durable=False)
+
     try:
         for _ in optimizer.irun(fmax=spec.relax_fmax_eV_A, steps=max(0, spec.relax_max_steps - done)):
-            step = done + optimizer.nsteps
+            step, labels = done + optimizer.nsteps, checkpoint["labels"] + optimizer.nsteps + 1
             fmax_eV_A = _watched(atoms, step)
             progress(step, spec.relax_max_steps, "relaxation step", f"largest force {fmax_eV_A:.2f} eV/Å")
             if time.monotonic() - last_save > SAVE_EVERY_S:
-                write_json(saved, {"step": step, "positions_A": atoms.positions.tolist()}, durable=False)
+                save()
                 last_save = time.monotonic()
-        write_json(saved, {"step": step, "positions_A": atoms.positions.tolist()}, durable=False)
-        return Relaxed(atoms, float(atoms.get_potential_energy()), _watched(atoms, step), step)
-    except LabelFailed as error:
-        raise TakenApart(f"at step {step}: {error.message}") from error
+        save()
+        return Relaxed(atoms, float(atoms.get_potential_energy()), _watched(atoms, step), step, labels)
+    except (LabelFailed, TakenApart) as error:
+        apart = error if isinstance(error, TakenApart) else TakenApart(f"at step {step}: {error.message}")
+        apart.labels_computed = labels
+        raise apart from error
 
 
 def _watched(atoms: Atoms, step: int) -> float:
@@ -132,7 +143,8 @@ def _watched(atoms: Atoms, step: int) -> float:
     return fmax_eV_A
 
 
-def _result(folder: Path, cell: OrderedCell, relaxed: Relaxed, labeller: Labeller | None, refused: list[str]) -> PrepareResult:
+def _result(folder: Path, cell: OrderedCell, relaxed: Relaxed, labeller: Labeller | None, refused: list[str],
+            labels_computed: int) -> PrepareResult:  # fmt: skip
     atoms = Atoms(cell.symbols, positions=relaxed.atoms.positions, cell=cell.cell_A, pbc=True)
     atoms.wrap()
     temporary = folder / f".{CELL_FILE}"
@@ -154,6 +166,8 @@ def _result(folder: Path, cell: OrderedCell, relaxed: Relaxed, labeller: Labelle
         relaxed_energy_eV=relaxed.energy_eV,
         relaxed_fmax_eV_A=relaxed.fmax_eV_A,
         provenance=provenance,
+        labels_computed=labels_computed,
+        versions=labellers.versions(folder),
     )
 
 

@@ -19,7 +19,7 @@ def run(folder: Path, spec: ProbeSpec, progress: Progress) -> ProbeResult:
     """
     combinations = list(choices(spec))
     rates: dict[LaunchChoice, float] = {}
-    startup_s, failures = 0.0, []
+    startup_s, failures, versions = 0.0, [], {}
     turns = [(number, choice) for number in range(ROUNDS) for choice in combinations]
     for done, (number, choice) in enumerate(turns):
         progress(done, len(turns), "trials", _words(choice))
@@ -31,10 +31,11 @@ def run(folder: Path, spec: ProbeSpec, progress: Progress) -> ProbeResult:
             continue
         rates[choice] = max(rates.get(choice, 0.0), facts.peak_steps_per_s or facts.steps_per_s)
         startup_s += facts.startup_seconds
+        versions = facts.versions
     if not rates:
         raise failures[0]
     progress(len(turns), len(turns), "trials", "done")
-    return ProbeResult(max(rates, key=rates.__getitem__), [ProbeTrial(choice, rate) for choice, rate in rates.items()], startup_s)
+    return ProbeResult(max(rates, key=rates.__getitem__), [ProbeTrial(choice, rate) for choice, rate in rates.items()], startup_s, versions)
 
 
 def choices(spec: ProbeSpec) -> Iterator[LaunchChoice]:

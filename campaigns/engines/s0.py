@@ -24,7 +24,7 @@ from campaigns.engines.specs import S0Result, S0Spec
 from campaigns.engines.upload import UploadRefused, accepted_frames
 from campaigns.science.frames import Frames
 from campaigns.science.langevin import baoab_step, kinetic_temperature_K, maxwell_velocities_A_fs
-from campaigns.science.selection import min_distance_A
+from campaigns.science.selection import framework_bonds, max_bond_variation, min_distance_A, root_mean_square
 
 FRAMES_FILE = "frames.npz"
 JOURNAL = "md.jsonl"
@@ -53,6 +53,7 @@ def _upload(folder: Path, spec: S0Spec, progress: Progress) -> S0Result:
         parts = accepted_frames(Path(spec.upload_path or ""), spec.upload_format, spec.elements)
     except UploadRefused as error:
         raise EngineFailed(str(error), cause="bad_input", permanent=True) from error
+    check = _agreement(folder, spec, parts, progress)
     files = []
     for number, frames in enumerate(parts):
         files.append(f"frames-{number:03d}.npz")
@@ -62,7 +63,9 @@ def _upload(folder: Path, spec: S0Spec, progress: Progress) -> S0Result:
         frames_files=files,
         n_frames=[len(frames) for frames in parts],
         mean_temperature_K=None,
-        labels_computed=0,
+        labels_computed=check["n_frames"] if check else 0,
+        check=check,
+        versions=labellers.versions(folder),
         seconds=time.perf_counter() - started,
         min_distance_A=min(map(min, distances_A)),
         frame_min_distances_A=distances_A,
@@ -71,6 +74,51 @@ def _upload(folder: Path, spec: S0Spec, progress: Progress) -> S0Result:
 
 def _distances_A(frames: Frames) -> list[float]:
     return [min_distance_A(positions_A, cell_A) for positions_A, cell_A in zip(frames.positions_A, frames.cell_A, strict=True)]
+
+
+def _agreement(folder: Path, spec: S0Spec, parts: list[Frames], progress: Progress) -> dict[str, float] | None:
+    """Label some uploaded configurations again: a training set of two reference methods teaches neither. Raises EngineFailed."""
+    chosen = [(part, row) for part in parts for row in range(len(part))]
+    if spec.check_frames < 1:
+        return None
+    count = min(spec.check_frames, len(chosen))
+    chosen = [chosen[index] for index in np.linspace(0, len(chosen) - 1, count).round().astype(int)]
+    labeller = labellers.build(spec.labeller, folder, spec.cores)
+    forces_eV_A, energies_meV_atom = [], []
+    for number, (part, row) in enumerate(chosen):
+        progress(number, count, "configuration", "compared with the reference method")
+        atoms = Atoms(list(part.symbols), positions=part.positions_A[row], cell=part.cell_A[row], pbc=True)
+        try:
+            label = labeller.label(atoms, f"check-{number:03d}")
+        except LabelFailed as error:
+            raise _not_alike(f"cannot label configuration {row}: {error.message}") from error
+        forces_eV_A.append((label.forces_eV_A - part.forces_eV_A[row]).ravel())
+        energies_meV_atom.append(1000 * (label.energy_eV - float(part.energy_eV[row])) / len(part.symbols))
+    force, energy = root_mean_square(np.concatenate(forces_eV_A)), root_mean_square(energies_meV_atom)
+    if force > spec.check_force_rmse_eV_A or energy > spec.check_energy_meV_atom:
+        raise _not_alike(
+            f"differs on {count} of its configurations by {force:.3g} eV/Å in the forces (at most {spec.check_force_rmse_eV_A:g}) and by "
+            f"{energy:.3g} meV/atom in the energy (at most {spec.check_energy_meV_atom:g})"
+        )
+    return {"n_frames": count, "force_rmse_eV_A": force, "energy_rmse_meV_atom": energy}
+
+
+def _not_alike(what: str) -> EngineFailed:
+    return EngineFailed(
+        f"The reference method of this campaign {what.rstrip('.')}: its labels and the uploaded ones must not be mixed. Choose the method "
+        "and the settings that made the data set, label it again, or raise the limits in the campaign's settings (S0).",
+        cause="bad_input",
+        permanent=True,
+    )
+
+
+def _bond_variations(spec: S0Spec, frames: Frames) -> list[float | None]:
+    reference = read_atoms(spec.cell_file, format="extxyz")
+    bonds = framework_bonds(list(reference.symbols), reference.positions, reference.cell.array, spec.framework_elements)
+    return [
+        max_bond_variation(bonds, reference.positions, reference.cell.array, positions_A, cell_A)
+        for positions_A, cell_A in zip(frames.positions_A, frames.cell_A, strict=True)
+    ]
 
 
 # --- fpmd ---------------------------------------------------------------------------------------------------------------------------------
@@ -236,6 +284,8 @@ def _fpmd_result(folder: Path, spec: S0Spec, atoms: Atoms, checkpoints: list[dic
         seconds=tally.seconds,
         min_distance_A=tally.min_distance_A,
         frame_min_distances_A=[_distances_A(frames)],
+        frame_bond_variations=[_bond_variations(spec, frames)],
+        versions=labellers.versions(folder),
     )
 
 

@@ -54,6 +54,8 @@ class PrepareResult:
     relaxed_energy_eV: float | None
     relaxed_fmax_eV_A: float | None
     provenance: dict[str, Any]
+    labels_computed: int = 0  # reference calculations of the relaxation, of refused orderings too
+    versions: dict[str, Any] = field(default_factory=dict)  # of the programs that did it
 
 
 # --- s0: the starting training set ------------------------------------------------------------------------
@@ -75,6 +77,10 @@ class S0Spec:
     upload_path: str | None = None
     upload_format: str = "auto"
     elements: list[str] = field(default_factory=list)  # of the material: an uploaded set with others is refused
+    framework_elements: list[str] = field(default_factory=list)  # whose bonds the bond-variation rule looks at
+    check_frames: int = 0  # uploaded configurations that the labeller computes again
+    check_force_rmse_eV_A: float = 0.0  # largest difference from the uploaded labels
+    check_energy_meV_atom: float = 0.0
     cores: int = 1
 
 
@@ -87,6 +93,9 @@ class S0Result:
     seconds: float
     min_distance_A: float  # of all that was computed
     frame_min_distances_A: list[list[float]]  # of every frame, file by file
+    frame_bond_variations: list[list[float | None]] = field(default_factory=list)  # likewise; none where there is no reference cell
+    check: dict[str, float] | None = None  # an uploaded set against the labeller: n_frames, force_rmse_eV_A, energy_rmse_meV_atom
+    versions: dict[str, Any] = field(default_factory=dict)  # of the programs that did it
 
 
 # --- train ------------------------------------------------------------------------
@@ -147,6 +156,8 @@ class TrainResult:
     training_seconds: float
     startup_seconds: float  # engine start-up: imports, neighbour statistics, graph building, freezing
     versions: dict[str, str]
+    seed: int  # of the try that was taken
+    checkpoint_files: list[str]  # what `checkpoint` stands for
 
 
 # --- probe: ranks, threads and compression for one model on one cell
@@ -183,6 +194,7 @@ class ProbeResult:
     best: LaunchChoice
     trials: list[ProbeTrial]
     startup_seconds: float
+    versions: dict[str, Any] = field(default_factory=dict)  # of the programs that did it
 
 
 # --- explore: NVT with the model at the temperature of the ramp ------------------------------------------------------------------------
@@ -215,6 +227,7 @@ class ExploreResult:
     steps_done: int
     steps_per_s: float
     startup_seconds: float
+    versions: dict[str, Any] = field(default_factory=dict)  # of the programs that did it
 
 
 # --- label ------------------------------------------------------------------------
@@ -257,6 +270,7 @@ class LabelResult:
     model_energy_rmse_meV_atom: float | None
     labels_computed: int
     seconds: float
+    versions: dict[str, Any] = field(default_factory=dict)  # of the programs that did it
 
 
 # --- evaluate: NVT equilibration, then NVE on the evaluation cell ------------------------------------------------------------------------
@@ -292,6 +306,7 @@ class EvaluateResult:
     min_distance_A: float | None
     steps_per_s: float
     startup_seconds: float
+    versions: dict[str, Any] = field(default_factory=dict)  # of the programs that did it
 
 
 # --- judge: D(T), Ea and stationarity of one model (analysis/engines/judge.py)

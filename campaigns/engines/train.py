@@ -74,6 +74,8 @@ def run(folder: Path, spec: TrainSpec, progress: Progress) -> TrainResult:
         force_rmse_eV_A=best.force_rmse_eV_A,
         energy_rmse_meV_atom=best.energy_rmse_meV_atom,
         attempts=attempts,
+        seed=_seed(spec, tries.index(best)),
+        checkpoint_files=sorted(f"{best.folder}/{path.name}" for path in (folder / best.folder).glob(f"{CHECKPOINT}.*")),
         training_seconds=sum(one.training_seconds for one in tries),
         startup_seconds=sum(one.startup_seconds for one in tries),
         versions=versions,
@@ -206,10 +208,15 @@ def _input(spec: TrainSpec, systems: list[str], sel: list[int], n_batches: int, 
         batch_size=batch_size,
         learning_rate_start=spec.learning_rate_start,
         learning_rate_stop=spec.learning_rate_stop,
-        seed=spec.seed + 7 * number,
+        seed=_seed(spec, number),
         display_every=display_every,
         save_every=save_every,
     )
+
+
+def _seed(spec: TrainSpec, number: int) -> int:
+    """Each try looks for another minimum."""
+    return spec.seed + 7 * number
 
 
 class _Watcher:

@@ -2,10 +2,23 @@
 
 from campaigns.models.artefact import Artefact
 from campaigns.models.campaign import Campaign, Cell
-from campaigns.models.configuration import Frame, TrainingSet
+from campaigns.models.configuration import Frame, TrainingSet, VerdictChange
 from campaigns.models.dynamics import Launch, MdRun
 from campaigns.models.material import Material
 from campaigns.models.network import TrainedModel
-from campaigns.models.stage import Stage
+from campaigns.models.stage import Stage, StageFailure
 
-__all__ = ["Artefact", "Campaign", "Cell", "Frame", "Launch", "Material", "MdRun", "Stage", "TrainedModel", "TrainingSet"]
+__all__ = [
+    "Artefact",
+    "Campaign",
+    "Cell",
+    "Frame",
+    "Launch",
+    "Material",
+    "MdRun",
+    "Stage",
+    "StageFailure",
+    "TrainedModel",
+    "TrainingSet",
+    "VerdictChange",
+]

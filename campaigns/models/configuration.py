@@ -68,3 +68,28 @@ class TrainingSet(models.Model):
 
     def __str__(self) -> str:
         return f"S({self.loop}.{self.step}) of campaign {self.campaign_id}"
+
+    def members(self) -> models.QuerySet[Frame]:
+        """The configurations of S_i as it was trained on, whatever their verdict has become since."""
+        changes = VerdictChange.objects.filter(frame=models.OuterRef("pk"), training_set_id__lte=self.pk).order_by("-training_set_id")
+        then = models.Subquery(changes.values("verdict")[:1])
+        return Frame.objects.filter(campaign_id=self.campaign_id).alias(then=then).filter(then=Verdict.KEPT)
+
+
+class VerdictChange(models.Model):
+    """Cleaning gave a configuration its first verdict, or another one than before: its history, and who belonged to which S_i."""
+
+    frame = models.ForeignKey(Frame, on_delete=models.CASCADE, related_name="history")
+    training_set = models.ForeignKey(TrainingSet, on_delete=models.CASCADE, related_name="changes")
+    verdict = models.CharField(max_length=10, choices=Verdict)
+    rule = models.CharField(max_length=20, choices=CleaningRule, blank=True)
+    number = models.FloatField(null=True, blank=True)
+    lower = models.FloatField(null=True, blank=True)
+    upper = models.FloatField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["training_set_id"]
+        constraints = [models.UniqueConstraint(fields=["frame", "training_set"], name="verdict_change_once")]
+
+    def __str__(self) -> str:
+        return f"{self.verdict} in {self.training_set}"

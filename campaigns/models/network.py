@@ -4,6 +4,7 @@ from django.db import models
 
 from campaigns.models.artefact import Artefact
 from campaigns.models.campaign import Campaign
+from campaigns.models.configuration import TrainingSet
 from campaigns.models.stage import Stage
 
 
@@ -13,14 +14,17 @@ class TrainedModel(models.Model):
     loop = models.PositiveIntegerField()
     step = models.PositiveIntegerField()
     repeat = models.PositiveIntegerField(default=0)
+    training_set = models.ForeignKey(TrainingSet, null=True, blank=True, on_delete=models.SET_NULL, related_name="models")
     frozen = models.ForeignKey(Artefact, on_delete=models.PROTECT, related_name="+")
     compressed = models.ForeignKey(Artefact, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     learning_curve = models.ForeignKey(Artefact, on_delete=models.PROTECT, related_name="+")
     input_json = models.ForeignKey(Artefact, on_delete=models.PROTECT, related_name="+")
-    checkpoint = models.CharField(max_length=500, help_text="prefix relative to DATA_DIR; the next warm start uses it")
+    checkpoint = models.CharField(
+        max_length=500, help_text="prefix relative to DATA_DIR of files that are artefacts; the next warm start uses it"
+    )
     type_map = models.JSONField()
     sel = models.JSONField()
-    seed = models.PositiveIntegerField()
+    seed = models.PositiveIntegerField(help_text="of the training that was accepted")
     batch_size = models.PositiveIntegerField()
     n_frames = models.PositiveIntegerField()
     force_rmse_eV_A = models.FloatField(help_text="on its training set")

@@ -20,7 +20,7 @@ class Stage(models.Model):
     replica = models.PositiveSmallIntegerField(default=0)
     cores = models.PositiveSmallIntegerField(default=1)
     state = models.CharField(max_length=10, choices=StageState, default=StageState.PENDING)
-    attempt = models.PositiveSmallIntegerField(default=1, help_text="folder: a new one only where a user starts the stage from scratch")
+    attempt = models.PositiveSmallIntegerField(default=1, help_text="folder: a new one where a user tries again what failed for good")
     tries = models.PositiveSmallIntegerField(
         default=0, help_text="failures in this folder; each try goes on from the checkpoints of the one before"
     )
@@ -37,6 +37,7 @@ class Stage(models.Model):
     seconds = models.FloatField(default=0.0, help_text="wall time of the engine, over all attempts")
     startup_seconds = models.FloatField(default=0.0, help_text="of these, the engines' own start-up")
     labels_computed = models.PositiveIntegerField(default=0)
+    versions = models.JSONField(default=dict, help_text="of the programs that did it")
 
     class Meta:
         ordering = ["id"]
@@ -51,3 +52,20 @@ class Stage(models.Model):
         """loop-1/step-2/explore-0/attempt-1; a repeated training step has folders of its own."""
         kind = f"{self.kind}-{self.index}" + (f"-repeat-{self.repeat}" if self.repeat else "")
         return self.campaign.folder / f"loop-{self.loop}" / f"step-{self.step}" / kind / f"attempt-{self.attempt}"
+
+
+class StageFailure(models.Model):
+    """One failure of a stage. It stays when a later try succeeds: what failures cost belongs to the campaign's cost."""
+
+    stage = models.ForeignKey(Stage, on_delete=models.CASCADE, related_name="failures")
+    attempt = models.PositiveSmallIntegerField()
+    cause = models.CharField(max_length=40)
+    message = models.TextField()
+    permanent = models.BooleanField(help_text="the same try would fail again")
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.cause} of {self.stage}"

@@ -7,6 +7,7 @@ caller's axes and those, so that whatever comes back stands in the caller's axes
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from ase.data import atomic_masses, atomic_numbers
@@ -175,25 +176,36 @@ def _production(dynamics: Dynamics, *, resumed: bool = False) -> list[str]:
         f'fix thermo_table all print {every} "{fields}" {"append" if resumed else "file"} thermo.txt screen no title ""',
         f"restart {every * -(-RESTART_EVERY_STEPS // every)} restart.a restart.b",
         f"run {dynamics.n_steps} upto",
-        "write_dump all custom last.dump id type xu yu zu modify sort id",
     ]
 
 
 def read_frames(path: Path, n_atoms: int, n_columns: int) -> Iterator[tuple[int, NDArray[np.floating]]]:
     """Frames of a sorted dump, one after the other: MD step and (n_atoms, n_columns - 2), id and type left out.
 
-    Half a frame at the end is left.
+    Half a frame, at the end or where a killed run was gone on with, is left out.
     """
     with path.open("rb") as stream:
-        while True:
-            header = [stream.readline() for _ in range(9)]
-            if not header[8]:
-                return
+        while _at_next_frame(stream):
+            start = stream.tell()
+            header = [stream.readline() for _ in range(8)]
             body = b"".join(stream.readline() for _ in range(n_atoms))
-            values = np.array(body.split(), dtype=float)
-            if values.size != n_atoms * n_columns or not body.endswith(b"\n"):
-                return
-            yield int(header[1]), values.reshape(n_atoms, n_columns)[:, 2:]
+            values = _numbers(body)
+            if values.size == n_atoms * n_columns and body.endswith(b"\n") and header[0].strip().isdigit():
+                yield int(header[0]), values.reshape(n_atoms, n_columns)[:, 2:]
+            else:
+                stream.seek(start)
+
+
+def _at_next_frame(stream: BinaryIO) -> bool:
+    """Move behind the next frame's first line; what goes on after a kill may stand behind half a line."""
+    return any(line.endswith(b"ITEM: TIMESTEP\n") for line in iter(stream.readline, b""))
+
+
+def _numbers(text: bytes) -> NDArray[np.floating]:
+    try:
+        return np.array(text.split(), dtype=float)
+    except ValueError:  # the next frame's header stands in it
+        return np.zeros(0)
 
 
 def read_thermo(path: Path) -> dict[str, NDArray[np.floating]]:

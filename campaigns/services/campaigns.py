@@ -100,18 +100,22 @@ def cancel(campaign: Campaign) -> None:
 
 
 def retry(campaign: Campaign) -> None:
-    """A failed campaign goes on: failed stages try again from their checkpoints."""
-    with transaction.atomic():
-        _move(
-            campaign,
-            (CampaignState.FAILED,),
-            CampaignState.RUNNING,
-            "retry",
-            finished_at=None,
-            before_advance=lambda: campaign.stages.filter(state=StageState.FAILED).update(
-                state=StageState.PENDING, tries=0, due_at=None, sent_at=None, message="", cause=""
-            ),
-        )
+    """A failed campaign goes on: what may pass goes on from its checkpoints, what failed for good starts in a new folder with another
+    seed (the old one stays). Where no stage failed, the models were not physical: the last training step is repeated with a larger batch.
+    """
+    _move(campaign, (CampaignState.FAILED,), CampaignState.RUNNING, "retry", finished_at=None, before_advance=lambda: _try_again(campaign))
+
+
+def _try_again(campaign: Campaign) -> None:
+    failed = list(campaign.stages.filter(state=StageState.FAILED))
+    for stage in failed:
+        last = stage.failures.last()
+        stage.attempt += last is not None and last.permanent
+        stage.state, stage.tries, stage.due_at, stage.sent_at, stage.message, stage.cause = StageState.PENDING, 0, None, None, "", ""
+        stage.save()
+    if not failed:
+        campaign.repeat += 1
+        campaign.save(update_fields=["repeat"])
 
 
 def _move(

@@ -3,21 +3,23 @@
 import numpy as np
 
 from campaigns.enums import Verdict
-from campaigns.models import Campaign, Frame, TrainingSet
+from campaigns.models import Campaign, Frame, TrainingSet, VerdictChange
 from campaigns.science.cleaning import Cleaning, CleaningVerdict
 from campaigns.science.cleaning import clean as judge
 
-_FIELDS = ["verdict", "rule", "number", "lower", "upper", "verdict_changes"]
+_VERDICT_FIELDS = ["verdict", "rule", "number", "lower", "upper"]
+_FIELDS = [*_VERDICT_FIELDS, "verdict_changes"]
 
 
 def clean(campaign: Campaign, loop: int, step: int) -> TrainingSet:
     """Judge every labelled configuration of the campaign again and keep what the set of this step is."""
     frames = list(Frame.objects.filter(campaign=campaign).exclude(verdict=Verdict.UNLABELLED).order_by("id"))
     cleaning = _judge(campaign, frames)
+    before = {frame.pk: frame.verdict if frame.number is not None else "" for frame in frames}
     changed = [frame for frame, verdict in zip(frames, cleaning.verdicts, strict=True) if _apply(frame, verdict)]
     Frame.objects.bulk_update(changed, _FIELDS, batch_size=500)
     first = next(iter(cleaning.energy_eV_atom.values()))
-    return TrainingSet.objects.create(
+    training_set = TrainingSet.objects.create(
         campaign=campaign,
         loop=loop,
         step=step,
@@ -29,6 +31,18 @@ def clean(campaign: Campaign, loop: int, step: int) -> TrainingSet:
         energy_iqr_eV_atom=first.iqr,
         force_median_eV_A=cleaning.force_eV_A.median,
         force_iqr_eV_A=cleaning.force_eV_A.iqr,
+    )
+    _keep_history(training_set, [frame for frame in changed if frame.verdict != before[frame.pk]])
+    return training_set
+
+
+def _keep_history(training_set: TrainingSet, frames: list[Frame]) -> None:
+    VerdictChange.objects.bulk_create(
+        [
+            VerdictChange(training_set=training_set, frame=frame, **{name: getattr(frame, name) for name in _VERDICT_FIELDS})
+            for frame in frames
+        ],
+        batch_size=500,
     )
 
 

@@ -60,13 +60,13 @@ def estimate(owner: AbstractBaseUser, request: CampaignRequest) -> Estimate:
     chosen = checked.settings
     training = checked.n_atoms([cell for cell in request.cells if cell.for_training])
     evaluation = checked.n_atoms([cell for cell in request.cells if cell.for_evaluation])
-    rows = _rows(request, chosen, training, evaluation, chosen.max_loops)
-    one_loop = _rows(request, chosen, training, evaluation, 1)
+    rows = _rows(request, checked, training, evaluation, chosen.max_loops)
+    one_loop = _rows(request, checked, training, evaluation, 1)
     fpmd = request.s0_route == S0Route.FPMD
     amounts = counts(chosen, len(training), len(evaluation), fpmd, chosen.max_loops)
     return Estimate(
         rows,
-        amounts.labels,
+        amounts.labels + round(rows[0].amount),
         sum(row.seconds for row in one_loop),
         sum(row.seconds for row in rows),
         _disk_bytes(chosen, amounts.evaluations, max(evaluation, default=0)),
@@ -75,7 +75,9 @@ def estimate(owner: AbstractBaseUser, request: CampaignRequest) -> Estimate:
     )
 
 
-def _rows(request: CampaignRequest, chosen: ProtocolSettings, training: list[int], evaluation: list[int], loops: int) -> list[EstimateRow]:
+def _rows(request: CampaignRequest, checked: Checked, training: list[int], evaluation: list[int], loops: int) -> list[EstimateRow]:
+    chosen = checked.settings
+    every_cell = checked.n_atoms(request.cells) if chosen.relax_cells else []
     fpmd = request.s0_route == S0Route.FPMD
     amounts = counts(chosen, len(training), len(evaluation), fpmd, loops)
     mean_training = sum(training) / max(len(training), 1)
@@ -85,6 +87,15 @@ def _rows(request: CampaignRequest, chosen: ProtocolSettings, training: list[int
     md_rate, md_basis = _atom_steps_per_second(chosen)
     at_once = min(settings.ENGINE_CORES, max(amounts.evaluations, 1))
     return [
+        EstimateRow(
+            "Relaxation of the cells (labels, at most)",
+            chosen.relax_max_steps * len(every_cell),
+            "labels",
+            chosen.relax_max_steps * sum(every_cell) * label_s,
+            label_basis,
+            sum(every_cell) / max(len(every_cell), 1),
+            "fewer relaxation steps or smaller cells make it shorter",
+        ),
         EstimateRow(
             "Reference calculations (labels)",
             amounts.labels,

@@ -9,8 +9,9 @@ from django.dispatch import Signal
 
 from campaigns.engines.job import read_json
 from campaigns.enums import FrameSource, RunPurpose, S0Route, StageKind, Verdict
-from campaigns.models import Artefact, Frame, Launch, MdRun, Stage, TrainedModel
+from campaigns.models import Artefact, Frame, Launch, MdRun, Stage, TrainedModel, TrainingSet
 from campaigns.science.frames import Frames, reduced_composition
+from campaigns.science.selection import root_mean_square
 from campaigns.services import artefacts, protocol
 from campaigns.services.artefacts import FileFacts
 
@@ -48,7 +49,8 @@ def _prepare(stage: Stage, result: dict[str, Any], files: Files) -> None:
 def _s0(stage: Stage, result: dict[str, Any], files: Files) -> None:
     uploaded = stage.campaign.s0_route == S0Route.UPLOAD
     source = FrameSource.S0_UPLOAD if uploaded else FrameSource.S0_FPMD
-    for name, distances_A in zip(result["frames_files"], result["frame_min_distances_A"], strict=True):
+    for part, (name, distances_A) in enumerate(zip(result["frames_files"], result["frame_min_distances_A"], strict=True)):
+        variations = result["frame_bond_variations"][part] if result["frame_bond_variations"] else [None] * len(distances_A)
         frames = Frames.load(files[name].file)
         force = np.linalg.norm(frames.forces_eV_A, axis=2)
         Frame.objects.bulk_create(
@@ -70,6 +72,7 @@ def _s0(stage: Stage, result: dict[str, Any], files: Files) -> None:
                     max_force_eV_A=float(force[row].max()),
                     rms_force_eV_A=float(np.sqrt(np.mean(frames.forces_eV_A[row] ** 2))),
                     min_distance_A=distances_A[row],
+                    max_bond_variation=variations[row],
                     verdict=Verdict.KEPT,
                 )
                 for row in range(len(frames))
@@ -92,10 +95,10 @@ def _train(stage: Stage, result: dict[str, Any], files: Files) -> None:
         input_json=files[result["input_file"]],
         checkpoint=str((stage.folder / result["checkpoint"]).relative_to(settings.DATA_DIR)),
         type_map=spec["type_map"],
-        seed=spec["seed"],
+        training_set=TrainingSet.objects.filter(campaign=stage.campaign_id).last(),
         **{
             name: result[name]
-            for name in ("sel", "batch_size", "n_frames", "force_rmse_eV_A", "energy_rmse_meV_atom", "attempts", "versions")
+            for name in ("sel", "batch_size", "seed", "n_frames", "force_rmse_eV_A", "energy_rmse_meV_atom", "attempts", "versions")
         },
     )
 
@@ -130,10 +133,20 @@ def _label(stage: Stage, result: dict[str, Any], files: Files) -> None:
         [_labelled_frame(stage, record, snapshots, run.trajectory, files.get(result["frames_file"])) for record in result["records"]],
         batch_size=500,
     )
-    model = run.model
-    model.new_force_rmse_eV_A = result["model_force_rmse_eV_A"]
-    model.new_energy_rmse_meV_atom = result["model_energy_rmse_meV_atom"]
-    model.save(update_fields=["new_force_rmse_eV_A", "new_energy_rmse_meV_atom"])
+    keep_test_error(run.model)
+
+
+def keep_test_error(model: TrainedModel) -> None:
+    """The model's error on everything new of its step, all training cells together; a force component counts the same in each."""
+    new = Frame.objects.filter(
+        campaign_id=model.campaign_id, loop=model.loop, step=model.step, stage__repeat=model.repeat, stage__kind=StageKind.LABEL
+    ).exclude(verdict=Verdict.UNLABELLED)
+    rows = np.array(new.values_list("n_atoms", "model_force_rmse_eV_A", "model_energy_error_meV_atom"), dtype=float).reshape(-1, 3)
+    n_atoms, force_rmse, energy_error = rows[np.isfinite(rows).all(axis=1)].T
+    if len(n_atoms):
+        model.new_force_rmse_eV_A = float(np.sqrt(n_atoms @ force_rmse**2 / n_atoms.sum()))
+        model.new_energy_rmse_meV_atom = root_mean_square(energy_error)
+        model.save(update_fields=["new_force_rmse_eV_A", "new_energy_rmse_meV_atom"])
 
 
 def _labelled_frame(stage: Stage, record: dict[str, Any], snapshots: Frames, unlabelled: Artefact, labelled: Artefact | None) -> Frame:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from django.conf import settings
-from django.db.models import QuerySet, Sum
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from campaigns.enums import CampaignState, RunOutcome, RunPurpose, S0Route, StageKind, StageState
@@ -144,7 +144,7 @@ def _evaluate(campaign: Campaign) -> Phase:
         for temperature_K in chosen.evaluation_temperatures_K
     ]
     if len(runs) < settings.ENGINE_CORES:
-        runs = [run | {"cores": settings.ENGINE_CORES} for run in runs]
+        runs = [run | {"cores": settings.ENGINE_CORES // len(runs)} for run in runs]
     return _stages(campaign, StageKind.EVALUATE, campaign.loop, campaign.step, runs)
 
 
@@ -178,15 +178,18 @@ def _next_step(campaign: Campaign) -> bool:
             ),
         )
         return False
-    judged = current_model(campaign)
-    if judged.convergence == "stationary":
-        end(campaign, CampaignState.CONVERGED, judged.convergence_reason)
+    judged, rejected = current_model(campaign), rejected_runs(campaign).first()
+    reason = judged.convergence_reason
+    if rejected is not None:
+        reason += f" But the last model's exploration at {rejected.temperature_K:g} K was rejected: {rejected.reason}"
+    elif judged.convergence == "stationary":
+        end(campaign, CampaignState.CONVERGED, reason)
         return False
     if campaign.loop >= campaign.settings.max_loops:
         end(
             campaign,
             CampaignState.NOT_CONVERGED,
-            (f"{judged.convergence_reason} All {campaign.loop} training loops that the settings allow are used up."),
+            (f"{reason} All {campaign.loop} training loops that the settings allow are used up."),
         )
         return False
     campaign.loop, campaign.step, campaign.repeat = campaign.loop + 1, 1, 0
@@ -221,8 +224,3 @@ def _stages(campaign: Campaign, kind: StageKind, loop: int, step: int, wanted: l
     wake([stage.pk for stage in created])
     done = not created and all(stage.state == StageState.DONE for stage in there.values())
     return Phase.COMPLETE if done else Phase.WAITING
-
-
-def labels_spent(campaign: Campaign) -> int:
-    """Reference calculations so far."""
-    return campaign.stages.aggregate(total=Sum("labels_computed"))["total"] or 0

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from campaigns.engines import specs
 from campaigns.engines.job import read_json
-from campaigns.enums import RunPurpose, S0Route, StageKind, StageState, Verdict
+from campaigns.enums import RunOutcome, RunPurpose, S0Route, StageKind, StageState, Verdict
 from campaigns.models import Artefact, Campaign, Cell, Frame, Launch, MdRun, Stage, TrainedModel
 from campaigns.services import protocol
 
@@ -18,7 +18,7 @@ def build(stage: Stage) -> Any:
 
 
 def seed_of(stage: Stage) -> int:
-    """A seed of its own for every stage, the same whenever the campaign is run again."""
+    """A seed of its own for every stage, the same whenever the campaign is run again; another where a new attempt is made."""
     return (
         1
         + (
@@ -28,6 +28,7 @@ def seed_of(stage: Stage) -> int:
             + stage.repeat * 211
             + stage.index * 31
             + list(StageKind.values).index(stage.kind)
+            + (stage.attempt - 1) * 500_009
         )
         % 899_999_963
     )
@@ -41,6 +42,10 @@ def type_map_of(campaign: Campaign) -> list[str]:
     """Elements of all cells of the campaign, in one order for every model, data file and pair_coeff."""
     symbols = {symbol for cell in campaign.cells.all() for symbol in cell.provenance.get("elements", [])}
     return sorted(symbols)
+
+
+def _framework(campaign: Campaign) -> list[str]:
+    return [symbol for symbol in type_map_of(campaign) if symbol != campaign.mobile_ion]
 
 
 def _cell_file(cell: Cell) -> str:
@@ -77,6 +82,10 @@ def _s0(stage: Stage) -> specs.S0Spec:
             upload_path=str(settings.DATA_DIR / campaign.s0_upload),
             upload_format=campaign.s0_upload_format,
             elements=type_map_of(campaign),
+            check_frames=chosen.s0_check_frames,
+            check_force_rmse_eV_A=chosen.s0_check_force_rmse_eV_A,
+            check_energy_meV_atom=chosen.s0_check_energy_meV_atom,
+            cores=stage.cores,
         )
     return specs.S0Spec(
         route="fpmd",
@@ -89,6 +98,7 @@ def _s0(stage: Stage) -> specs.S0Spec:
         sample_every_steps=max(1, round(chosen.s0_sample_interval_fs / chosen.s0_timestep_fs)),
         seed=seed_of(stage),
         elements=type_map_of(campaign),
+        framework_elements=_framework(campaign),
         cores=stage.cores,
     )
 
@@ -125,8 +135,10 @@ def _train(stage: Stage) -> specs.TrainSpec:
 
 
 def _model_before(stage: Stage) -> TrainedModel | None:
-    """The accepted model of the training step before this one."""
-    return TrainedModel.objects.filter(campaign_id=stage.campaign_id).order_by("-loop", "-step", "-repeat").first()
+    """The last model whose exploration was accepted: one that let atoms collide is no minimum to start from."""
+    rejected = MdRun.objects.filter(model=OuterRef("pk"), purpose=RunPurpose.EXPLORE).exclude(outcome=RunOutcome.COMPLETED)
+    models = TrainedModel.objects.filter(~Exists(rejected), campaign_id=stage.campaign_id)
+    return models.order_by("-loop", "-step", "-repeat").first()
 
 
 def kept_frames(campaign: Campaign) -> list[specs.FrameSelection]:
@@ -192,12 +204,11 @@ def _label(stage: Stage) -> specs.LabelSpec:
         model=protocol.current_model(stage.campaign), purpose=RunPurpose.EXPLORE, cell=stage.cell
     )
     result = read_json(run.stage.folder / "result.json")
-    framework = [symbol for symbol in type_map_of(stage.campaign) if symbol != stage.campaign.mobile_ion]
     return specs.LabelSpec(
         snapshots=specs.FrameSelection(str(run.stage.folder / result["frames_file"]), list(range(result["n_snapshots"]))),
         labeller=labeller_of(stage.campaign),
         cell_file=_cell_file(stage.cell),
-        framework_elements=framework,
+        framework_elements=_framework(stage.campaign),
         min_distance_A=stage.campaign.settings.min_distance_A,
         cores=stage.cores,
     )

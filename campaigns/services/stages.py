@@ -20,8 +20,9 @@ from django.utils import timezone
 from campaigns.engines import job
 from campaigns.engines.runners import local
 from campaigns.enums import CampaignState, StageState
-from campaigns.models import Campaign, Stage
+from campaigns.models import Campaign, Stage, StageFailure
 from campaigns.services import artefacts, ingest, protocol, specs
+from campaigns.services.silence import Silence
 from campaigns.services.wake import QUEUE, wake
 
 __all__ = ["QUEUE", "claim", "reconcile", "run"]
@@ -38,7 +39,7 @@ def run(stage_id: int) -> None:
     if stage is None:
         return
     try:
-        {"done": finish, "failed": fail, "released": release}[_compute(stage)](stage)
+        {"done": finish, "failed": fail, "hung": fail_hung, "released": release}[_compute(stage)](stage)
     except Exception as error:
         # Unforeseen: the traceback is for the log, the user gets a stage that failed with a reason, and nothing is lost.
         _fail_with(stage, {"message": _unforeseen(error), "cause": "unforeseen", "permanent": False})
@@ -79,6 +80,8 @@ def claim(stage_id: int) -> Stage | None:
         owner = uuid.uuid4().hex
         # A stage planned for more cores than there are now runs alone.
         room = Q(cores__lte=settings.ENGINE_CORES - used) if used else Q()
+        if used and _due(now).filter(pk__lt=stage_id, cores__gt=settings.ENGINE_CORES - used).exists():
+            return None  # an older stage waits for more cores than are free: small ones must not take them away for ever
         taken = Stage.objects.filter(free | abandoned, room, pk=stage_id, campaign__state=CampaignState.RUNNING).update(
             state=StageState.RUNNING, owner=owner, lease_until=_lease(), message=""
         )
@@ -101,11 +104,15 @@ def _compute(stage: Stage) -> str:
         job.write_spec(folder, stage.kind, specs.build(stage))
     child = local.find(folder) or _start(stage)
     began = last_renewal = time.monotonic()
+    silence = Silence(folder)
     try:
         while child is not None and child.is_running():
             time.sleep(POLL_S)
             if time.monotonic() - last_renewal > settings.STAGE_LEASE_S / 4:
                 last_renewal = time.monotonic()
+                if silence.seconds() > settings.STAGE_SILENCE_S:
+                    child.stop()
+                    return "hung"
                 if not _renew(stage):
                     return "released"
             if not _is_wanted(stage):
@@ -155,6 +162,7 @@ def finish(stage: Stage) -> None:
             finished_at=timezone.now(),
             startup_seconds=result.get("startup_seconds") or 0.0,
             labels_computed=result.get("labels_computed") or 0,
+            versions=result.get("versions") or {},
         )
         if not mine:
             return
@@ -173,6 +181,12 @@ def fail(stage: Stage) -> None:
     _fail_with(stage, failure)
 
 
+def fail_hung(stage: Stage) -> None:
+    waited = settings.STAGE_SILENCE_S
+    message = f"The engine wrote nothing for {waited} s and was stopped: it hangs. (SSEWEB_STAGE_SILENCE_S sets how long is waited.)"
+    _fail_with(stage, {"message": message, "cause": "timeout", "permanent": False})
+
+
 def _fail_with(stage: Stage, failure: dict[str, Any]) -> None:
     tries = stage.tries + 1
     again = not failure["permanent"] and tries < settings.STAGE_MAX_TRIES
@@ -186,6 +200,10 @@ def _fail_with(stage: Stage, failure: dict[str, Any]) -> None:
             cause=failure["cause"],
             due_at=timezone.now() + timedelta(seconds=RETRY_DELAY_S * tries),
         )
+        if mine:
+            StageFailure.objects.create(
+                stage=stage, attempt=stage.attempt, cause=failure["cause"], message=failure["message"], permanent=failure["permanent"]
+            )
         if mine and not again:
             campaign = Campaign.objects.select_for_update().get(pk=stage.campaign_id)
             protocol.end(

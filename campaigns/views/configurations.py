@@ -81,7 +81,11 @@ def training_set_download(request: HttpRequest, pk: int) -> StreamingHttpRespons
 @require_GET
 def configuration(request: HttpRequest, pk: int) -> HttpResponse:
     frame = access.frame(request, pk)
-    return render(request, "campaigns/configuration.html", page_context(frame.campaign, "training-set") | {"frame": frame})
+    return render(
+        request,
+        "campaigns/configuration.html",
+        page_context(frame.campaign, "training-set") | {"frame": frame, "history": frame.history.select_related("training_set")},
+    )
 
 
 @login_required

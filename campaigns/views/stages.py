@@ -21,7 +21,7 @@ UNDER_WAY = (StageState.PENDING, StageState.RUNNING)
 @require_GET
 def stage_page(request: HttpRequest, pk: int) -> HttpResponse:
     stage = access.stage(request, pk)
-    context = page_context(stage.campaign, "stages") | _live_context(stage) | {"files": files_of(stage)}
+    context = page_context(stage.campaign, "stages") | _live_context(stage) | {"files": files_of(stage), "failures": stage.failures.all()}
     return render(request, "campaigns/stage.html", context)
 
 

@@ -70,6 +70,8 @@ def train(folder, spec):
         0.1,
         0.05,
         {"stand-in": "1"},
+        spec.seed,
+        [],
     )
 
 
@@ -145,6 +147,8 @@ def run(folder: Path, spec, progress: Progress):
         raise EngineFailed("The stand-in was asked to fail. Ask it not to.", cause="bad_output", permanent=True)
     if misbehaves(kind, "stumble"):
         raise EngineFailed("The stand-in stumbled.", cause="engine_died", permanent=False)
+    if misbehaves(kind, "hang"):
+        time.sleep(600)
     if misbehaves(kind, "die"):
         os.abort()
     slow = misbehaves(kind, "slow")

@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from campaigns.engines.job import EngineFailed
+from campaigns.engines.job import EngineFailed, read_json, write_json
 from campaigns.engines.labellers.base import Label, LabelFailed, Labeller, Option
 from campaigns.engines.specs import LabellerSpec
 
-__all__ = ["MODULES", "Label", "LabelFailed", "Labeller", "Option", "build", "check", "module", "problems"]
+__all__ = ["MODULES", "Label", "LabelFailed", "Labeller", "Option", "build", "check", "module", "problems", "versions"]
+
+DESCRIPTION = "labeller.json"
 
 MODULES = {
     "chgnet": "campaigns.engines.labellers.chgnet",
@@ -66,8 +68,15 @@ def build(spec: LabellerSpec, folder: Path, cores: int) -> Labeller:
     if spec.name not in MODULES:
         raise EngineFailed(f"There is no reference method {spec.name!r}.", cause="bad_input", permanent=True)
     try:
-        return module(spec.name).build(spec.options, folder, cores)
+        labeller = module(spec.name).build(spec.options, folder, cores)
     except ImportError as error:
         raise EngineFailed(
             f"The reference method {spec.name} is not installed on this machine ({error}).", cause="engine_missing", permanent=True
         ) from error
+    write_json(folder / DESCRIPTION, labeller.describe())
+    return labeller
+
+
+def versions(folder: Path) -> dict[str, Any]:
+    """Of the method that was loaded in this stage folder; none where every label was there already when it was first needed."""
+    return (read_json(folder / DESCRIPTION) or {}).get("versions", {})

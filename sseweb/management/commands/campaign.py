@@ -102,7 +102,7 @@ class Command(BaseCommand):
                 out.write(f"Campaign {campaign.pk}, “{campaign.name}”: {installation.address}campaigns/{campaign.pk}/")
                 if not user:
                     out.write(f"Sign in as demo with the password {demo_account()[1]}")
-                self._follow(campaign, out)
+                self._follow(campaign, installation, out)
                 self._print(campaign, json)
                 if serve:
                     out.write(f"\nThe campaign stays open at {installation.address}campaigns/{campaign.pk}/ until Ctrl-C.")
@@ -132,10 +132,12 @@ class Command(BaseCommand):
             go_on[campaign.state](campaign)
         return campaign
 
-    def _follow(self, campaign: Campaign, out: Any) -> None:
+    def _follow(self, campaign: Campaign, installation: Installation, out: Any) -> None:
         """Print stage, progress and ETA until the campaign ends: one line that changes on a terminal, a line a change elsewhere."""
         printer = report.ProgressPrinter(out, is_terminal=os.isatty(out._out.fileno()) if hasattr(out._out, "fileno") else False)
         while not campaign.has_ended and campaign.state != CampaignState.PAUSED:
+            if installation.keep():
+                out.write(f"\nBroker, worker and web server had been stopped and were started again: {installation.address}")
             printer.show(campaign, queries.campaign_progress(campaign))
             time.sleep(POLL_S)
             campaign.refresh_from_db()

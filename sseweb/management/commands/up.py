@@ -5,8 +5,9 @@ import os
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from django.conf import settings
 from django.core.management import call_command
@@ -29,10 +30,9 @@ class Command(BaseCommand):
 
     def handle(self, *, host: str, port: int | None, **options: Any) -> None:
         with (settings.DATA_DIR / "up.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise CommandError(f"sseweb is already running on {settings.DATA_DIR}.") from error
+            if not _lock(lock):
+                raise CommandError(f"sseweb is already running on {settings.DATA_DIR}.")
+            (settings.DATA_DIR / "up.json").unlink(missing_ok=True)  # of one that was killed
             call_command("migrate", verbosity=0)
             settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of a folder that is not there
             port = _port(host, port)
@@ -45,9 +45,21 @@ class Command(BaseCommand):
             self.stdout.flush()
             try:
                 supervisor.run()
-            finally:
+            finally:  # the record goes before the lock
                 (settings.DATA_DIR / "up.json").unlink(missing_ok=True)
                 self.stdout.write("sseweb has stopped.")
+
+
+def _lock(stream: TextIO) -> bool:
+    """Tried for a second: who only looks whether we run holds it for a moment."""
+    for _ in range(10):
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.1)
+        else:
+            return True
+    return False
 
 
 def _port(host: str, wanted: int | None) -> int:

@@ -144,6 +144,27 @@ def test_a_killed_run_goes_on_from_its_restart_and_misses_no_frame(tmp_path, tin
     assert jumps < 1.0
 
 
+@pytest.mark.parametrize(("ranks", "share"), [(1, 0.0), (1, 0.98), (2, 0.5)])
+def test_half_a_restart_file_is_set_aside_and_the_one_before_it_used(tmp_path, tiny_model, skewed_cell, share, ranks):
+    """As a kill leaves it in the middle of its writing, with half a frame at the end of the dump."""
+    spec = evaluate_spec(tiny_model, skewed_cell, n_steps=4000, launch=LaunchChoice(ranks, 1, False))
+    process = start("evaluate", tmp_path, spec)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "restart.b").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    newest = max((tmp_path / "restart.a", tmp_path / "restart.b"), key=lambda path: path.stat().st_mtime_ns)
+    os.truncate(newest, int(share * newest.stat().st_size))
+    with (tmp_path / "frames.dump").open("ab") as dump:
+        dump.write(b"ITEM: TIMESTEP\n123456\nITEM: NUMBER OF ATOMS\n8\nITEM: BOX BOU")
+
+    result = run("evaluate", tmp_path, spec)
+    assert newest.with_suffix(f"{newest.suffix}.unreadable").exists()
+    with np.load(tmp_path / result["trajectory_file"]) as trajectory:
+        assert np.array_equal(trajectory["time_fs"], np.arange(10.0, 4001.0, 10.0))
+
+
 def test_the_probe_measures_and_chooses_the_fastest(tmp_path, tiny_model, skewed_cell):
     spec = ProbeSpec(
         str(tiny_model.model_file), str(tiny_model.compressed_model_file), str(skewed_cell), tiny_model.type_map, 1.0, cores=2, n_steps=50

@@ -174,6 +174,23 @@ def test_an_uploaded_set_with_problems_is_refused(tmp_path):
         run(tmp_path, S0Spec("upload", LENNARD_JONES, upload_path=str(tmp_path / "set"), elements=["Li", "N"]))
 
 
+def test_an_uploaded_set_of_another_method_is_refused(tmp_path):
+    made = run(tmp_path / "made", spec_for(tmp_path / "made", argon()))
+    frames = Frames.load(tmp_path / "made" / made.frames_files[0])
+    write_deepmd_system(frames, ["Ar"], tmp_path / "set")
+    for name in ("same", "other"):
+        (tmp_path / name).mkdir()
+    limits = {"check_frames": 3, "check_force_rmse_eV_A": 0.01, "check_energy_meV_atom": 1.0}
+    spec = S0Spec("upload", LENNARD_JONES, upload_path=str(tmp_path / "set"), elements=["Ar"], **limits)
+    same = run(tmp_path / "same", spec)
+    assert same.check["n_frames"] == same.labels_computed == 3
+    assert same.check["force_rmse_eV_A"] < 1e-4
+    assert same.versions
+    write_deepmd_system(replace(frames, energy_eV=frames.energy_eV + 0.1 * len(frames.symbols)), ["Ar"], tmp_path / "shifted")
+    with pytest.raises(EngineFailed, match="100 meV/atom in the energy"):
+        run(tmp_path / "other", replace(spec, upload_path=str(tmp_path / "shifted")))
+
+
 def test_an_unknown_route_is_refused(tmp_path):
     with pytest.raises(EngineFailed, match="no route 'dream'"):
         run(tmp_path, S0Spec("dream", LENNARD_JONES))

@@ -86,3 +86,13 @@ def test_of_steps_written_twice_the_later_stands(tmp_path):
     table = read_thermo(path)
     assert table["step"].tolist() == [20, 40]
     assert table["temperature_K"].tolist() == [300, 320]
+
+
+def test_half_a_frame_in_the_middle_is_left_out_and_those_after_it_are_read(tmp_path):
+    def frame(step):
+        return f"ITEM: TIMESTEP\n{step}\n" + "header\n" * 7 + f"1 1 {step}.0 0 0\n2 1 0 0 0\n"
+
+    path = tmp_path / "frames.dump"
+    for end in range(1, len(frame(20))):
+        path.write_text(frame(10) + frame(20)[:end] + frame(30) + frame(40)[:end])
+        assert [step for step, _ in read_frames(path, 2, 5)] == [10, 30]

@@ -5,7 +5,8 @@ import pytest
 from campaigns import queries
 from campaigns.engines import job
 from campaigns.enums import CampaignState, StageKind, StageState, Verdict
-from campaigns.models import Frame, MdRun, Stage, TrainedModel, TrainingSet
+from campaigns.models import Cell, Frame, MdRun, Stage, TrainedModel, TrainingSet
+from campaigns.services import campaigns, ingest, stages
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -113,3 +114,57 @@ def test_the_same_campaign_seed_gives_the_same_seeds(make_campaign, stand_ins, r
 
     assert seeds(first) == seeds(second)
     assert not Stage.objects.exclude(state=StageState.DONE).exists()
+
+
+def test_retry_where_no_model_was_physical_trains_again(make_campaign, stand_ins, run_to_end):
+    stand_ins("explore", "reject", times=100)
+    campaign = run_to_end(make_campaign())
+    assert campaign.state == CampaignState.FAILED
+    tried = TrainedModel.objects.filter(campaign=campaign, step=2).count()
+
+    stand_ins("explore", "reject", times=0)
+    campaigns.retry(campaign)
+    campaign = run_to_end(campaign)
+    assert campaign.state == CampaignState.CONVERGED
+    models = TrainedModel.objects.filter(campaign=campaign, step=2).order_by("repeat")
+    assert models.count() == tried + 1
+    assert models.last().batch_size == 2 * models[tried - 1].batch_size
+
+
+def test_a_loop_whose_last_exploration_was_rejected_has_not_converged(make_campaign, stand_ins, run_to_end, monkeypatch):
+    campaign = make_campaign(max_training_repeats=0, max_loops=1)
+    campaigns.start(campaign)
+    while not TrainedModel.objects.filter(campaign=campaign, step=2).exists():
+        stages.run(campaign.stages.filter(state=StageState.PENDING).order_by("id").first().pk)
+    stand_ins("explore", "reject", times=1)
+    campaign.refresh_from_db()
+    campaign = run_to_end(campaign)
+    assert campaign.state == CampaignState.NOT_CONVERGED
+    assert "was rejected: Li-Li 0.4" in campaign.reason
+
+
+def test_every_model_knows_its_training_set_and_every_configuration_its_history(make_campaign, stand_ins, run_to_end):
+    campaign = run_to_end(make_campaign())
+    for model in TrainedModel.objects.filter(campaign=campaign):
+        members = model.training_set.members()
+        assert members.count() == model.n_frames
+        spec = job.read_json(model.stage.folder / "spec.json")["spec"]
+        trained_on = {(part["path"], row) for part in spec["frames"] for row in part["indices"]}
+        assert {(str(frame.artefact.file), frame.row) for frame in members.select_related("artefact")} == trained_on
+    frame = Frame.objects.filter(campaign=campaign, verdict=Verdict.KEPT).first()
+    assert [change.verdict for change in frame.history.all()][-1] == Verdict.KEPT
+    assert Frame.objects.filter(campaign=campaign, verdict=Verdict.UNLABELLED, history__isnull=False).count() == 0
+
+
+def test_the_models_error_is_that_of_all_training_cells(make_campaign, stand_ins, run_to_end, material):
+    campaign = make_campaign()
+    Cell.objects.create(campaign=campaign, material=material, for_training=True, for_evaluation=False, supercell_a=2)
+    campaign = run_to_end(campaign)
+    model = TrainedModel.objects.filter(campaign=campaign).first()
+    first, second = campaign.cells.order_by("id")
+    new = Frame.objects.filter(campaign=campaign, step=model.step, loop=1)
+    new.filter(cell=first).update(model_force_rmse_eV_A=0.3, n_atoms=10)
+    new.filter(cell=second).update(model_force_rmse_eV_A=0.1, n_atoms=30)
+    ingest.keep_test_error(model)
+    assert model.new_force_rmse_eV_A == pytest.approx(((10 * 0.3**2 + 30 * 0.1**2) / 40) ** 0.5)
+    assert model.new_energy_rmse_meV_atom == pytest.approx(2.5)

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from campaigns import queries
 from campaigns.engines.runners import local
 from campaigns.enums import CampaignState, StageState
 from campaigns.models import Stage
@@ -175,6 +176,11 @@ def test_a_permanent_failure_stops_and_retry_goes_on(make_campaign, stand_ins, r
     assert campaign.state == CampaignState.CONVERGED
     assert campaign.frames.count() == frames_before + 2 * 4
     assert all(computed(stage) == 1 for stage in campaign.stages.exclude(kind="label"))
+    label = campaign.stages.get(failures__cause="bad_output")
+    assert (label.attempt, label.folder.name) == (2, "attempt-2")  # what failed for good is not read again
+    assert (label.folder.parent / "attempt-1" / "failure.json").exists()
+    (row,) = [row for row in queries.cost_ledger(campaign) if row.failures]
+    assert row.failures == {"bad_output": 1}
 
 
 def test_the_reconciler_sends_what_nobody_is_at(first_stage):
@@ -201,3 +207,25 @@ def test_a_cancelled_campaign_keeps_what_it_has_and_can_be_deleted(make_campaign
         campaigns.cancel(campaign)
     campaigns.delete(campaign)
     assert not folder.exists()
+
+
+def test_an_engine_that_says_nothing_is_stopped_and_tried_again(make_campaign, stand_ins, run_to_end, settings):
+    settings.STAGE_SILENCE_S, settings.STAGE_LEASE_S = 1, 4
+    stand_ins("prepare", "hang")
+    campaign = run_to_end(make_campaign())
+    assert campaign.state == CampaignState.CONVERGED
+    (failure,) = campaign.stages.get(kind="prepare").failures.all()
+    assert failure.cause == "timeout"
+    assert "it hangs" in failure.message
+
+
+def test_small_stages_do_not_keep_the_cores_from_an_older_large_one(make_campaign, stand_ins, settings):
+    settings.ENGINE_CORES = 2
+    small, large, late = make_campaign(), make_campaign(), make_campaign()
+    for campaign, cores in ((small, 1), (large, 2), (late, 1)):
+        campaigns.start(campaign)
+        campaign.stages.update(cores=cores)
+    assert stages.claim(small.stages.get().pk) is not None
+    assert stages.claim(late.stages.get().pk) is None
+    small.stages.update(state=StageState.DONE)
+    assert stages.claim(large.stages.get().pk) is not None
