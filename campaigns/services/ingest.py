@@ -11,7 +11,6 @@ from campaigns.engines.job import read_json
 from campaigns.enums import FrameSource, RunPurpose, S0Route, StageKind, Verdict
 from campaigns.models import Artefact, Frame, Launch, MdRun, Stage, TrainedModel, TrainingSet
 from campaigns.science.frames import Frames, reduced_composition
-from campaigns.science.selection import root_mean_square
 from campaigns.services import artefacts, protocol
 from campaigns.services.artefacts import FileFacts
 
@@ -145,7 +144,7 @@ def keep_test_error(model: TrainedModel) -> None:
     n_atoms, force_rmse, energy_error = rows[np.isfinite(rows).all(axis=1)].T
     if len(n_atoms):
         model.new_force_rmse_eV_A = float(np.sqrt(n_atoms @ force_rmse**2 / n_atoms.sum()))
-        model.new_energy_rmse_meV_atom = root_mean_square(energy_error)
+        model.new_energy_rmse_meV_atom = float(np.sqrt(np.mean(energy_error**2)))
         model.save(update_fields=["new_force_rmse_eV_A", "new_energy_rmse_meV_atom"])
 
 
