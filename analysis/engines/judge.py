@@ -14,7 +14,7 @@ from analysis.engines import models, structure
 from analysis.science import diffusion, msd, transport, verdict
 from analysis.science.diffusion import Diffusivity, Paths
 from campaigns.engines.job import EngineFailed, Progress, main
-from campaigns.engines.specs import JudgedRun, JudgeResult, JudgeSpec, RunDiffusion
+from campaigns.engines.judge_specs import JudgedRun, JudgeResult, JudgeSpec, RunDiffusion
 
 Floats = NDArray[np.floating]
 
@@ -28,7 +28,7 @@ def run(folder: Path, spec: JudgeSpec, progress: Progress) -> JudgeResult:
     judged = []
     for index, one in enumerate(spec.runs):
         progress(index, len(spec.runs), "runs", f"{one.temperature_K:g} K")
-        judged.append(judge_run(one, spec, curves))
+        judged.append(judge_run(one, spec, curves, spec.seed + index))
     with (folder / MSD_FILE).open("wb") as stream:
         np.savez(stream, **curves)
     progress(len(spec.runs), len(spec.runs), "runs", "")
@@ -36,7 +36,7 @@ def run(folder: Path, spec: JudgeSpec, progress: Progress) -> JudgeResult:
     return JudgeResult(judged, arrhenius, models.stationarity(judged, arrhenius, spec), MSD_FILE)
 
 
-def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats]) -> RunDiffusion:
+def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats], seed: int) -> RunDiffusion:
     """D and the verdict of one run; its MSDs and what `structure.add` finds go to `curves`, under the names that they promise."""
     loaded = None if one.result.trajectory_file is None else _load(one)
     if loaded is None:
@@ -49,7 +49,7 @@ def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats]) -> Run
     reference = msd.drift(positions_A, is_mobile)
     paths = Paths(positions_A, np.flatnonzero(is_mobile), reference.displacement_A, frame_interval_ps)
     try:
-        estimate = diffusion.estimate(paths, HOP_LENGTH_A, spec.seed + one.run_id)
+        estimate = diffusion.estimate(paths, HOP_LENGTH_A, seed)
     except diffusion.TooFewFrames:
         estimate = None
     _add_curves(curves, one.run_id, symbols, paths, estimate)

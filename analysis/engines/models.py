@@ -10,7 +10,7 @@ import numpy as np
 from analysis.science import arrhenius as line
 from analysis.science import stationarity as series
 from campaigns.engines.job import to_json
-from campaigns.engines.specs import ArrheniusResult, JudgeSpec, RunDiffusion, StationarityResult
+from campaigns.engines.judge_specs import ArrheniusResult, JudgeSpec, RunDiffusion, StationarityResult
 
 ROOM_TEMPERATURE_K = 300.0
 DIFFUSIVE = "diffusive"

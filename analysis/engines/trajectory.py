@@ -13,7 +13,8 @@ from analysis.engines import judge, trajectory_files
 from analysis.engines.trajectory_files import Trajectory, TrajectoryRefused
 from analysis.science import msd
 from campaigns.engines.job import EngineFailed, Progress, main
-from campaigns.engines.specs import EvaluateResult, JudgedRun, JudgeSpec, RunDiffusion
+from campaigns.engines.judge_specs import JudgedRun, JudgeSpec, RunDiffusion
+from campaigns.engines.specs import EvaluateResult
 
 RUN_ID = 1
 POSITIONS = "positions.f32"
@@ -66,7 +67,7 @@ def run(folder: Path, spec: TrajectorySpec, progress: Progress) -> TrajectoryRes
     (folder / POSITIONS).unlink()
     progress(2, 3, "steps", "mean square displacements")
     curves: dict[str, Any] = {}
-    judged = judge.judge_run(_as_run(folder, spec, n_frames, interval_fs), _as_judge_spec(spec), curves)
+    judged = judge.judge_run(_as_run(folder, spec, n_frames, interval_fs), _as_judge_spec(spec), curves, spec.seed)
     judged.details["flags"] = flags + judged.details["flags"]
     np.savez(folder / judge.MSD_FILE, **curves)
     n_mobile = int((found.symbols == spec.mobile_ion).sum())

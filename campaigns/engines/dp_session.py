@@ -21,11 +21,11 @@ def main() -> None:
         tf.reset_default_graph()
         try:
             dp(arguments)
-        except RuntimeError as error:
+        except Exception as error:
             traceback.print_exc()
-            if "NaN detected" in str(error):
+            if isinstance(error, RuntimeError) and "NaN detected" in str(error):
                 sys.exit(EXIT_DIVERGED)
-            if arguments[0] != "compress":
+            if arguments[0] != "compress":  # the frozen model does the same work, only more slowly
                 raise
 
 

@@ -138,6 +138,7 @@ def _move(
 
 def delete(campaign: Campaign) -> None:
     """Rows and files. Only a campaign at rest: no engine writes into the folder any more."""
+    campaign.refresh_from_db()
     if campaign.state == CampaignState.RUNNING:
         raise WrongState("This campaign is running: cancel it first.")
     if any(local.find(stage.folder) for stage in campaign.stages.exclude(state=StageState.DONE).select_related("campaign")):

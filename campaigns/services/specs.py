@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
 
-from campaigns.engines import specs
+from campaigns.engines import judge_specs, specs
 from campaigns.engines.job import read_json
 from campaigns.enums import RunOutcome, RunPurpose, S0Route, StageKind, StageState, Verdict
 from campaigns.models import Artefact, Campaign, Cell, Frame, Launch, MdRun, Stage, TrainedModel
@@ -233,7 +233,7 @@ def _evaluate(stage: Stage) -> specs.EvaluateSpec:
     )
 
 
-def _judge(stage: Stage) -> specs.JudgeSpec:
+def _judge(stage: Stage) -> judge_specs.JudgeSpec:
     campaign = stage.campaign
     model = protocol.current_model(campaign)
     runs = (
@@ -241,9 +241,9 @@ def _judge(stage: Stage) -> specs.JudgeSpec:
         .select_related("stage__campaign", "cell__material")
         .order_by("cell_id", "id")
     )
-    return specs.JudgeSpec(
+    return judge_specs.JudgeSpec(
         runs=[
-            specs.JudgedRun(run.pk, str(run.stage.folder), run.temperature_K, _evaluate_result(run.stage), run.cell_id, str(run.cell))
+            judge_specs.JudgedRun(run.pk, str(run.stage.folder), run.temperature_K, _evaluate_result(run.stage), run.cell_id, str(run.cell))
             for run in runs
         ],
         mobile_ion=campaign.mobile_ion,
@@ -266,9 +266,9 @@ def _judged(campaign: Campaign, loop: int) -> QuerySet[Stage]:
     return campaign.stages.filter(kind=StageKind.JUDGE, loop=loop, state=StageState.DONE).order_by("step")
 
 
-def _earlier(stages: QuerySet[Stage]) -> list[specs.EarlierModel]:
+def _earlier(stages: QuerySet[Stage]) -> list[judge_specs.EarlierModel]:
     results = [(stage, read_json(stage.folder / "result.json")) for stage in stages]
-    return [specs.EarlierModel(stage.loop, stage.step, result["runs"], result["arrhenius"]) for stage, result in results]
+    return [judge_specs.EarlierModel(stage.loop, stage.step, result["runs"], result["arrhenius"]) for stage, result in results]
 
 
 BUILDERS: dict[str, Callable[[Stage], Any]] = {

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from campaigns.engines import job, specs
+from campaigns.engines import job, judge_specs, specs
 from campaigns.engines.job import EngineFailed, Progress
 from campaigns.science.frames import Frames
 
@@ -110,7 +110,7 @@ def evaluate(folder, spec):
 def judge(folder, spec):
     np.savez(folder / "msd.npz", t_ps_0=np.arange(5.0))
     runs = [
-        specs.RunDiffusion(
+        judge_specs.RunDiffusion(
             run.run_id, run.temperature_K, run.temperature_K, 5.0, "diffusive", "MSD grows linearly", 1.0, 0.85, "", 1e-5, 1e-6, {}
         )
         for run in spec.runs
@@ -119,10 +119,10 @@ def judge(folder, spec):
     line = (
         (None, None, None, 0, "No line: 1 of 3 runs is diffusive.") if misbehaves("judge", "no line") else (0.2, 0.02, -3.0, len(runs), "")
     )
-    return specs.JudgeResult(
+    return judge_specs.JudgeResult(
         runs,
-        specs.ArrheniusResult(*line, {}),
-        specs.StationarityResult(decision, f"D is {decision}.", 0.05, {}),
+        judge_specs.ArrheniusResult(*line, {}),
+        judge_specs.StationarityResult(decision, f"D is {decision}.", 0.05, {}),
         "msd.npz",
     )
 
@@ -170,6 +170,6 @@ if __name__ == "__main__":
             "explore": specs.ExploreSpec,
             "label": specs.LabelSpec,
             "evaluate": specs.EvaluateSpec,
-            "judge": specs.JudgeSpec,
+            "judge": judge_specs.JudgeSpec,
         }[kind],
     )

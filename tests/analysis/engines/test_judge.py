@@ -11,7 +11,7 @@ import pytest
 from scipy import constants
 
 from analysis.engines import judge
-from campaigns.engines import job, specs
+from campaigns.engines import job, judge_specs, specs
 from tests.analysis.science.walks import lattice_walk
 
 ROOT = Path(__file__).parents[3]
@@ -43,11 +43,11 @@ def stored_run(folder, run_id, temperature_K, hop_probability, n_frames=400, see
     values = {"outcome": "completed", "reason": "", "trajectory_file": "trajectory.npz", "thermo_file": None, "frame_interval_fs": FRAME_FS,
               "completed_ps": n_frames * FRAME_FS / 1000, "mean_kinetic_temperature_K": temperature_K, "kinetic_temperature_error_K": 3.0,
               "energy_drift_meV_atom_ns": 0.1, "min_distance_A": 1.5, "steps_per_s": 100.0, "startup_seconds": 1.0}  # fmt: skip
-    return specs.JudgedRun(run_id, str(folder), temperature_K, specs.EvaluateResult(**(values | changes)), cell_id, f"cell {cell_id}")
+    return judge_specs.JudgedRun(run_id, str(folder), temperature_K, specs.EvaluateResult(**(values | changes)), cell_id, f"cell {cell_id}")
 
 
 def spec_of(runs, step=1, earlier=()):
-    return specs.JudgeSpec(runs, "Li", 1.0, 1, step, list(earlier), 11, 0.1, 1.0, 10.0)
+    return judge_specs.JudgeSpec(runs, "Li", 1.0, 1, step, list(earlier), 11, 0.1, 1.0, 10.0)
 
 
 def judged(folder, spec):
@@ -172,7 +172,7 @@ def test_replicas_that_differ_enlarge_the_error(tmp_path):
 def earlier(folder, tmp_path, step, factor):
     runs = [stored_run(tmp_path / f"e{step}_{i}", i, T, probability(T, factor), seed=step) for i, T in enumerate(TEMPERATURES_K, 1)]
     result = directly(folder, spec_of(runs, step))
-    return specs.EarlierModel(1, step, result["runs"], result["arrhenius"])
+    return judge_specs.EarlierModel(1, step, result["runs"], result["arrhenius"])
 
 
 def test_models_of_a_loop_are_compared(tmp_path, runs):
@@ -187,7 +187,7 @@ def test_models_of_a_loop_are_compared(tmp_path, runs):
 
 def test_models_without_a_line_are_compared_at_shared_temperatures(tmp_path, runs):
     before = directly(tmp_path / "j1", spec_of(runs[1:2]))
-    model = specs.EarlierModel(1, 1, before["runs"], before["arrhenius"])
+    model = judge_specs.EarlierModel(1, 1, before["runs"], before["arrhenius"])
     found = directly(tmp_path / "j2", spec_of(runs[1:3], 2, [model]))["stationarity"]
     assert found["details"]["where"] == "600 K"
     assert found["decision"] == "stationary"

@@ -6,7 +6,7 @@ import pytest
 from scipy import constants
 
 from analysis.engines import models
-from campaigns.engines import job, specs
+from campaigns.engines import job, judge_specs
 
 K = constants.k / constants.e
 TEMPERATURES_K = (600.0, 750.0, 900.0, 1100.0)
@@ -15,16 +15,16 @@ TEMPERATURES_K = (600.0, 750.0, 900.0, 1100.0)
 def run(target_K, kinetic_K=None, energy_eV=0.3, factor=1.0, error=0.05, run_id=1, kinetic_error_K=0.0):
     kinetic_K = kinetic_K or target_K
     value = factor * 1e-3 * math.exp(-energy_eV / (K * kinetic_K))
-    return specs.RunDiffusion(run_id, target_K, kinetic_K, kinetic_error_K, "diffusive", "", None, None, "", value, error * value,
+    return judge_specs.RunDiffusion(run_id, target_K, kinetic_K, kinetic_error_K, "diffusive", "", None, None, "", value, error * value,
                               {"conductivity_mS_cm_per_cm2_s": 1e6})  # fmt: skip
 
 
 def spec(step, earlier=()):
-    return specs.JudgeSpec([], "Li", 1.0, 1, step, list(earlier), 1, 0.1, 1.0)
+    return judge_specs.JudgeSpec([], "Li", 1.0, 1, step, list(earlier), 1, 0.1, 1.0, 10.0)
 
 
 def model(step, runs):
-    return specs.EarlierModel(1, step, [job.to_json(one) for one in runs], job.to_json(models.arrhenius(runs)))
+    return judge_specs.EarlierModel(1, step, [job.to_json(one) for one in runs], job.to_json(models.arrhenius(runs)))
 
 
 def decide(step, runs, earlier):
@@ -69,7 +69,7 @@ def test_a_line_gives_way_to_shared_temperatures_where_this_model_has_none():
 
 
 def test_models_of_other_loops_do_not_count():
-    other = specs.EarlierModel(2, 1, [job.to_json(run(600.0))], None)
+    other = judge_specs.EarlierModel(2, 1, [job.to_json(run(600.0))], None)
     assert decide(2, [run(600.0)], [other]).decision == "undecided"
 
 

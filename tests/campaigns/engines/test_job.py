@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from campaigns.engines import job, specs
+from campaigns.engines import job, judge_specs, specs
 
 MODULE = """
 import sys, time
@@ -94,9 +94,9 @@ RESULT = specs.EvaluateResult("completed", "", "t.npz", None, 10.0, 5.0, 600.0, 
 
 
 def test_specs_survive_the_way_through_json():
-    spec = specs.JudgeSpec(
+    spec = judge_specs.JudgeSpec(
         runs=[
-            specs.JudgedRun(
+            judge_specs.JudgedRun(
                 1, "/x", 600.0, specs.EvaluateResult("completed", "", "t.npz", None, 10.0, 5.0, 600.0, None, 0.1, 1.5, 99.0, 1.0)
             )
         ],
@@ -104,13 +104,13 @@ def test_specs_survive_the_way_through_json():
         mobile_ion_charge=1.0,
         loop=1,
         step=2,
-        earlier=[specs.EarlierModel(1, 1, [{"a": 1}], None)],
+        earlier=[judge_specs.EarlierModel(1, 1, [{"a": 1}], None)],
         seed=3,
         stationary_spread_dex=0.1,
         energy_drift_limit_meV_atom_ns=1.0,
         temperature_limit_percent=10.0,
     )
-    assert job.from_json(specs.JudgeSpec, json.loads(json.dumps(job.to_json(spec)))) == spec
+    assert job.from_json(judge_specs.JudgeSpec, json.loads(json.dumps(job.to_json(spec)))) == spec
 
 
 def test_a_spec_of_another_shape_is_refused():
