@@ -132,7 +132,7 @@ def _framework(paths: Paths, is_framework: NDArray[np.bool_]) -> tuple[float | N
     if not len(atoms) or paths.n_frames < 4:
         return None, None
     lags = msd.thinned_lags(max(1, paths.n_frames // 8), paths.n_frames // 2, 10)
-    mean = msd.ion_msd(paths.positions_A, atoms, paths.drift_A, lags).mean(axis=1)
+    mean = msd.mean_msd(paths.positions_A, atoms, paths.drift_A, lags)
     slope = msd.loglog_slope(lags * paths.frame_interval_ps, mean)
     return float(mean[-1]), slope if math.isfinite(slope) else None
 
@@ -143,7 +143,7 @@ def _add_curves(curves: dict[str, Floats], run_id: int, symbols: NDArray[np.str_
     curves[f"t_ps_{run_id}"] = lags * paths.frame_interval_ps
     for species in sorted(set(symbols.tolist())):
         atoms = np.flatnonzero(symbols == species)
-        mean = msd.ion_msd(paths.positions_A, atoms, paths.drift_A, lags).mean(axis=1)
+        mean = msd.mean_msd(paths.positions_A, atoms, paths.drift_A, lags)
         together = estimate.move_together if estimate is not None and np.array_equal(atoms, paths.ions) else 1.0
         error = diffusion.msd_error(lags, mean, diffusion.gls.Sample(paths.n_frames, len(atoms) / together, 0.0))
         curves[f"msd_A2_{run_id}_{species}"] = mean

@@ -223,7 +223,7 @@ def _block_error(paths: Paths, first: int, line: gls.Line, flags: list[str]) -> 
     slopes = []
     for block in range(N_BLOCKS):
         part = paths.part(block * size, (block + 1) * size)
-        mean = msd.ion_msd(part.positions_A, part.ions, part.drift_A, lags).mean(axis=1)
+        mean = msd.mean_msd(part.positions_A, part.ions, part.drift_A, lags)
         slopes.append(gls.fit(lags, mean, gls.Sample(size, len(part.ions), 0.0)).slope_A2)
     scatter = float(np.std(slopes, ddof=1)) / np.sqrt(N_BLOCKS)
     if np.isfinite(line.slope_error_A2) and (N_BLOCKS - 1) * (scatter / line.slope_error_A2) ** 2 > chi2.ppf(0.99, N_BLOCKS - 1):

@@ -47,15 +47,29 @@ def drift(positions_A: Floats, is_mobile: NDArray[np.bool_]) -> Drift:
 
 def fft_msd(paths_A: Floats) -> Floats:
     """MSD over all time origins of each path: (n_frames, n_paths, 3) -> (n_frames, n_paths), Angstrom^2, lag 0 first."""
-    n = len(paths_A)
-    paths = np.asarray(paths_A, dtype=float)
-    paths = paths - paths.mean(axis=0)  # the difference of two large numbers below loses digits otherwise
-    spectrum = rfft(paths, n=next_fast_len(2 * n), axis=0)
-    products = irfft(np.abs(spectrum) ** 2, n=next_fast_len(2 * n), axis=0)[:n].sum(axis=2)
-    square = np.square(paths).sum(axis=2)
+    power, square = _power_and_square(paths_A)
+    return _msd_of(power, square)
+
+
+def _power_and_square(paths_A: Floats) -> tuple[Floats, Floats]:
+    """Power spectrum (n_frequencies, n_paths) and r(t)^2 (n_frames, n_paths) of each path about its mean, x, y and z together.
+
+    About the mean: the difference of two large numbers that follows loses digits otherwise. In rows: a transform of a column is slow.
+    """
+    rows = np.ascontiguousarray(np.moveaxis(np.asarray(paths_A, dtype=float), 0, -1))  # (n_paths, 3, n_frames)
+    rows -= rows.mean(axis=-1, keepdims=True)
+    spectrum = rfft(rows, n=next_fast_len(2 * len(paths_A), real=True), axis=-1)
+    power = (np.square(spectrum.real) + np.square(spectrum.imag)).sum(axis=1)
+    return power.T, np.square(rows).sum(axis=1).T
+
+
+def _msd_of(power: Floats, square_A2: Floats) -> Floats:
+    """MSD (n_frames, n_paths) of what `_power_and_square` found; both are sums, so those of several paths give the sum of their MSDs."""
+    n = len(square_A2)
+    products = irfft(np.ascontiguousarray(power.T), n=next_fast_len(2 * n, real=True), axis=-1)[:, :n].T
     # sum of r(t)^2 + r(t + m)^2 over the n - m origins t, for every lag m
-    heads = np.cumsum(square, axis=0)[::-1]
-    tails = np.cumsum(square[::-1], axis=0)[::-1]
+    heads = np.cumsum(square_A2, axis=0)[::-1]
+    tails = np.cumsum(square_A2[::-1], axis=0)[::-1]
     origins = (n - np.arange(n))[:, None]
     msd = np.maximum((heads + tails - 2 * products) / origins, 0.0)
     msd[0] = 0.0
@@ -73,6 +87,19 @@ def ion_msd(positions_A: Floats, ions: Integers, drift_A: Floats, lags: Integers
         paths = positions_A[:, ions[start : start + chunk], :] - drift_A[:, None, :]
         found[:, start : start + chunk] = fft_msd(paths)[lags]
     return found
+
+
+def mean_msd(positions_A: Floats, atoms: Integers, drift_A: Floats, lags: Integers) -> Floats:
+    """MSD (len(lags),) averaged over atoms: as the mean of `ion_msd`, with one inverse transform for all."""
+    n = len(positions_A)
+    if n < 2:
+        raise ValueError("A mean square displacement needs at least two frames")
+    chunk = max(1, CHUNK_VALUES // (6 * n))
+    power, square = 0.0, 0.0
+    for start in range(0, len(atoms), chunk):
+        each = _power_and_square(positions_A[:, atoms[start : start + chunk], :] - drift_A[:, None, :])
+        power, square = power + each[0].sum(axis=1, keepdims=True), square + each[1].sum(axis=1, keepdims=True)
+    return _msd_of(power, square)[lags, 0] / len(atoms)
 
 
 def collective_msd(positions_A: Floats, ions: Integers, drift_A: Floats, lags: Integers) -> Floats:

@@ -78,7 +78,7 @@ def ours(path):
     lags = msd.thinned_lags(1, len(path) // 2, 300)
     drift_A = msd.drift(path, np.arange(path.shape[1]) < N_MOBILE).displacement_A
     for atoms in (np.arange(80), np.arange(80, 120), np.arange(120, 200)):
-        msd.ion_msd(path, atoms, drift_A, lags)
+        msd.mean_msd(path, atoms, drift_A, lags)
     return time.perf_counter() - began, found
 
 
