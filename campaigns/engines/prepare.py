@@ -111,14 +111,15 @@ def _relax(folder: Path, spec: PrepareSpec, cell: OrderedCell, labeller: Labelle
     atoms.calc = labeller.calculator
     done, last_save = int(checkpoint["step"]), time.monotonic()
     optimizer = FIRE(atoms, logfile=None, maxstep=MAX_STEP_A)
-    step, labels = done, checkpoint["labels"] + 1  # the forces that it starts from
+    spent = int(checkpoint.get("labels", checkpoint["step"]))
+    step, labels = done, spent + 1  # the forces that it starts from
 
     def save() -> None:
         write_json(saved, {"step": step, "labels": labels, "positions_A": atoms.positions.tolist()}, durable=False)
 
     try:
         for _ in optimizer.irun(fmax=spec.relax_fmax_eV_A, steps=max(0, spec.relax_max_steps - done)):
-            step, labels = done + optimizer.nsteps, checkpoint["labels"] + optimizer.nsteps + 1
+            step, labels = done + optimizer.nsteps, spent + optimizer.nsteps + 1
             fmax_eV_A = _watched(atoms, step)
             progress(step, spec.relax_max_steps, "relaxation step", f"largest force {fmax_eV_A:.2f} eV/Å")
             if time.monotonic() - last_save > SAVE_EVERY_S:

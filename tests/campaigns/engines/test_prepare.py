@@ -103,6 +103,7 @@ def test_an_ordering_that_is_taken_apart_gives_way_to_the_next(tmp_path, spec):
     assert result.provenance["rank"] == 1
     assert result.electrostatic_energy_eV == pytest.approx(cells[1].electrostatic_energy_eV)
     assert "0.30 Å apart" in result.provenance["refused_orderings"][0]
+    assert result.labels_computed == 3 + 1 + result.provenance["relaxation_steps"] + 1
 
 
 def test_atoms_that_fall_into_each_other_fail_the_stage(tmp_path, spec):
