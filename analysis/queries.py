@@ -12,7 +12,6 @@ from analysis.models import ArrheniusFit, RunDiffusion
 from campaigns.models import Campaign, TrainedModel
 
 BOLTZMANN_EV_K = 8.617333262e-5
-DIFFUSIVE = "diffusive"
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,12 @@ class JudgedModel:
     @property
     def name(self) -> str:
         return f"{self.model.loop}.{self.model.step}"
+
+    @property
+    def fitted_runs(self) -> list[RunDiffusion]:
+        """Those that the line goes through: diffusive, and of the first evaluation cell."""
+        keys = {key for point in self.fit.details["points"] for key in point["run_ids"]}
+        return [run for run in self.runs if run.md_run_id in keys]
 
 
 def judged_models(models: QuerySet[TrainedModel]) -> list[JudgedModel]:
@@ -66,18 +71,17 @@ def diffusivity_at(fit: ArrheniusFit, temperature_K: float) -> tuple[float | Non
 def conductivity_at(judged: JudgedModel, temperature_K: float) -> tuple[float | None, float | None]:
     """Nernst-Einstein conductivity of D on the fitted line with its standard error, mS/cm; none without a line."""
     value, error = diffusivity_at(judged.fit, temperature_K)
-    for run in judged.runs:
-        factor = run.details.get("conductivity_mS_cm_per_cm2_s")
-        if value is not None and factor:
-            # N q²/(V k T): the cell is that of the run, only T differs.
-            scale = factor * (run.kinetic_temperature_K or run.md_run.temperature_K) / temperature_K
-            return value * scale, None if error is None else error * scale
-    return None, None
+    if value is None:
+        return None, None
+    run = judged.fitted_runs[0]
+    # N q²/(V k T): the cell is that of the run, only T differs.
+    scale = run.details["conductivity_mS_cm_per_cm2_s"] * (run.kinetic_temperature_K or run.md_run.temperature_K) / temperature_K
+    return value * scale, None if error is None else error * scale
 
 
 def reading(judged: JudgedModel) -> dict[str, Any]:
     """The sentence beside the Arrhenius plot."""
-    used = [run for run in judged.runs if run.verdict == DIFFUSIVE]
+    used = judged.fitted_runs
     temperatures = [run.kinetic_temperature_K or run.md_run.temperature_K for run in used]
     return {
         "n_runs": len(judged.runs),

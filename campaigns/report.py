@@ -108,7 +108,9 @@ def _arrhenius(found: dict[str, Any]) -> str:
     if found["activation_energy_eV"] is None:
         return f"No activation energy: {found['fit_note']}"
     note = f"  {found['fit_note']}" if found["fit_note"] else ""
-    return (
-        f"Ea = {found['activation_energy_eV']:.3f} ± {found['activation_energy_error_eV']:.3f} eV "
-        f"from {found['n_points']} temperatures.{note}"
-    )
+    energy, error = found["activation_energy_eV"], found["activation_energy_error_eV"]
+    lines = [f"Ea = {energy:.3f} ± {error:.3f} eV from {found['n_points']} temperatures.{note}"]
+    for other in found["fit"].get("other_cells", []):
+        energy, error = other["activation_energy_eV"], other["activation_energy_error_eV"]
+        lines.append(f"In {other['cell']}: " + (other["reason"] if energy is None else f"Ea = {energy:.3f} ± {error:.3f} eV"))
+    return "\n".join(lines)

@@ -344,10 +344,12 @@ def judged(
         activation_energy_eV=activation_energy_eV,
         activation_energy_error_eV=activation_energy_error_eV,
         log10_prefactor_cm2_s=log10_prefactor,
-        n_points=len(runs) - 1,
+        n_points=sum(run.diffusion.verdict == "diffusive" for run in runs),
         spread_dex=0.04,
         msd=artefact(path),
         details={
+            "points": [{"run_ids": [run.pk]} for run in runs if run.diffusion.verdict == "diffusive"],
+            "other_cells": [],
             "covariance": [[0.06, 0.0042], [0.0042, activation_energy_error_eV**2]],
             "D300_cm2_s": 1.4e-7,
             "D300_low": 0.9e-7,

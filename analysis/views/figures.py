@@ -22,13 +22,14 @@ def arrhenius_series(
     judged: queries.JudgedModel, label: str, *, shade: float | None = None, marker: int = 0, with_band: bool = False
 ) -> ArrheniusSeries:
     drawn = [run for run in judged.runs if run.diffusivity_cm2_s and run.diffusivity_cm2_s > 0]
+    fitted = {run.pk for run in judged.fitted_runs}
     return ArrheniusSeries(
         label,
         [run.kinetic_temperature_K or run.md_run.temperature_K for run in drawn],
         [run.diffusivity_cm2_s for run in drawn],
         [run.diffusivity_error_cm2_s or 0.0 for run in drawn],
         [run.verdict.replace("_", " ") for run in drawn],
-        [run.verdict == queries.DIFFUSIVE for run in drawn],
+        [run.pk in fitted for run in drawn],
         judged.fit.log10_prefactor_cm2_s,
         judged.fit.activation_energy_eV,
         shade,

@@ -9,6 +9,7 @@ loss is no number any more (DeePMD-kit stops it) is told from a crash by its exi
 import json
 import sys
 import traceback
+from pathlib import Path
 
 EXIT_DIVERGED = 3
 
@@ -25,8 +26,10 @@ def main() -> None:
             traceback.print_exc()
             if isinstance(error, RuntimeError) and "NaN detected" in str(error):
                 sys.exit(EXIT_DIVERGED)
-            if arguments[0] != "compress":  # the frozen model does the same work, only more slowly
+            if arguments[0] != "compress":
                 raise
+            # The frozen model does the same work, only more slowly; half a compressed one must not be taken for it.
+            Path(arguments[arguments.index("-o") + 1]).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

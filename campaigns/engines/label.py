@@ -166,18 +166,10 @@ def _result(folder: Path, spec: LabelSpec, snapshots: Frames, entries: list[dict
     return LabelResult(
         frames_file=FRAMES_FILE,
         records=records,
-        model_force_rmse_eV_A=_over_all(records, "model_force_rmse_eV_A"),
-        model_energy_rmse_meV_atom=_over_all(records, "model_energy_error_meV_atom"),
         labels_computed=sum(entry["asked"] for entry in entries),
         seconds=sum(record.seconds for record in records),
         versions=labellers.versions(folder),
     )
-
-
-def _over_all(records: list[LabelRecord], name: str) -> float | None:
-    """All snapshots have the same number of atoms, so the root mean square of their RMSEs is the RMSE over all force components."""
-    values = [value for record in records if (value := getattr(record, name)) is not None]
-    return root_mean_square(values) if values else None
 
 
 def _all_failed(records: list[LabelRecord]) -> str:

@@ -266,8 +266,6 @@ class LabelRecord:
 class LabelResult:
     frames_file: str | None
     records: list[LabelRecord]
-    model_force_rmse_eV_A: float | None  # over all labelled snapshots: the honest test error of the step
-    model_energy_rmse_meV_atom: float | None
     labels_computed: int
     seconds: float
     versions: dict[str, Any] = field(default_factory=dict)  # of the programs that did it

@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='stage',
             name='attempt',
-            field=models.PositiveSmallIntegerField(default=1, help_text='folder: a new one where a user tries again what failed for good'),
+            field=models.PositiveSmallIntegerField(default=1, help_text='folder: a new one where a user tries again what came out unusable'),
         ),
         migrations.AlterField(
             model_name='trainedmodel',

@@ -20,7 +20,7 @@ class Stage(models.Model):
     replica = models.PositiveSmallIntegerField(default=0)
     cores = models.PositiveSmallIntegerField(default=1)
     state = models.CharField(max_length=10, choices=StageState, default=StageState.PENDING)
-    attempt = models.PositiveSmallIntegerField(default=1, help_text="folder: a new one where a user tries again what failed for good")
+    attempt = models.PositiveSmallIntegerField(default=1, help_text="folder: a new one where a user tries again what came out unusable")
     tries = models.PositiveSmallIntegerField(
         default=0, help_text="failures in this folder; each try goes on from the checkpoints of the one before"
     )

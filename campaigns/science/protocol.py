@@ -256,7 +256,7 @@ def counts(settings: ProtocolSettings, n_training_cells: int, n_evaluation_cells
     evaluation_steps_each = round((settings.evaluation_equilibration_ps + settings.evaluation_duration_ps)
                                   * 1000 / settings.timestep_fs)
     return Counts(
-        labels=s0_runs * s0_steps_each + steps * n_training_cells * settings.snapshots_per_step,
+        labels=(s0_runs * s0_steps_each if fpmd else settings.s0_check_frames) + steps * n_training_cells * settings.snapshots_per_step,
         s0_md_steps=s0_runs * s0_steps_each,
         training_batches=settings.n_batches_first
         + (steps - 1) * (settings.n_batches_step if settings.warm_start else settings.n_batches_first),

@@ -16,6 +16,7 @@ from campaigns.services.errors import WrongState
 from campaigns.services.requests import CampaignRequest, Checked, check, oxidation_states
 from campaigns.services.wake import wake
 
+FROM_SCRATCH = ("unphysical", "bad_output")  # causes for which the checkpoints themselves are to blame
 NO_DRAFT = "This campaign is no draft any more: its settings cannot be changed. Set up a new one."
 
 
@@ -100,8 +101,9 @@ def cancel(campaign: Campaign) -> None:
 
 
 def retry(campaign: Campaign) -> None:
-    """A failed campaign goes on: what may pass goes on from its checkpoints, what failed for good starts in a new folder with another
-    seed (the old one stays). Where no stage failed, the models were not physical: the last training step is repeated with a larger batch.
+    """A failed campaign goes on, its failed stages from their checkpoints. What was computed and came out unusable starts in a new folder
+    with another seed; the old one stays. Where no stage failed, the models were not physical: the last training step is repeated with a
+    larger batch.
     """
     _move(campaign, (CampaignState.FAILED,), CampaignState.RUNNING, "retry", finished_at=None, before_advance=lambda: _try_again(campaign))
 
@@ -110,7 +112,9 @@ def _try_again(campaign: Campaign) -> None:
     failed = list(campaign.stages.filter(state=StageState.FAILED))
     for stage in failed:
         last = stage.failures.last()
-        stage.attempt += last is not None and last.permanent
+        if last is not None and last.cause in FROM_SCRATCH:
+            stage.attempt += 1
+        (stage.folder / "spec.json").unlink(missing_ok=True)  # what was mended may stand there
         stage.state, stage.tries, stage.due_at, stage.sent_at, stage.message, stage.cause = StageState.PENDING, 0, None, None, "", ""
         stage.save()
     if not failed:

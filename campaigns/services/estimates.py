@@ -66,7 +66,7 @@ def estimate(owner: AbstractBaseUser, request: CampaignRequest) -> Estimate:
     amounts = counts(chosen, len(training), len(evaluation), fpmd, chosen.max_loops)
     return Estimate(
         rows,
-        amounts.labels + round(rows[0].amount),
+        round(sum(row.amount for row in rows if row.unit == "labels")),
         sum(row.seconds for row in one_loop),
         sum(row.seconds for row in rows),
         _disk_bytes(chosen, amounts.evaluations, max(evaluation, default=0)),
@@ -77,34 +77,15 @@ def estimate(owner: AbstractBaseUser, request: CampaignRequest) -> Estimate:
 
 def _rows(request: CampaignRequest, checked: Checked, training: list[int], evaluation: list[int], loops: int) -> list[EstimateRow]:
     chosen = checked.settings
-    every_cell = checked.n_atoms(request.cells) if chosen.relax_cells else []
     fpmd = request.s0_route == S0Route.FPMD
     amounts = counts(chosen, len(training), len(evaluation), fpmd, loops)
     mean_training = sum(training) / max(len(training), 1)
     mean_evaluation = sum(evaluation) / max(len(evaluation), 1)
-    label_s, label_basis = _seconds_per_label_atom(request.labeller)
     batch_s, batch_basis = _seconds_per_batch_atom(chosen)
     md_rate, md_basis = _atom_steps_per_second(chosen)
     at_once = min(settings.ENGINE_CORES, max(amounts.evaluations, 1))
     return [
-        EstimateRow(
-            "Relaxation of the cells (labels, at most)",
-            chosen.relax_max_steps * len(every_cell),
-            "labels",
-            chosen.relax_max_steps * sum(every_cell) * label_s,
-            label_basis,
-            sum(every_cell) / max(len(every_cell), 1),
-            "fewer relaxation steps or smaller cells make it shorter",
-        ),
-        EstimateRow(
-            "Reference calculations (labels)",
-            amounts.labels,
-            "labels",
-            amounts.labels * mean_training * label_s,
-            label_basis,
-            mean_training,
-            "a smaller training cell, a cheaper reference method, or fewer configurations and snapshots make it shorter",
-        ),
+        *_label_rows(request, checked, training, amounts.labels),
         EstimateRow(
             "Training",
             amounts.training_batches,
@@ -133,6 +114,31 @@ def _rows(request: CampaignRequest, checked: Checked, training: list[int], evalu
             "a smaller evaluation cell, fewer temperatures or fewer evaluated models make it shorter",
         ),
     ]
+
+
+def _label_rows(request: CampaignRequest, checked: Checked, training: list[int], labels: int) -> list[EstimateRow]:
+    seconds, basis = _seconds_per_label_atom(request.labeller)
+    relaxed = checked.n_atoms(request.cells) if checked.settings.relax_cells else []
+    steps, mean_training = checked.settings.relax_max_steps, sum(training) / max(len(training), 1)
+    relaxation = EstimateRow(
+        "Relaxation of the cells, at most",
+        steps * len(relaxed),
+        "labels",
+        steps * sum(relaxed) * seconds,
+        basis,
+        sum(relaxed) / max(len(relaxed), 1),
+        "fewer relaxation steps or smaller cells make it shorter",
+    )
+    reference = EstimateRow(
+        "Reference calculations (labels)",
+        labels,
+        "labels",
+        labels * mean_training * seconds,
+        basis,
+        mean_training,
+        "a smaller training cell, a cheaper reference method, or fewer configurations and snapshots make it shorter",
+    )
+    return [relaxation, reference] if relaxed and steps else [reference]
 
 
 def _seconds_per_label_atom(labeller: str) -> tuple[float, str]:

@@ -80,11 +80,11 @@ def claim(stage_id: int) -> Stage | None:
         owner = uuid.uuid4().hex
         # A stage planned for more cores than there are now runs alone.
         room = Q(cores__lte=settings.ENGINE_CORES - used) if used else Q()
-        if used and _due(now).filter(pk__lt=stage_id, cores__gt=settings.ENGINE_CORES - used).exists():
-            return None  # an older stage waits for more cores than are free: small ones must not take them away for ever
-        taken = Stage.objects.filter(free | abandoned, room, pk=stage_id, campaign__state=CampaignState.RUNNING).update(
-            state=StageState.RUNNING, owner=owner, lease_until=_lease(), message=""
-        )
+        # Where an older stage waits for more cores than are free, small ones must not take them away for ever.
+        starved = used and _due(now).filter(pk__lt=stage_id, cores__gt=settings.ENGINE_CORES - used).exists()
+        taken = Stage.objects.filter(
+            abandoned if starved else free | abandoned, room, pk=stage_id, campaign__state=CampaignState.RUNNING
+        ).update(state=StageState.RUNNING, owner=owner, lease_until=_lease(), message="")
         if not taken:
             return None
         Stage.objects.filter(pk=stage_id, started_at=None).update(started_at=now)

@@ -4,7 +4,8 @@
 
 For tests of the services alone (claims, crashes, the order of the protocol); the engines' own tests and the
 whole-campaign test run the real ones.
-A file `behave` in DATA_DIR says how to misbehave: {"kind": "train", "how": "fail" | "die" | "hang" | "reject" | "slow", "times": 1}.
+The file STAND_IN_BEHAVIOUR says how to misbehave: {"kind": "train", "how": "fail", "times": 1}, or another `how`: missing, stumble, die,
+hang, reject, slow.
 """
 
 import json
@@ -96,7 +97,7 @@ def label(folder, spec):
         for i in range(n - 1)
     ]
     records.append(specs.LabelRecord(n - 1, None, "failed", "scf_not_converged", "the SCF did not converge in 50 steps"))
-    return specs.LabelResult("labelled.npz", records, 0.05, 2.5, n - 1, 0.1)
+    return specs.LabelResult("labelled.npz", records, n - 1, 0.1)
 
 
 def evaluate(folder, spec):
@@ -145,6 +146,8 @@ def run(folder: Path, spec, progress: Progress):
         stream.write(f"{os.getpid()}\n")
     if misbehaves(kind, "fail"):
         raise EngineFailed("The stand-in was asked to fail. Ask it not to.", cause="bad_output", permanent=True)
+    if misbehaves(kind, "missing"):
+        raise EngineFailed("The stand-in is not installed.", cause="engine_missing", permanent=True)
     if misbehaves(kind, "stumble"):
         raise EngineFailed("The stand-in stumbled.", cause="engine_died", permanent=False)
     if misbehaves(kind, "hang"):

@@ -5,8 +5,11 @@ import re
 import pytest
 from django.urls import reverse
 
+from analysis import queries
+from analysis.models import ArrheniusFit
+from analysis.views import figures
 from campaigns.enums import CampaignState, StageState
-from campaigns.models import Campaign, Material, Stage
+from campaigns.models import Campaign, Material, Stage, StageFailure, TrainedModel, VerdictChange
 from tests import factories
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
@@ -130,3 +133,37 @@ def test_the_site_speaks_before_anything_is_there(as_ada):
         ("compare", "There is no campaign yet"),
     ):
         assert words in as_ada.get(reverse(name)).content.decode()
+
+
+def test_failures_of_a_stage_stay_on_its_page(as_ada, full):
+    stage = full.stages.filter(state=StageState.DONE).first()
+    StageFailure.objects.create(stage=stage, attempt=1, cause="timeout", message="It hung.", permanent=False)
+    text = as_ada.get(reverse("stage", args=[stage.pk])).content.decode()
+    assert "It hung." in text
+    assert "timeout" in text
+
+
+def test_a_configuration_tells_its_history(as_ada, full):
+    frame = full.frames.exclude(number=None).first()
+    VerdictChange.objects.create(frame=frame, training_set=full.training_sets.first(), verdict="rejected", rule="energy", number=-3.25)
+    text = as_ada.get(reverse("configuration", args=[frame.pk])).content.decode()
+    assert "S 0.0" in text
+    assert "3.25" in text
+
+
+def test_runs_of_another_cell_are_not_in_the_line(as_ada, full):
+    fit = ArrheniusFit.objects.filter(model__campaign=full).last()
+    fit.details["points"] = fit.details["points"][:1]
+    fit.details["other_cells"] = [{"cell": "LGPS 3×3×2", "activation_energy_eV": 0.31, "activation_energy_error_eV": 0.02,
+                                   "apart_sigma": 2.7, "reason": ""}]  # fmt: skip
+    fit.save()
+    (judged,) = queries.judged_models(TrainedModel.objects.filter(pk=fit.model_id))
+    (run,) = judged.fitted_runs
+    for other in judged.runs:
+        if other is not run:
+            other.details["conductivity_mS_cm_per_cm2_s"] = 1e9
+    assert queries.conductivity_at(judged, 700.0)[0] < 1e9 * queries.diffusivity_at(fit, 700.0)[0]
+    assert figures.arrhenius_series(judged, "x").in_fit.count(True) == 1
+    text = as_ada.get(reverse("campaign-results", args=[full.pk])).content.decode()
+    assert "In LGPS 3×3×2" in text
+    assert "1 run in the fit" in text

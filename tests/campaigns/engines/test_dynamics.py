@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import ase.io
 import numpy as np
@@ -93,6 +94,17 @@ def test_atoms_that_come_too_close_reject_the_trajectory_whole(tmp_path, tiny_mo
     assert result["frames_file"] is None
 
 
+def test_a_snapshot_with_atoms_too_close_rejects_the_trajectory_though_lammps_went_on(tmp_path, tiny_model):
+    """LAMMPS looks every ten steps: what it has dumped is looked at again."""
+    spec = explore_spec(tiny_model, tiny_model.cell_file)
+    closest_A = run("explore", tmp_path, spec)["min_distance_A"]
+    (tmp_path / "result.json").unlink()
+    result = run("explore", tmp_path, replace(spec, min_distance_A=closest_A + 0.01))
+    assert result["outcome"] == "min_distance"
+    assert f"{closest_A:.2f} Å apart" in result["reason"]
+    assert result["frames_file"] is None
+
+
 def test_a_run_that_blows_up_is_a_verdict_and_not_a_failure(tmp_path, tiny_model):
     spec = evaluate_spec(tiny_model, tiny_model.cell_file, temperature_K=20000.0, timestep_fs=9.0, min_distance_A=0.05)
     result = run("evaluate", tmp_path, spec)
@@ -125,14 +137,20 @@ def test_energy_is_conserved_and_the_trajectory_is_whole(tmp_path, tiny_model, s
     assert not (tmp_path / "frames.dump").exists()
 
 
-def test_a_killed_run_goes_on_from_its_restart_and_misses_no_frame(tmp_path, tiny_model, skewed_cell):
-    spec = evaluate_spec(tiny_model, skewed_cell, n_steps=4000)
-    process = start("evaluate", tmp_path, spec)
+def killed_when(path, spec):
+    """An evaluation in the file's folder, killed as soon as the file is there."""
+    process = start("evaluate", path.parent, spec)
     deadline = time.monotonic() + 120
-    while not (tmp_path / "restart.a").exists() and time.monotonic() < deadline:
+    while not path.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    assert path.exists()
+
+
+def test_a_killed_run_goes_on_from_its_restart_and_misses_no_frame(tmp_path, tiny_model, skewed_cell):
+    spec = evaluate_spec(tiny_model, skewed_cell, n_steps=4000)
+    killed_when(tmp_path / "restart.a", spec)
     assert not (tmp_path / "result.json").exists()
 
     result = run("evaluate", tmp_path, spec)
@@ -148,12 +166,7 @@ def test_a_killed_run_goes_on_from_its_restart_and_misses_no_frame(tmp_path, tin
 def test_half_a_restart_file_is_set_aside_and_the_one_before_it_used(tmp_path, tiny_model, skewed_cell, share, ranks):
     """As a kill leaves it in the middle of its writing, with half a frame at the end of the dump."""
     spec = evaluate_spec(tiny_model, skewed_cell, n_steps=4000, launch=LaunchChoice(ranks, 1, False))
-    process = start("evaluate", tmp_path, spec)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "restart.b").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    killed_when(tmp_path / "restart.b", spec)
     newest = max((tmp_path / "restart.a", tmp_path / "restart.b"), key=lambda path: path.stat().st_mtime_ns)
     os.truncate(newest, int(share * newest.stat().st_size))
     with (tmp_path / "frames.dump").open("ab") as dump:

@@ -69,8 +69,8 @@ def test_every_snapshot_gets_its_label_and_the_models_error(tmp_path):
     result = run(tmp_path, spec_for(tmp_path, with_model, indices=[2, 0]))
     assert [(record.index, record.row, record.state) for record in result.records] == [(2, 0, "done"), (0, 1, "done")]
     assert result.labels_computed == 2
-    assert result.model_energy_rmse_meV_atom == pytest.approx(2.0)
-    assert result.model_force_rmse_eV_A == pytest.approx(0.5)
+    assert [record.model_energy_error_meV_atom for record in result.records] == pytest.approx([2.0, 2.0])
+    assert [record.model_force_rmse_eV_A for record in result.records] == pytest.approx([0.5, 0.5])
     labelled = Frames.load(tmp_path / result.frames_file)
     assert labelled.energy_eV == pytest.approx([labels[2].energy_eV, labels[0].energy_eV])
     assert labelled.forces_eV_A[1] == pytest.approx(labels[0].forces_eV_A)

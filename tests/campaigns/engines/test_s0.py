@@ -156,6 +156,19 @@ def kill_when_lines(command, path, lines):
         os.kill(child.pid, signal.SIGKILL)
 
 
+def test_frames_know_how_far_their_framework_bonds_are_from_the_cell(tmp_path):
+    result = run(tmp_path, spec_for(tmp_path, argon()))
+    assert result.frame_bond_variations == [[None] * 5]  # no bonds between atoms of one element
+    atoms = argon()
+    atoms.symbols[::2] = "O"
+    atoms.set_cell(atoms.cell * 0.4, scale_atoms=True)  # close enough for bonds
+    pairs = LabellerSpec("lammps", {"pair_style": "lj/smooth 2.6 3.0", "pair_coeff": "* * 0.0104 1.36", "elements": "Ar O"})
+    result = run(tmp_path / "two", spec_for(tmp_path / "two", atoms, labeller=pairs, framework_elements=["Ar", "O"], timestep_fs=1.0))
+    (variations,) = result.frame_bond_variations
+    assert len(variations) == 5
+    assert all(0 < value < 0.5 for value in variations)
+
+
 def test_an_uploaded_set_becomes_frames(tmp_path):
     made = run(tmp_path / "made", spec_for(tmp_path / "made", argon()))
     frames = Frames.load(tmp_path / "made" / made.frames_files[0])

@@ -5,6 +5,7 @@ import pytest
 from campaigns.enums import RunPurpose, StageKind
 from campaigns.science.protocol import PRESETS
 from campaigns.services import estimates
+from campaigns.services.errors import BadInput
 from campaigns.services.requests import CampaignRequest, CellRequest
 from tests import factories
 
@@ -98,3 +99,23 @@ def test_hours_are_said_with_what_takes_them():
 
 def test_a_cell_thinner_than_twice_the_cut_off_is_said():
     assert "less than twice the cut-off" in " ".join(_estimate(2).warnings)
+
+
+def test_the_relaxation_of_every_cell_is_counted_once():
+    relaxed, plain = _estimate(50, 200), _estimate(50, 200, changes={"relax_cells": False})
+    steps = PRESETS["quick"].relax_max_steps
+    row = _row(relaxed, "Relaxation")
+    assert (row.amount, row.n_atoms) == (2 * steps, 125)
+    assert relaxed.labels == plain.labels + 2 * steps
+    assert not any(row.what.startswith("Relaxation") for row in plain.rows)
+    assert _row(_estimate(100, 100), "Relaxation").amount == 2 * steps  # two cells of one size
+
+
+def test_an_evaluation_cell_needs_the_mobile_ion():
+    owner = factories.user("ada")
+    with_ion = factories.material(owner)
+    without = factories.material(owner, mobile_ion="Na", facts=with_ion.facts | {"elements": ["Na", "Cl"]}, cif="other")
+    cells = [CellRequest(with_ion.pk, (1, 1, 1), True, True), CellRequest(without.pk, (1, 1, 1), True, True)]
+    with pytest.raises(BadInput) as refused:
+        estimates.estimate(owner, CampaignRequest(name="x", cells=cells, labeller="chgnet"))
+    assert "has no Li, the mobile ion" in refused.value.fields["cells.2"]

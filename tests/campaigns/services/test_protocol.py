@@ -168,3 +168,12 @@ def test_the_models_error_is_that_of_all_training_cells(make_campaign, stand_ins
     ingest.keep_test_error(model)
     assert model.new_force_rmse_eV_A == pytest.approx(((10 * 0.3**2 + 30 * 0.1**2) / 40) ** 0.5)
     assert model.new_energy_rmse_meV_atom == pytest.approx(2.5)
+
+
+def test_a_step_after_a_rejected_exploration_does_not_start_from_its_model(make_campaign, stand_ins, run_to_end):
+    stand_ins("explore", "reject", times=1)
+    campaign = run_to_end(make_campaign(max_training_repeats=0, ramp_T_max_K=900.0))
+    models = TrainedModel.objects.filter(campaign=campaign, loop=1)
+    specs = [job.read_json(model.stage.folder / "spec.json")["spec"] for model in models]
+    assert [spec["init_checkpoint"] is None for spec in specs] == [True, True, False]
+    assert specs[2]["init_checkpoint"].endswith(models[1].checkpoint)

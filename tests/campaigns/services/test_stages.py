@@ -183,6 +183,17 @@ def test_a_permanent_failure_stops_and_retry_goes_on(make_campaign, stand_ins, r
     assert row.failures == {"bad_output": 1}
 
 
+def test_what_was_mended_goes_on_in_its_folder(make_campaign, stand_ins, run_to_end):
+    """A program that was missing: finished labels and checkpoints are not to blame."""
+    stand_ins("label", "missing")
+    campaign = run_to_end(make_campaign())
+    assert campaign.state == CampaignState.FAILED
+    campaigns.retry(campaign)
+    campaign = run_to_end(campaign)
+    assert campaign.state == CampaignState.CONVERGED
+    assert campaign.stages.get(failures__cause="engine_missing").attempt == 1
+
+
 def test_the_reconciler_sends_what_nobody_is_at(first_stage):
     assert stages.reconcile() == 0  # it has just been sent
     Stage.objects.update(sent_at=timezone.now() - timedelta(minutes=1))
@@ -227,5 +238,8 @@ def test_small_stages_do_not_keep_the_cores_from_an_older_large_one(make_campaig
         campaign.stages.update(cores=cores)
     assert stages.claim(small.stages.get().pk) is not None
     assert stages.claim(late.stages.get().pk) is None
+    late.stages.update(state=StageState.RUNNING, lease_until=timezone.now() - timedelta(seconds=1))
+    assert stages.claim(late.stages.get().pk) is not None  # it has its cores already: its worker died
+    late.stages.update(state=StageState.DONE)
     small.stages.update(state=StageState.DONE)
     assert stages.claim(large.stages.get().pk) is not None
