@@ -44,10 +44,10 @@ class ProtocolSettings:
     s0_frames_per_temperature: int = _setting(80, "s0", "Configurations per temperature", "", "How many labelled configurations are kept from each temperature. Uncorrelated ones count; sampling more often did not help in the paper.", low=1, high=100000, key=True)
     s0_sample_interval_fs: float = _setting(100.0, "s0", "Sampling interval", "fs", "Time between two kept configurations.", low=0.1, high=1e6)
     s0_equilibration_ps: float = _setting(0.2, "s0", "Equilibration", "ps", "Dynamics thrown away at the start of each temperature.", low=0, high=1000)
+    s0_timestep_fs: float = _setting(2.0, "s0", "Time step", "fs", "Time step of the dynamics with the reference method.", low=0.05, high=10)
     s0_check_frames: int = _setting(3, "s0", "Uploaded set: compared", "configurations", "So many configurations of an uploaded data set are labelled again with the campaign's reference method, evenly spread; 0: none.", low=0, high=1000)
     s0_check_force_rmse_eV_A: float = _setting(0.1, "s0", "Uploaded set: forces within", "eV/Å", "Largest root mean square difference between uploaded and recomputed forces; with a larger one the set comes from another method and is refused.", low=0, high=100)
     s0_check_energy_meV_atom: float = _setting(10.0, "s0", "Uploaded set: energies within", "meV/atom", "Largest difference between uploaded and recomputed energies per atom.", low=0, high=1e6)
-    s0_timestep_fs: float = _setting(2.0, "s0", "Time step", "fs", "Time step of the dynamics with the reference method.", low=0.05, high=10)
 
     cutoff_A: float = _setting(6.0, "training", "Cut-off radius", "Å", "How far an atom sees its neighbours. The cell should be at least twice as wide.", low=2, high=12, key=True)
     cutoff_smooth_A: float = _setting(0.5, "training", "Smoothing starts at", "Å", "From here to the cut-off radius neighbours fade out.", low=0.1, high=11)
