@@ -251,7 +251,9 @@ def result(campaign: Campaign) -> dict[str, Any]:
         "fit": fit.details,
         "runs": [
             _run_row(run)
-            for run in model.md_runs.filter(purpose="evaluate").select_related("diffusion").order_by("temperature_K", "replica")
+            for run in model.md_runs.filter(purpose="evaluate")
+            .select_related("diffusion", "cell__material")
+            .order_by("cell_id", "temperature_K", "replica")
         ],
     }
 
@@ -259,6 +261,7 @@ def result(campaign: Campaign) -> dict[str, Any]:
 def _run_row(run: Any) -> dict[str, Any]:
     found = run.diffusion
     return {
+        "cell": str(run.cell),
         "temperature_K": run.temperature_K,
         "kinetic_temperature_K": found.kinetic_temperature_K,
         "duration_ps": run.duration_ps,

@@ -92,7 +92,10 @@ def _runs(found: dict[str, Any]) -> list[str]:
         f"NVE runs of the model of loop {found['loop']}, step {found['step']}",
         f"  {'target K':>8} {'measured K':>10} {'length ps':>9}  {'D cm2/s':>22}  verdict",
     ]
-    for run in found["runs"]:
+    cells = {run["cell"] for run in found["runs"]}
+    for before, run in zip([None, *found["runs"]], found["runs"], strict=False):
+        if len(cells) > 1 and (before is None or before["cell"] != run["cell"]):
+            lines.append(f"  {run['cell']}:")
         measured = f"{run['kinetic_temperature_K']:.0f}" if run["kinetic_temperature_K"] else "-"
         diffusivity = "-"
         if run["diffusivity_cm2_s"] is not None:
@@ -105,12 +108,13 @@ def _runs(found: dict[str, Any]) -> list[str]:
 
 
 def _arrhenius(found: dict[str, Any]) -> str:
-    if found["activation_energy_eV"] is None:
-        return f"No activation energy: {found['fit_note']}"
-    note = f"  {found['fit_note']}" if found["fit_note"] else ""
-    energy, error = found["activation_energy_eV"], found["activation_energy_error_eV"]
-    lines = [f"Ea = {energy:.3f} ± {error:.3f} eV from {found['n_points']} temperatures.{note}"]
-    for other in found["fit"].get("other_cells", []):
-        energy, error = other["activation_energy_eV"], other["activation_energy_error_eV"]
-        lines.append(f"In {other['cell']}: " + (other["reason"] if energy is None else f"Ea = {energy:.3f} ± {error:.3f} eV"))
-    return "\n".join(lines)
+    """Ea of the first evaluation cell, then of the others."""
+    fits = [found | {"reason": found["fit_note"]}, *found["fit"].get("other_cells", [])]
+    return "\n".join(f"In {fit['cell']}: {_energy(fit)}" if "cell" in fit else _energy(fit) for fit in fits)
+
+
+def _energy(fit: dict[str, Any]) -> str:
+    energy, error = fit["activation_energy_eV"], fit["activation_energy_error_eV"]
+    if energy is None:
+        return f"No activation energy: {fit['reason']}"
+    return f"Ea = {energy:.3f} ± {error:.3f} eV from {fit['n_points']} temperatures. {fit['reason']}".rstrip()
