@@ -43,8 +43,8 @@ NEXT = {
     CampaignState.DRAFT: "Nothing runs yet. Look at the cost and the settings once more, then start it.",
     CampaignState.PAUSED: "Nothing runs. Resume it, and it goes on from its last checkpoints.",
     CampaignState.CONVERGED: "D(T) no longer moves with further training. The results tab has D, Eₐ and their errors.",
-    CampaignState.NOT_CONVERGED: "All loops are used up and D(T) is not known to be stationary. See the results; a campaign with more loops, "
-    "a larger S0 or longer evaluation runs may settle it.",
+    CampaignState.NOT_CONVERGED: "All loops are used up and D(T) is not known to be stationary. See the results; a campaign with "
+    "more loops, a larger S0 or longer evaluation runs may settle it.",
     CampaignState.FAILED: "Mend what the reason names, then retry: finished stages are kept.",
     CampaignState.CANCELLED: "It will not go on. What was computed can be looked at.",
 }
