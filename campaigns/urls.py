@@ -28,6 +28,7 @@ urlpatterns = [
     path("configurations/<int:pk>/structure/", configurations.configuration_structure, name="configuration-structure"),
     path("configurations/<int:pk>/download/", configurations.configuration_download, name="configuration-download"),
     path("models/<int:pk>/", models.model_page, name="model"),
+    path("models/<int:pk>/package/", models.model_package, name="model-package"),
     path("models/<int:pk>/files/<slug:name>/", models.model_file, name="model-file"),
     path("stages/<int:pk>/", stages.stage_page, name="stage"),
     path("stages/<int:pk>/live/", stages.stage_live, name="stage-live"),

@@ -125,6 +125,7 @@ def campaign(owner, name: str = "LGPS, quick", state: str = CampaignState.RUNNIN
             min_distance_A=2.02,
             relaxed_energy_eV=-4.1 * n_atoms,
             relaxed_fmax_eV_A=0.098,
+            provenance={"elements": sorted(set(SYMBOLS))},
             structure=_structure(row, size),
         )
     return row

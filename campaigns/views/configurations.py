@@ -1,17 +1,19 @@
-"""The training set: every configuration with its verdict, filtered, sorted and paged; one configuration; the set as extended XYZ."""
+"""The training set: every configuration with its verdict, filtered, sorted and paged; one configuration; the set as a file."""
 
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Count, F, QuerySet
-from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET
 
 from campaigns.enums import CleaningRule, FrameSource, Verdict
 from campaigns.models import Campaign, Frame
-from campaigns.views import access, exports, pictures
+from campaigns.services import exports as services
+from campaigns.views import access, exports, pictures, refusals
 from campaigns.views.campaigns import page_context
 
 PER_PAGE = 100
@@ -55,6 +57,7 @@ def training_set(request: HttpRequest, pk: int) -> HttpResponse:
         "sort": key,
         "verdicts": Verdict.choices,
         "sources": FrameSource.choices,
+        "formats": services.FORMATS,
         "rules": [choice for choice in CleaningRule.choices if choice[0]],
         "sets": sets,
         "last_set": sets[-1] if sets else None,
@@ -65,16 +68,15 @@ def training_set(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_GET
-def training_set_download(request: HttpRequest, pk: int) -> StreamingHttpResponse:
-    """What the filter leaves, as extended XYZ; configurations without a label are left out."""
+def training_set_download(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """What the filter leaves, in the format asked for; configurations without a label are left out."""
     campaign = access.campaign(request, pk)
     found, _ = filtered(request, campaign)
     labelled = found.exclude(verdict=Verdict.UNLABELLED).select_related("artefact").order_by("artefact_id", "row")
-    return StreamingHttpResponse(
-        exports.extended_xyz(labelled),
-        content_type="chemical/x-xyz",
-        headers={"Content-Disposition": f'attachment; filename="campaign-{campaign.pk}-configurations.extxyz"'},
-    )
+    with refusals.as_message(request):
+        package = services.data_set(campaign, labelled, request.GET.get("format", "extxyz"))
+        return exports.zip_file(package, f"campaign-{campaign.pk}-configurations")
+    return redirect("campaign-training-set", pk)
 
 
 @login_required
@@ -99,7 +101,7 @@ def configuration_structure(request: HttpRequest, pk: int) -> HttpResponse:
 def configuration_download(request: HttpRequest, pk: int) -> HttpResponse:
     frame = access.frame(request, pk)
     return HttpResponse(
-        "".join(exports.extended_xyz([frame])),
+        exports.extended_xyz(frame),
         content_type="chemical/x-xyz",
         headers={"Content-Disposition": f'attachment; filename="configuration-{frame.pk}.extxyz"'},
     )

@@ -1,14 +1,11 @@
-"""What leaves a page as a file: configurations as extended XYZ, streamed file by file, and cells of a table."""
+"""What leaves a page as a file: one configuration as extended XYZ, packages, and cells of a table."""
 
 import io
-from collections.abc import Iterable, Iterator
-from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import IO, Any
+
+from django.http import FileResponse
 
 from campaigns.models import Frame
-
-if TYPE_CHECKING:
-    from campaigns.science.frames import Frames
 
 
 def spreadsheet_safe(value: Any) -> Any:
@@ -16,28 +13,18 @@ def spreadsheet_safe(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value
 
 
-def extended_xyz(rows: Iterable[Frame]) -> Iterator[str]:
-    """`rows` in the order of their files; energy in eV, forces in eV/Å, stress in eV/Å^3 (ASE's sign)."""
-    from campaigns.science.frames import Frames
-
-    for artefact, members in groupby(rows, key=lambda row: row.artefact):
-        frames = Frames.load(artefact.file)
-        for member in members:
-            yield _one(frames, member)
+def zip_file(stream: IO[bytes], name: str) -> FileResponse:
+    return FileResponse(stream, as_attachment=True, filename=f"{name}.zip", content_type="application/zip")
 
 
-def _one(frames: "Frames", row: Frame) -> str:
-    from ase import Atoms
-    from ase.calculators.singlepoint import SinglePointCalculator
+def extended_xyz(row: Frame) -> str:
+    """One configuration; energy in eV, forces in eV/Å, stress in eV/Å^3 (ASE's sign)."""
     from ase.io import write
 
-    atoms = Atoms(frames.symbols.tolist(), positions=frames.positions_A[row.row], cell=frames.cell_A[row.row], pbc=True)
-    if frames.energy_eV is not None and frames.forces_eV_A is not None:
-        labels = {"energy": float(frames.energy_eV[row.row]), "forces": frames.forces_eV_A[row.row]}
-        if frames.virial_eV is not None:
-            labels["stress"] = -frames.virial_eV[row.row] / atoms.get_volume()
-        atoms.calc = SinglePointCalculator(atoms, **labels)
-    atoms.info |= {"configuration": row.pk, "loop": row.loop, "step": row.step, "verdict": row.verdict}
+    from campaigns.science.data_set_formats import labelled_atoms
+    from campaigns.science.frames import Frames
+
+    facts = {"configuration": row.pk, "loop": row.loop, "step": row.step, "verdict": row.verdict}
     stream = io.StringIO()
-    write(stream, atoms, format="extxyz")
+    write(stream, labelled_atoms(Frames.load(row.artefact.file), row.row, facts), format="extxyz")
     return stream.getvalue()

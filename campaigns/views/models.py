@@ -2,11 +2,13 @@
 
 from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET
 
 from campaigns.models import TrainedModel
-from campaigns.views import access
+from campaigns.services import exports as services
+from campaigns.views import access, exports, refusals
 from campaigns.views.campaigns import page_context
 from campaigns.views.stages import attachment
 
@@ -38,3 +40,13 @@ def model_file(request: HttpRequest, pk: int, name: str) -> FileResponse:
         raise Http404
     suffix = "".join(artefact.file.suffixes)
     return attachment(artefact.file, f"campaign-{model.campaign_id}-model-{model.loop}.{model.step}-{name}{suffix}")
+
+
+@login_required
+@require_GET
+def model_package(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """All that is needed to run the model elsewhere and to train it again."""
+    model = access.trained_model(request, pk)
+    with refusals.as_message(request):
+        return exports.zip_file(services.model_package(model), f"campaign-{model.campaign_id}-model-{model.loop}.{model.step}")
+    return redirect("model", pk)

@@ -28,6 +28,7 @@ OWN = {
     "material-cif": (["material"], 200),
     "campaign-live": (["campaign", "ramp"], 200),
     "model-file": (["model", "frozen"], 200),
+    "model-package": (["model"], 200),
     "stage-file": (["stage", "log"], 200),
     "plot-arrhenius": (["campaign"], 200),
     "plot-steps": (["campaign", "diffusivity"], 200),

@@ -85,23 +85,3 @@ def test_configurations_are_paged_filtered_and_sorted(as_ada, ada):
     one_step = as_ada.get(address, {"loop": "1", "step": "2", "source": "explore"}).context["page"]
     assert one_step.paginator.count == 60
     assert as_ada.get(address, {"sort": "password", "verdict": "x", "loop": "9" * 30, "page": "zero"}).status_code == 200
-
-
-def test_the_download_holds_what_the_filter_leaves(as_ada, ada):
-    from io import StringIO
-
-    import numpy as np
-    from ase.io import read
-
-    row = factories.full_campaign(ada, n_steps=2, frames_per_step=12)
-    response = as_ada.get(reverse("campaign-training-set-download", args=[row.pk]), {"verdict": "rejected"})
-    images = read(StringIO(b"".join(response.streaming_content).decode()), index=":", format="extxyz")
-    rows = row.frames.filter(verdict="rejected").order_by("artefact_id", "row")
-    assert [image.info["configuration"] for image in images] == [frame.pk for frame in rows]
-    arrays = factories.some_frames(12, seed=rows.last().stage_id)
-    np.testing.assert_allclose(images[-1].get_forces(), arrays.forces_eV_A[rows.last().row], atol=1e-7)
-    np.testing.assert_allclose(
-        -images[-1].get_stress(voigt=False) * images[-1].get_volume(),
-        (arrays.virial_eV + arrays.virial_eV.transpose(0, 2, 1))[rows.last().row] / 2,
-        atol=2,
-    )

@@ -1,0 +1,58 @@
+"""Trained models and data sets as zip files, without a browser."""
+
+import shutil
+from pathlib import Path
+from typing import IO, Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from campaigns.enums import Verdict
+from campaigns.models import Campaign, TrainedModel
+from campaigns.services import exports
+from campaigns.services.errors import ServiceError
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        whats = parser.add_subparsers(dest="what", required=True)
+        model = whats.add_parser("model", help="a trained model with checkpoint, training input and set, and a LAMMPS example")
+        model.add_argument("--loop", type=int, help="default: the last")
+        model.add_argument("--step", type=int, help="default: the last")
+        data_set = whats.add_parser("data-set", help="the labelled configurations")
+        data_set.add_argument("--format", choices=list(exports.FORMATS), default="deepmd/npy")
+        data_set.add_argument("--with-rejected", action="store_true", help="also what cleaning has rejected")
+        for verb in (model, data_set):
+            verb.add_argument("campaign", type=int, help="its number, as `campaign list` prints it")
+            verb.add_argument("-o", "--output", type=Path, required=True, help="zip file to write")
+
+    def handle(self, *, what: str, campaign: int, output: Path, **options: Any) -> None:
+        row = Campaign.objects.filter(pk=campaign).first()
+        if row is None:
+            raise CommandError(f"There is no campaign {campaign}; `manage.py campaign list` prints those there are.")
+        if output.exists():
+            raise CommandError(f"{output} is there already: name another file, or remove it.")
+        try:
+            package = self._model(row, options) if what == "model" else self._data_set(row, options)
+        except ServiceError as error:
+            raise CommandError(str(error)) from error
+        try:
+            with package, output.open("xb") as stream:
+                shutil.copyfileobj(package, stream)
+        except OSError as error:
+            raise CommandError(f"{output} cannot be written: {error.strerror}.") from error
+        self.stdout.write(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
+
+    def _model(self, campaign: Campaign, options: dict[str, Any]) -> IO[bytes]:
+        chosen = {name: options[name] for name in ("loop", "step") if options[name] is not None}
+        model = TrainedModel.objects.filter(campaign=campaign, **chosen).last()
+        if model is None:
+            raise CommandError(f"Campaign {campaign.pk} has no such model (yet).")
+        return exports.model_package(model)
+
+    def _data_set(self, campaign: Campaign, options: dict[str, Any]) -> IO[bytes]:
+        frames = campaign.frames.select_related("artefact").order_by("artefact_id", "row")
+        if not options["with_rejected"]:
+            frames = frames.filter(verdict=Verdict.KEPT)
+        return exports.data_set(campaign, frames, options["format"])
