@@ -75,8 +75,8 @@ def _label_missing(
                 entry = _ask(labeller, atoms, index, snapshots, row)
                 entry["record"] |= _geometry_numbers(atoms, bonds, reference)
             entry["record"]["seconds"] = time.perf_counter() - started
-            append(to_json(entry))
-            entries[index] = entry
+            entries[index] = to_json(entry)
+            append(entries[index])
             failed = sum(item["record"]["state"] == "failed" for item in entries.values())
             progress(len(entries), total, "label", f"{failed} failed" if failed else "")
 
@@ -114,7 +114,9 @@ def _ask(labeller: labellers.Labeller, atoms: Atoms, index: int, snapshots: Fram
     try:
         label = labeller.label(atoms, f"label-{index:06d}")
     except LabelFailed as error:
-        return _failed(index, error.cause, error.message, asked=True)
+        entry = _failed(index, error.cause, error.message, asked=True)
+        entry["record"]["attempts"] = error.attempts
+        return entry
     forces = force_statistics(label.forces_eV_A)
     record = {
         "index": index,
@@ -125,6 +127,7 @@ def _ask(labeller: labellers.Labeller, atoms: Atoms, index: int, snapshots: Fram
         "energy_eV": label.energy_eV,
         "max_force_eV_A": forces.max_force_eV_A,
         "rms_force_eV_A": forces.rms_force_eV_A,
+        "attempts": label.attempts,
         **_model_error(label, snapshots, row),
     }
     return {"record": record, "asked": True, "forces_eV_A": label.forces_eV_A.tolist(), "virial_eV": label.virial_eV.tolist()}

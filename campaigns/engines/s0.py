@@ -33,6 +33,7 @@ MIN_DISTANCE_A = 0.6  # of the protocol
 DISTANCE_CHECK_EVERY_STEPS = 10
 MAX_TEMPERATURE_RATIO = 10.0  # kinetic over target temperature, above which nothing physical is left
 MIN_MAX_TEMPERATURE_K = 5000.0
+GEOMETRY_CAUSES = ("bad_geometry", "isolated_atom", "not_finite")  # of a failed label that blame the configuration
 
 
 def run(folder: Path, spec: S0Spec, progress: Progress) -> S0Result:
@@ -213,7 +214,13 @@ def _dynamics(
                 tally.seconds = time.perf_counter() - started
                 yield _checkpoint(atoms, state[1], rng, step, tally)
     except LabelFailed as error:
-        raise _unphysical(spec, step, error.message) from error
+        if error.cause in GEOMETRY_CAUSES:
+            raise _unphysical(spec, step, error.message) from error
+        raise EngineFailed(
+            f"The reference method gave no forces at step {step} of the dynamics at {spec.temperature_K:g} K: {error.message}",
+            cause=error.cause,
+            permanent=error.cause != "engine_error",
+        ) from error
 
 
 def _watch(spec: S0Spec, atoms: Atoms, temperature_K: float, step: int, tally: Tally, check_distance: bool) -> None:

@@ -244,6 +244,16 @@ class LabelSpec:
 
 
 @dataclass(frozen=True)
+class LabelAttempt:
+    """One try at one label, by a method that tries again with other numerical settings."""
+
+    settings: str  # in a few words
+    cause: str  # as in LabelRecord; empty: this one gave the label
+    message: str
+    seconds: float
+
+
+@dataclass(frozen=True)
 class LabelRecord:
     """One reference calculation and the model's error on the same configuration, before it enters the training set."""
 
@@ -260,6 +270,7 @@ class LabelRecord:
     model_energy_error_meV_atom: float | None = None
     model_force_rmse_eV_A: float | None = None
     seconds: float = 0.0
+    attempts: list[LabelAttempt] = field(default_factory=list)  # empty where the first gave the label
 
 
 @dataclass(frozen=True)

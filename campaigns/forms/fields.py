@@ -1,4 +1,4 @@
-"""Fields that Django has not: several numbers, lines, numbers by name, attached files."""
+"""Fields that Django has not: several numbers, lines, whole texts, numbers by name, attached files."""
 
 import re
 from collections.abc import Mapping
@@ -41,6 +41,19 @@ class LinesField(forms.CharField):
 
     def to_python(self, value: Any) -> list[str]:
         return [line.strip() for line in str(value or "").splitlines() if line.strip()]
+
+
+class TemplateField(forms.CharField):
+    """An input file in a program's own words, with line ends as Unix has them."""
+
+    widget = forms.Textarea(attrs={"rows": 16, "spellcheck": "false"})
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(strip=False, max_length=20000, **options)
+
+    def to_python(self, value: Any) -> str:
+        lines = str(value or "").splitlines()
+        return "\n".join([*lines, ""]) if any(line.strip() for line in lines) else ""
 
 
 def numbers_in_words(numbers: Mapping[str, float]) -> str:

@@ -7,7 +7,7 @@ from django import forms
 from django.contrib.auth.models import AbstractBaseUser
 
 from campaigns.engines import labellers
-from campaigns.forms.fields import FilesField, LinesField, MappingField, NumbersField, PlainFloatField, described
+from campaigns.forms.fields import FilesField, LinesField, MappingField, NumbersField, PlainFloatField, TemplateField, described
 from campaigns.science.protocol import GROUPS, PRESETS, ProtocolSettings, SettingsError, settings_from_mapping
 from campaigns.services import potential_files
 from campaigns.services.errors import sentence
@@ -88,23 +88,28 @@ class LabellerOptionsForm(forms.Form):
         for option in options:
             field = FilesField(owner) if option.kind == "files" else _option_field(option)
             self.fields[option.name] = described(field, option.name.replace("_", " ").capitalize(), option.unit, option.help)
+        self._templates = {option.name: option.default for option in options if option.kind == "template"}
 
     @property
     def attached(self) -> list[potential_files.PotentialFile]:
         return self.fields["files"].attached(self["files"].value()) if "files" in self.fields else []
 
     def values(self) -> dict[str, Any]:
-        """What was given; an option left empty keeps its default."""
-        return {name: value for name, value in self.cleaned_data.items() if value not in ("", None, [], {})}
+        """What was given; an option left empty, or a template left as it is, keeps its default."""
+        given = {name: value for name, value in self.cleaned_data.items() if value not in ("", None, [], {})}
+        return {name: value for name, value in given.items() if value != self._templates.get(name)}
 
 
 def _option_field(option: labellers.Option) -> forms.Field:
     if option.kind == "choice":
         return forms.ChoiceField(choices=[(choice, choice) for choice in option.choices], initial=option.default, required=False)
     if option.kind == "number":
-        return PlainFloatField(initial=option.default, required=False, widget=forms.NumberInput(attrs={"step": "any"}))
+        widget = forms.NumberInput(attrs={"step": "any"})
+        return PlainFloatField(initial=option.default, required=False, min_value=option.low, max_value=option.high, widget=widget)
     if option.kind == "lines":
         return LinesField(initial=option.default, required=False)
+    if option.kind == "template":
+        return TemplateField(initial=option.default, required=False)
     if option.kind == "mapping":
         return MappingField(initial=option.default, required=False)
     return forms.CharField(initial=option.default, required=False, max_length=1000)

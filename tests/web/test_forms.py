@@ -414,3 +414,14 @@ def test_a_campaign_is_copied_into_the_form(as_ada, ada, bob):
     assert (copy.campaign["name"].value(), copy.protocol["max_loops"].value(), len(copy.cells)) == ("LGPS, copy", 3, 2)
     as_ada.force_login(bob)
     assert as_ada.get(address).status_code == 404
+
+
+def test_a_template_left_as_it_is_is_no_option_and_a_changed_one_is():
+    template = LabellerOptionsForm("cp2k", None)["template"].value()
+    sent = {"labeller-template": template.replace("\n", "\r\n"), "labeller-cutoff_Ry": "500"}
+    same = LabellerOptionsForm("cp2k", None, sent)
+    assert same.is_valid(), same.errors
+    assert same.values() == {"cutoff_Ry": 500.0}
+    changed = LabellerOptionsForm("cp2k", None, {"labeller-template": template.replace("PBE", "BLYP"), "labeller-cutoff_Ry": "1"})
+    assert "greater than or equal to 50" in changed.errors["cutoff_Ry"][0]
+    assert changed.cleaned_data["template"] == template.replace("PBE", "BLYP")

@@ -20,6 +20,7 @@ DESCRIPTION = "labeller.json"
 MODULES = {
     "chgnet": "campaigns.engines.labellers.chgnet",
     "lammps": "campaigns.engines.labellers.lammps",
+    "cp2k": "campaigns.engines.labellers.cp2k",
 }
 
 

@@ -1,11 +1,13 @@
 """What every reference method is to the stages: a `Labeller`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from campaigns.engines.specs import LabelAttempt
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -15,27 +17,37 @@ if TYPE_CHECKING:
 class LabelFailed(Exception):
     """One configuration has no label; the stage goes on with the next.
 
-    `cause` is one word: `not_finite`, `isolated_atom`, `scf_not_converged`, `bad_geometry`, `engine_error`.
+    `cause` is one word: `not_finite`, `isolated_atom`, `scf_not_converged`, `bad_geometry`, `walltime`, `out_of_memory`,
+    `engine_error`. `attempts` says what was tried, where a method tries more than once.
     """
 
-    def __init__(self, cause: str, message: str) -> None:
+    def __init__(self, cause: str, message: str, attempts: tuple[LabelAttempt, ...] = ()) -> None:
         super().__init__(message)
         self.cause = cause
         self.message = message
+        self.attempts = attempts
 
 
 @dataclass(frozen=True)
 class Label:
-    """energy_eV of the whole cell, forces_eV_A (n_atoms, 3), virial_eV (3, 3) = -stress * volume."""
+    """energy_eV of the whole cell, forces_eV_A (n_atoms, 3), virial_eV (3, 3) = -stress * volume.
+
+    `attempts` is empty where the first one gave it.
+    """
 
     energy_eV: float
     forces_eV_A: NDArray[np.float64]
     virial_eV: NDArray[np.float64]
+    attempts: tuple[LabelAttempt, ...] = ()
 
 
 @dataclass(frozen=True)
 class Option:
-    """One option of a method, as a page shows it. `kind`: text, lines, number, choice, mapping, files."""
+    """One option of a method, as a page shows it. `kind`: text, lines, template, number, choice, mapping (numbers by name),
+    files (texts by name).
+
+    `low` and `high` bound a number.
+    """
 
     name: str
     kind: str
@@ -43,6 +55,46 @@ class Option:
     help: str
     default: Any
     choices: tuple[str, ...] = ()
+    low: float = 0.0
+    high: float = 1e9
+
+
+class OptionsRefused(ValueError):
+    """Options that a method cannot use: sentences by the name of the option."""
+
+    def __init__(self, problems: dict[str, list[str]]) -> None:
+        super().__init__(" ".join(f"{name}: {text}" for name, texts in problems.items() for text in texts))
+        self.problems = problems
+
+
+def option_values(definitions: Sequence[Option], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Every option, with its default where it is not given. Raises OptionsRefused."""
+    values, problems = {}, {}
+    for option in definitions:
+        try:
+            values[option.name] = _option_value(option, given.get(option.name, option.default))
+        except (TypeError, ValueError, AttributeError) as error:
+            problems[option.name] = [f"{error}."]
+    if problems:
+        raise OptionsRefused(problems)
+    return values
+
+
+def _option_value(option: Option, value: Any) -> Any:
+    if option.kind == "number":
+        number = float(value)
+        if not option.low <= number <= option.high:  # false for NaN too
+            raise ValueError(f"{number:g} is not between {option.low:g} and {option.high:g} {option.unit}".rstrip())
+        return number
+    if option.kind == "choice":
+        if value not in option.choices:
+            raise ValueError(f"{value!r} is not one of {', '.join(option.choices)}")
+        return value
+    if option.kind == "mapping":
+        return {str(name): float(number) for name, number in value.items()}
+    if option.kind == "lines":
+        return [line.strip() for line in (value.splitlines() if isinstance(value, str) else value) if line.strip()]
+    return "\n".join(value) if isinstance(value, list) else str(value).replace("\r\n", "\n")
 
 
 class Labeller:
@@ -78,9 +130,14 @@ def read_label(atoms: "Atoms") -> Label:
     energy_eV = float(atoms.get_potential_energy(apply_constraint=False))
     forces_eV_A = np.array(atoms.get_forces(apply_constraint=False), dtype=np.float64)
     virial_eV = -np.array(atoms.get_stress(voigt=False, apply_constraint=False), dtype=np.float64) * atoms.get_volume()
-    if not (np.isfinite(energy_eV) and np.isfinite(forces_eV_A).all() and np.isfinite(virial_eV).all()):
+    return finite_label(Label(energy_eV, forces_eV_A, virial_eV))
+
+
+def finite_label(label: Label) -> Label:
+    """The label itself. Raises LabelFailed where a number in it is not finite."""
+    if not (np.isfinite(label.energy_eV) and np.isfinite(label.forces_eV_A).all() and np.isfinite(label.virial_eV).all()):
         raise LabelFailed("not_finite", "The reference method gave an energy, force or virial that is not a finite number.")
-    return Label(energy_eV, forces_eV_A, virial_eV)
+    return label
 
 
 def require_finite(atoms: "Atoms") -> None:

@@ -1,0 +1,123 @@
+"""Reference methods that are a program with an input and an output file: found, run, tried again with other settings, and called by ase."""
+
+import os
+import shlex
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+from ase.stress import full_3x3_to_voigt_6_stress
+
+from campaigns.engines import process
+from campaigns.engines.job import EngineFailed
+from campaigns.engines.labellers.base import Label, LabelFailed, Labeller, require_finite
+from campaigns.engines.specs import LabelAttempt
+
+FIRST_TRY = "as set"
+POLITE_END_S = 60.0  # a program that watches its own wall time gets so much longer to end by itself
+
+# Open MPI refuses root without these. Unbound, two programs side by side do not end up on the same core.
+OPENMPI = ("mpiexec.openmpi", "--bind-to", "none", "--oversubscribe", "-n")
+OPENMPI_ENVIRONMENT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+
+Compute = Callable[[Atoms, str, str], Label]  # atoms, name of the files, settings in a few words
+
+
+def command(variable: str, names: Sequence[str], cores: int) -> list[str] | None:
+    """How to start a program: as the environment variable says, else the first of `names` that is installed, on `cores` ranks.
+
+    None where it is not installed.
+    """
+    if given := os.environ.get(variable):
+        words = shlex.split(given)
+        return words if shutil.which(words[0]) else None
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    if found is None:
+        return None
+    return [*OPENMPI, str(cores), found] if cores > 1 and shutil.which(OPENMPI[0]) else [found]
+
+
+def run(name: str, argv: list[str], folder: Path, log_name: str, walltime_s: float) -> None:
+    """Run with one thread a rank, the log written anew. How it ended is for the reader of its output.
+
+    Raises LabelFailed where it ran too long or was killed.
+    """
+    (folder / log_name).unlink(missing_ok=True)
+    deadline = time.monotonic() + walltime_s + POLITE_END_S
+
+    def watch() -> None:
+        if time.monotonic() > deadline:
+            raise LabelFailed("walltime", _too_long(walltime_s))
+
+    try:
+        environment = OPENMPI_ENVIRONMENT | {"OMP_NUM_THREADS": "1"}
+        silence_limit_s = walltime_s + 2 * POLITE_END_S
+        process.run(argv, folder, log_name, environment=environment, watch=watch, silence_limit_s=silence_limit_s, name=name)
+    except EngineFailed as error:
+        if error.cause != "engine_died":
+            raise
+        if "SIGKILL" in str(error):
+            raise LabelFailed("out_of_memory", f"{name} was killed: most likely there was not enough memory.") from error
+
+
+def _too_long(walltime_s: float) -> str:
+    return f"One label took longer than the limit of {walltime_s / 3600:g} h: raise the limit, or use more cores."
+
+
+def with_retries(compute: Callable[[str], Label], ladder: Mapping[str, Sequence[str]], limit: int) -> Label:
+    """`compute(FIRST_TRY)`; where it fails, again with the next settings that the ladder has for the cause, at most `limit` times.
+
+    Every attempt is told in the label, or in the LabelFailed that is raised.
+    """
+    attempts: list[LabelAttempt] = []
+    settings: str | None = FIRST_TRY
+    while settings is not None:
+        started = time.perf_counter()
+        try:
+            label = compute(settings)
+        except LabelFailed as error:
+            attempts.append(LabelAttempt(settings, error.cause, error.message, time.perf_counter() - started))
+            failure = error
+            tried = {attempt.settings for attempt in attempts}
+            left = [name for name in ladder.get(error.cause, ()) if name not in tried]
+            settings = left[0] if left and len(attempts) <= limit else None
+        else:
+            attempts.append(LabelAttempt(settings, "", "", time.perf_counter() - started))
+            return replace(label, attempts=tuple(attempts) if len(attempts) > 1 else ())
+    raise LabelFailed(failure.cause, failure.message, tuple(attempts) if len(attempts) > 1 else ()) from failure
+
+
+class ProgramLabeller(Labeller):
+    """`compute` writes the input `name`, runs, and reads; its ladder of other settings is tried by cause."""
+
+    def __init__(self, compute: Compute, ladder: Mapping[str, Sequence[str]], retries: int, method: str, versions: dict[str, str]) -> None:
+        super().__init__(_ProgramCalculator(self), method, versions)
+        self._compute = compute
+        self._ladder = ladder
+        self._retries = retries
+
+    def label(self, atoms: Atoms, name: str = "") -> Label:
+        require_finite(atoms)
+        return with_retries(lambda settings: self._compute(atoms, name or "configuration", settings), self._ladder, self._retries)
+
+
+class _ProgramCalculator(Calculator):
+    """Energy, forces and stress (Voigt, eV/A^3), one run of the program each time."""
+
+    implemented_properties = ["energy", "free_energy", "forces", "stress"]
+
+    def __init__(self, labeller: ProgramLabeller) -> None:
+        super().__init__()
+        self._labeller = labeller
+
+    def calculate(
+        self, atoms: Atoms | None = None, properties: Sequence[str] = ("energy",), system_changes: Sequence[str] = all_changes
+    ) -> None:
+        super().calculate(atoms, properties, system_changes)
+        label = self._labeller.label(self.atoms)
+        stress = full_3x3_to_voigt_6_stress(-label.virial_eV / self.atoms.get_volume())
+        self.results = {"energy": label.energy_eV, "free_energy": label.energy_eV, "forces": label.forces_eV_A, "stress": stress}
