@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from campaigns.views import campaigns, configurations, materials, models, new_campaign, stages
+from campaigns.views import campaigns, configurations, materials, models, new_campaign, stages, tokens
 
 urlpatterns = [
     path("campaigns/", campaigns.campaign_list, name="campaign-list"),
@@ -40,4 +40,6 @@ urlpatterns = [
     path("materials/<int:pk>/structure/", materials.material_structure, name="material-structure"),
     path("materials/<int:pk>/cif/", materials.material_cif, name="material-cif"),
     path("materials/<int:pk>/delete/", materials.material_delete, name="material-delete"),
+    path("account/tokens/", tokens.token_list, name="token-list"),
+    path("account/tokens/<str:digest>/withdraw/", tokens.token_withdraw, name="token-withdraw"),
 ]

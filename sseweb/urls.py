@@ -13,6 +13,7 @@ urlpatterns = [
     path("sign-out/", auth.LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
+    path("api/v1/", include("campaigns.api.urls")),
     path("", include("campaigns.urls")),
     path("", include("analysis.urls")),
 ]

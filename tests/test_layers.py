@@ -15,7 +15,7 @@ LAYERS = {
     "enums": 2, "models": 2, "queries": 2, "references": 2,
     "services": 3, "report": 3,
     "tasks": 4, "management": 4, "receivers": 4, "plots": 4,
-    "forms": 5, "views": 5, "urls": 5, "templatetags": 5, "admin": 5, "apps": 5,
+    "forms": 5, "views": 5, "api": 5, "urls": 5, "templatetags": 5, "admin": 5, "apps": 5,
 }  # fmt: skip
 MODULES = sorted(path for app in APPS for path in (ROOT / app).rglob("*.py") if "migrations" not in path.parts)
 

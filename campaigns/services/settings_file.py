@@ -1,4 +1,4 @@
-"""A campaign from one YAML file: read, checked, and turned into a request. Every problem is named with its key."""
+"""A campaign from one document, mostly a YAML file: read, checked, turned into a request. Every problem is named with its key."""
 
 import hashlib
 from pathlib import Path
@@ -27,12 +27,17 @@ def load(path: Path) -> tuple[dict[str, Any], str]:
         raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadInput(f"{path} is not YAML: {error}") from error
-    if not isinstance(document, dict):
-        raise BadInput(f"{path} must hold keys and values ({', '.join(sorted(KEYS))}).")
-    _refuse_unknown(document, KEYS, str(path))
-    if not document.get("material") and not document.get("cells"):
-        raise BadInput(f"{path} names no material: give `material:` an example ({', '.join(materials.EXAMPLES)}) or the path of a CIF.")
+    check_keys(document, str(path))
     return document, _key(content, document, path.resolve().parent)
+
+
+def check_keys(document: Any, where: str) -> None:
+    """Raises BadInput where it is no mapping, names no material, or has a key that means nothing."""
+    if not isinstance(document, dict):
+        raise BadInput(f"{where} must hold keys and values ({', '.join(sorted(KEYS))}).")
+    _refuse_unknown(document, KEYS, where)
+    if not document.get("material") and not document.get("cells"):
+        raise BadInput(f"{where} names no material: give `material:` an example ({', '.join(materials.EXAMPLES)}) or the path of a CIF.")
 
 
 def _key(content: bytes, document: dict[str, Any], folder: Path) -> str:
@@ -54,13 +59,18 @@ def _refuse_unknown(mapping: dict[str, Any], known: set[str], where: str) -> Non
         raise BadInput(f"{where}: unknown key {', '.join(map(str, sorted(unknown)))}; known are {', '.join(sorted(known))}.")
 
 
-def to_request(owner: AbstractBaseUser, document: dict[str, Any], key: str, folder: Path) -> CampaignRequest:
-    """Create the materials that the file names and say the rest as a request. Paths are relative to the file's folder."""
+def to_request(owner: AbstractBaseUser, document: dict[str, Any], key: str, folder: Path | None) -> CampaignRequest:
+    """Create the materials that the document names and say the rest as a request.
+
+    Paths are relative to `folder`. Without one no file of this machine is read: a material is its number or an example, a data set
+    for S0 the token of an upload.
+    """
     labeller = document.get("labeller") or {"name": "chgnet"}
     labeller = {"name": labeller} if isinstance(labeller, str) else _mapping(labeller, "labeller")
     s0 = document.get("s0") or {}
     s0 = {"route": s0} if isinstance(s0, str) else _mapping(s0, "s0")
-    _refuse_unknown(s0, {"route", "path", "format"}, "s0")
+    source = "upload" if folder is None else "path"
+    _refuse_unknown(s0, {"route", source, "format"}, "s0")
     cells = _cells(owner, document, folder)
     return CampaignRequest(
         name=str(document.get("name") or Material.objects.get(pk=cells[0].material_id).name),
@@ -69,8 +79,8 @@ def to_request(owner: AbstractBaseUser, document: dict[str, Any], key: str, fold
         labeller_options=labeller,
         preset=str(document.get("preset", "quick")),
         changes=_mapping(document.get("protocol") or {}, "protocol"),
-        s0_route=s0.get("route", "upload" if "path" in s0 else "fpmd"),
-        s0_upload=_stored(owner, folder / s0["path"]) if "path" in s0 else "",
+        s0_route=s0.get("route", "upload" if source in s0 else "fpmd"),
+        s0_upload=_stored(owner, s0[source], folder) if source in s0 else "",
         s0_upload_format=s0.get("format", "auto"),
         mobile_ion=str(document.get("mobile_ion", "")),
         seed=_whole(document.get("seed", 1)),
@@ -90,7 +100,7 @@ def _mapping(value: Any, where: str) -> dict[str, Any]:
     return dict(value)
 
 
-def _cells(owner: AbstractBaseUser, document: dict[str, Any], folder: Path) -> list[CellRequest]:
+def _cells(owner: AbstractBaseUser, document: dict[str, Any], folder: Path | None) -> list[CellRequest]:
     if not document.get("cells"):
         return proposed_cells(_material(owner, document["material"], folder))
     if not isinstance(document["cells"], list):
@@ -127,7 +137,14 @@ def _candidate(value: Any, where: str) -> int:
     return number
 
 
-def _material(owner: AbstractBaseUser, name: Any, folder: Path) -> Material:
+def _material(owner: AbstractBaseUser, name: Any, folder: Path | None) -> Material:
+    if folder is None and name not in materials.EXAMPLES:
+        found = Material.objects.visible_to(owner).filter(pk=name).first() if type(name) is int else None
+        if found is None:
+            raise BadInput(
+                f"material: {name!r} is neither the number of a material of yours nor an example ({', '.join(materials.EXAMPLES)})."
+            )
+        return found
     if not isinstance(name, str):
         raise BadInput(f"material must be an example or the path of a CIF, not {name!r}.")
     if name in materials.EXAMPLES:
@@ -147,7 +164,11 @@ def proposed_cells(material: Material) -> list[CellRequest]:
     return [CellRequest(material.pk, training, True, False), CellRequest(material.pk, evaluation, False, True)]
 
 
-def _stored(owner: AbstractBaseUser, path: Path) -> str:
+def _stored(owner: AbstractBaseUser, name: Any, folder: Path | None) -> str:
+    """The token of a data set, stored here where it is a file."""
+    if folder is None:
+        return str(name)
+    path = folder / str(name)
     if not path.is_file():
         raise BadInput(f"s0: {path} is not a file; put a folder such as deepmd/npy into a .tar.gz or .zip.")
     with path.open("rb") as stream:

@@ -1,0 +1,102 @@
+"""Rows as JSON: the columns of the models, whose names hold the units."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from campaigns import queries
+from campaigns.models import Campaign, Cell, Frame, Material, Stage, TrainedModel
+
+
+class MaterialSerializer(serializers.ModelSerializer):
+    cif = serializers.CharField(write_only=True, trim_whitespace=False, help_text="the text of a CIF")
+    name = serializers.CharField(max_length=200, required=False, help_text="left out: the formula")
+
+    class Meta:
+        model = Material
+        fields = ("id", "name", "cif", "cif_filename", "cif_sha256", "formula", "reduced_formula", "space_group", "space_group_number",
+                  "a_A", "b_A", "c_A", "alpha_deg", "beta_deg", "gamma_deg", "volume_A3", "density_g_cm3", "n_atoms", "is_disordered",
+                  "mobile_ion", "created_at")  # fmt: skip
+        read_only_fields = tuple(name for name in fields if name not in ("name", "cif"))
+
+
+class MaterialDetailSerializer(MaterialSerializer):
+    class Meta(MaterialSerializer.Meta):
+        fields = (*MaterialSerializer.Meta.fields, "facts")
+        read_only_fields = (*MaterialSerializer.Meta.read_only_fields, "facts")
+
+
+class CellSerializer(serializers.ModelSerializer):
+    supercell = serializers.ListField(child=serializers.IntegerField(), read_only=True)
+
+    class Meta:
+        model = Cell
+        fields = ("id", "material", "for_training", "for_evaluation", "supercell", "candidate", "formula", "n_atoms", "volume_A3",
+                  "min_distance_A", "electrostatic_energy_eV", "relaxed_energy_eV", "relaxed_fmax_eV_A")  # fmt: skip
+
+
+class CampaignSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Campaign
+        fields = ("id", "name", "state", "reason", "mobile_ion", "labeller", "s0_route", "preset", "seed", "loop", "step", "created_at",
+                  "started_at", "finished_at")  # fmt: skip
+
+
+class ProgressSerializer(serializers.Serializer):
+    fraction = serializers.FloatField()
+    eta_seconds = serializers.FloatField(allow_null=True, help_text="until the end of the loop under way")
+    summary = serializers.CharField()
+
+
+class CampaignDetailSerializer(CampaignSerializer):
+    cells = CellSerializer(many=True)
+    progress = serializers.SerializerMethodField()
+
+    class Meta(CampaignSerializer.Meta):
+        fields = (*CampaignSerializer.Meta.fields, "labeller_options", "protocol", "cells", "progress")
+
+    def get_progress(self, campaign: Campaign) -> ProgressSerializer:
+        return ProgressSerializer(queries.campaign_progress(campaign)).data
+
+
+class CampaignDocumentSerializer(serializers.Serializer):
+    """The keys of a settings file, as the README explains them. The service checks them: here they are described."""
+
+    name = serializers.CharField(required=False)
+    material = serializers.JSONField(required=False, help_text="number of a material, or the name of an example such as lgps")
+    cells = serializers.ListField(child=serializers.DictField(), required=False, help_text="left out: as proposed")
+    labeller = serializers.JSONField(required=False, help_text="name, or name and options; left out: chgnet")
+    s0 = serializers.JSONField(required=False, help_text="fpmd, or {upload: token, format: ...}")
+    preset = serializers.CharField(required=False, help_text="quick, standard or paper")
+    protocol = serializers.DictField(required=False, help_text="settings that differ from the preset")
+    mobile_ion = serializers.CharField(required=False)
+    seed = serializers.IntegerField(required=False)
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data
+
+
+class StageSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Stage
+        fields = ("id", "kind", "loop", "step", "repeat", "index", "cell", "temperature_K", "replica", "cores", "state", "attempt", "tries",
+                  "message", "cause", "created_at", "started_at", "finished_at", "seconds", "startup_seconds", "labels_computed",
+                  "versions")  # fmt: skip
+
+
+class TrainedModelSerializer(serializers.ModelSerializer):
+    frozen_sha256 = serializers.CharField(source="frozen.sha256")
+
+    class Meta:
+        model = TrainedModel
+        fields = ("id", "campaign", "loop", "step", "repeat", "type_map", "sel", "seed", "batch_size", "n_frames", "force_rmse_eV_A",
+                  "energy_rmse_meV_atom", "new_force_rmse_eV_A", "new_energy_rmse_meV_atom", "convergence", "convergence_reason",
+                  "attempts", "versions", "frozen_sha256", "created_at")  # fmt: skip
+
+
+class ConfigurationSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Frame
+        fields = ("id", "source", "loop", "step", "temperature_K", "time_ps", "n_atoms", "composition", "energy_eV_atom", "max_force_eV_A",
+                  "rms_force_eV_A", "min_distance_A", "max_bond_variation", "model_energy_error_meV_atom", "model_force_rmse_eV_A",
+                  "verdict", "rule", "number", "lower", "upper", "verdict_changes", "message")  # fmt: skip
