@@ -1,6 +1,7 @@
-"""What a campaign made, packed for use elsewhere: a trained model with all that is needed to run and to train it again, and data sets.
+"""What a campaign made, packed for use elsewhere: a trained model with all that is needed to run and to train it again, data sets, and
+the set-up itself.
 
-Both are zip files with a README and a manifest of checksums, written to a nameless temporary file that is gone when it is closed.
+All are zip files with a README and a manifest of checksums, written to a nameless temporary file that is gone when it is closed.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
+import yaml
 from django.conf import settings
 from django.template.loader import render_to_string
 
@@ -19,6 +21,7 @@ from campaigns.engines import bounded
 from campaigns.engines.job import write_json
 from campaigns.enums import Verdict
 from campaigns.models import Artefact, Campaign, Cell, Frame, TrainedModel
+from campaigns.services import settings_file
 from campaigns.services.errors import BadInput, ServiceError
 from campaigns.services.specs import type_map_of
 
@@ -78,6 +81,21 @@ def model_package(model: TrainedModel) -> IO[bytes]:
             "versions": model.versions,
         }
         return _zip(folder, f"campaign-{campaign.pk}-model-{model.loop}.{model.step}", about)
+
+
+def setup(campaign: Campaign) -> IO[bytes]:
+    """What a campaign was asked for, as a zip file: a settings file for `manage.py campaign run` and the files that it names."""
+    document, files = settings_file.document_of(campaign)
+    with tempfile.TemporaryDirectory(dir=_work_folder()) as name:
+        folder = Path(name)
+        for file, content in files.items():
+            if isinstance(content, Path):
+                (folder / file).symlink_to(content)
+            else:
+                (folder / file).write_bytes(content)
+        heading = "# A campaign as it was set up. To run it: manage.py campaign run settings.yaml\n"
+        (folder / "settings.yaml").write_text(heading + yaml.safe_dump(document, allow_unicode=True, sort_keys=False))
+        return _zip(folder, f"campaign-{campaign.pk}-setup", {"campaign": {"id": campaign.pk, "name": campaign.name}})
 
 
 def training_configurations(model: TrainedModel) -> list[Frame]:

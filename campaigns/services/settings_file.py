@@ -1,6 +1,7 @@
 """A campaign from one document, mostly a YAML file: read, checked, turned into a request. Every problem is named with its key."""
 
 import hashlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.files.base import File
 
-from campaigns.models import Material
+from campaigns.models import Campaign, Material
 from campaigns.services import data_sets, materials
 from campaigns.services.errors import BadInput
 from campaigns.services.requests import CampaignRequest, CellRequest
@@ -176,3 +177,45 @@ def _stored(owner: AbstractBaseUser, name: Any, folder: Path | None) -> str:
         if upload.size > settings.MAX_DATA_SET_BYTES:
             raise BadInput(f"s0: {path} is larger than {settings.MAX_DATA_SET_BYTES / 1e6:.0f} MB.")
         return data_sets.store_upload(owner, upload)
+
+
+def document_of(campaign: Campaign) -> tuple[dict[str, Any], dict[str, bytes | Path]]:
+    """The reverse: a document that makes the same campaign elsewhere, and the files that it names, by name.
+
+    Every setting is written out: what a preset means may change from one release to the next.
+    """
+    files: dict[str, bytes | Path] = {}
+    cells = [
+        {
+            "material": _file_of(cell.material, files),
+            "supercell": list(cell.supercell),
+            "training": cell.for_training,
+            "evaluation": cell.for_evaluation,
+            "candidate": cell.candidate,
+        }
+        | ({"oxidation_states": cell.oxidation_states} if cell.oxidation_states else {})
+        for cell in campaign.cells.select_related("material")
+    ]
+    s0: dict[str, Any] = {"route": campaign.s0_route}
+    if campaign.s0_upload:
+        upload = settings.DATA_DIR / campaign.s0_upload
+        s0 |= {"path": f"s0{''.join(upload.suffixes)}", "format": campaign.s0_upload_format}
+        files[s0["path"]] = upload
+    protocol = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(campaign.settings).items()}
+    document = {
+        "name": campaign.name,
+        "cells": cells,
+        "labeller": {"name": campaign.labeller} | campaign.labeller_options,
+        "s0": s0,
+        "preset": campaign.preset,
+        "protocol": protocol,
+        "mobile_ion": campaign.mobile_ion,
+        "seed": campaign.seed,
+    }
+    return document, files
+
+
+def _file_of(material: Material, files: dict[str, bytes | Path]) -> str:
+    name = f"material-{material.pk}.cif"
+    files[name] = material.cif.encode()
+    return name

@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import OuterRef, Prefetch, Subquery
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
@@ -17,9 +17,10 @@ from campaigns.models import Campaign, Cell, TrainedModel
 from campaigns.science.protocol import GROUPS, PRESETS, ProtocolSettings
 from campaigns.services import campaigns as services
 from campaigns.services import estimates
+from campaigns.services import exports as packages
 from campaigns.services.errors import ServiceError
 from campaigns.services.requests import request_of
-from campaigns.views import access, fragments, pictures, refusals
+from campaigns.views import access, exports, fragments, pictures, refusals
 
 PER_PAGE = 25
 STAGES_PER_PAGE = 100
@@ -244,6 +245,14 @@ def settings(request: HttpRequest, pk: int) -> HttpResponse:
     ]
     context = page_context(campaign, "settings") | {"groups": groups, "cells": _materials(campaign)}
     return render(request, "campaigns/settings.html", context)
+
+
+@login_required
+@require_GET
+def setup(request: HttpRequest, pk: int) -> FileResponse:
+    """The set-up as a settings file, with the CIFs and the data set that it names."""
+    campaign = access.campaign(request, pk)
+    return exports.zip_file(packages.setup(campaign), f"campaign-{campaign.pk}-setup")
 
 
 @login_required

@@ -15,6 +15,7 @@ OWN = {
     "campaign-training-set-download": (["campaign"], 200),
     "campaign-stages": (["campaign"], 200),
     "campaign-settings": (["campaign"], 200),
+    "campaign-setup": (["campaign"], 200),
     "campaign-results": (["campaign"], 200),
     "cell-structure": (["cell"], 200),
     "configuration": (["frame"], 200),

@@ -151,6 +151,25 @@ def test_the_same_without_a_browser(full, tmp_path):
         call_command("export", "model", str(full.pk), "--loop", "9", "-o", str(tmp_path / "model.zip"))
 
 
+def test_a_set_up_makes_the_same_campaign_elsewhere(as_ada, ada, bob, tmp_path):
+    from campaigns.services import campaigns, materials, settings_file
+    from campaigns.services.requests import CampaignRequest, CellRequest
+
+    material = materials.create_example(ada, "lgps")
+    cells = [CellRequest(material.pk, (1, 1, 1), True, False), CellRequest(material.pk, (2, 1, 1), False, True, 2)]
+    potential = {"pair_style": "morse 3.5", "pair_coeff": "* * 0.1 1.5 2.4", "elements": "Ge Li P S"}
+    changes = {"max_loops": 2, "evaluation_temperatures_K": [700.0, 900.0]}
+    request = CampaignRequest("=Namen & “Zeichen”", cells, "lammps", potential, "quick", changes, mobile_ion="Li", seed=5)
+    first = campaigns.create(ada, request)
+    top = unpacked(as_ada.get(reverse("campaign-setup", args=[first.pk])), tmp_path / "setup")
+    document, key = settings_file.load(top / "settings.yaml")
+    second = campaigns.create(bob, settings_file.to_request(bob, document, key, top))
+    for name in ("name", "labeller", "labeller_options", "s0_route", "preset", "protocol", "mobile_ion", "seed", "settings"):
+        assert (name, getattr(second, name)) == (name, getattr(first, name))
+    columns = ("supercell_a", "supercell_b", "supercell_c", "for_training", "for_evaluation", "candidate", "material__cif_sha256")
+    assert list(second.cells.values_list(*columns)) == list(first.cells.values_list(*columns))
+
+
 def test_no_export_is_left_in_the_data_folder(exported, settings):
     exported("extxyz")
     assert list((settings.DATA_DIR / "exports").iterdir()) == []

@@ -1,4 +1,4 @@
-"""Trained models and data sets as zip files, without a browser."""
+"""Trained models, data sets and set-ups as zip files, without a browser."""
 
 import shutil
 from pathlib import Path
@@ -23,7 +23,8 @@ class Command(BaseCommand):
         data_set = whats.add_parser("data-set", help="the labelled configurations")
         data_set.add_argument("--format", choices=list(exports.FORMATS), default="deepmd/npy")
         data_set.add_argument("--with-rejected", action="store_true", help="also what cleaning has rejected")
-        for verb in (model, data_set):
+        setup = whats.add_parser("setup", help="the settings file with the CIFs and the data set that it names, for `campaign run`")
+        for verb in (model, data_set, setup):
             verb.add_argument("campaign", type=int, help="its number, as `campaign list` prints it")
             verb.add_argument("-o", "--output", type=Path, required=True, help="zip file to write")
 
@@ -34,7 +35,7 @@ class Command(BaseCommand):
         if output.exists():
             raise CommandError(f"{output} is there already: name another file, or remove it.")
         try:
-            package = self._model(row, options) if what == "model" else self._data_set(row, options)
+            package = {"model": self._model, "data-set": self._data_set, "setup": self._setup}[what](row, options)
         except ServiceError as error:
             raise CommandError(str(error)) from error
         try:
@@ -56,3 +57,6 @@ class Command(BaseCommand):
         if not options["with_rejected"]:
             frames = frames.filter(verdict=Verdict.KEPT)
         return exports.data_set(campaign, frames, options["format"])
+
+    def _setup(self, campaign: Campaign, options: dict[str, Any]) -> IO[bytes]:
+        return exports.setup(campaign)
