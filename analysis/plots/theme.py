@@ -20,6 +20,7 @@ MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "hex"
 class Theme:
     dark: bool = False
     narrow: bool = False
+    vector: bool = False  # drawn as SVG: for papers
 
     @property
     def ink(self) -> str:
@@ -57,7 +58,9 @@ class Theme:
 
 def canvas(theme: Theme, x_title: str, y_title: str, *, height: int = 380, **options: Any) -> figure:
     """An empty figure as wide as its place, with axis titles that name the unit."""
-    plot = figure(sizing_mode="stretch_width", height=height, tools="pan,box_zoom,reset,save", toolbar_location="above", **options)
+    backend = "svg" if theme.vector else "canvas"
+    plot = figure(sizing_mode="stretch_width", height=height, tools="pan,box_zoom,reset,save", toolbar_location="above",
+                  output_backend=backend, **options)  # fmt: skip
     plot.toolbar.logo = None
     plot.toolbar.autohide = True
     plot.xaxis.axis_label, plot.yaxis.axis_label = x_title, y_title

@@ -20,7 +20,7 @@ from campaigns.views import access
 def theme(request: HttpRequest) -> Any:
     from analysis.plots.theme import Theme
 
-    return Theme(dark=request.GET.get("theme") == "dark", narrow=request.GET.get("narrow") == "1")
+    return Theme(dark=request.GET.get("theme") == "dark", narrow=request.GET.get("narrow") == "1", vector=request.GET.get("vector") == "1")
 
 
 def document(plot: Any) -> HttpResponse:

@@ -21,8 +21,44 @@
       if (!item.doc) { note(element, item.message); element.classList.add("plot-empty"); return; }
       element.replaceChildren();
       await window.Bokeh.embed.embed_item(item, element.id);
+      element.append(svgButton(element));
     } catch (error) {
       note(element, "The plot could not be loaded; the table beside it holds the same numbers. Reload the page to try again.");
+    }
+  }
+
+  /* For papers: the same plot as vectors, in light colours, drawn out of sight and handed over as a file. */
+  function svgButton(element) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "button-link plot-save";
+    button.textContent = "Save as SVG";
+    button.setAttribute("aria-label", "Save as SVG: " + element.getAttribute("aria-label"));
+    button.addEventListener("click", function () { saveSvg(element).catch(function () { button.textContent = "Could not be saved: try again"; }); });
+    return button;
+  }
+
+  async function saveSvg(element) {
+    const url = new URL(element.dataset.plotUrl, window.location.href);
+    url.searchParams.set("theme", "light");
+    url.searchParams.set("vector", "1");
+    const response = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" });
+    if (!response.ok) { throw new Error(String(response.status)); }
+    const item = await response.json();
+    const place = document.createElement("div");
+    place.id = element.id + "-svg";
+    place.className = "plot-offstage";
+    document.body.append(place);
+    try {
+      const views = await window.Bokeh.embed.embed_item(item, place.id);
+      const blob = await [...views][0].export("svg").to_blob();
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(blob);
+      link.download = element.id.replace(/^plot-/, "") + ".svg";
+      link.click();
+      URL.revokeObjectURL(link.href);
+    } finally {
+      place.remove();
     }
   }
 

@@ -99,6 +99,22 @@ def test_plots_and_structures_are_drawn(open_page, ada):
     assert page.locator(".legend li").all_inner_texts() == ["Li", "Ge", "S"]
 
 
+def test_a_plot_is_saved_as_vectors(open_page, ada):
+    campaign = factories.full_campaign(ada, n_steps=2)
+    page = open_page(ada)
+    page.goto(reverse("campaign-results", args=[campaign.pk]))
+    button = page.locator(".plot-save").first
+    button.scroll_into_view_if_needed()
+    with page.expect_download() as downloaded:
+        button.click()
+    text = downloaded.value.path().read_text()
+    assert downloaded.value.suggested_filename.endswith("arrhenius.svg")
+    assert text.startswith("<svg")
+    assert "1000/T" in text  # words as words
+    assert "<image" not in text  # and no picture in a vector's clothes
+    expect(page.locator(".plot-offstage")).to_have_count(0)
+
+
 def test_sign_in_look_and_sign_out(open_page, ada):
     row = factories.full_campaign(ada, frames_per_step=6)
     page = open_page()
