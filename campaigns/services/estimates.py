@@ -14,7 +14,7 @@ from campaigns.science.protocol import ProtocolSettings, counts
 from campaigns.services.requests import CampaignRequest, Checked, check
 
 # Where this installation has not measured yet: a reference machine of two cores, LGPS with 50 atoms.
-REFERENCE_LABEL_S_ATOM = {"chgnet": 0.2 / 50, "lammps": 1e-3 / 50}
+REFERENCE_LABEL_S_ATOM = {"chgnet": 0.2 / 50, "lammps": 1e-3 / 50, "cp2k": 390.0 / 50}  # cp2k: 400 Ry, double zeta
 REFERENCE_MD_ATOM_STEPS_S = {"float32": 17_000.0, "float64": 5_000.0}
 REFERENCE_BATCH_S_ATOM = {"float32": 0.035 / 50, "float64": 0.07 / 50}
 ENGINE_START_S = 10.0

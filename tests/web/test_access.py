@@ -1,6 +1,7 @@
 """Who may do what: one table of every address, method and role, complete by test."""
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
@@ -192,3 +193,17 @@ def test_no_file_outside_the_stage_folder(places, ada, full):
     for name in ("../../../../../secret", "link", "nothing", "."):
         address = reverse("stage-file", args=[stage.pk, "x"])[:-1] + name
         assert (name, _status(owner.get(address))) == (name, 404)
+
+
+def test_passwords_cannot_be_guessed_for_ever(client, ada, bob):
+    address = reverse("login")
+    for _ in range(9):
+        assert client.post(address, {"username": "ada", "password": "wrong"}).status_code == 200
+    locked = client.post(address, {"username": "ada", "password": "wrong"})
+    assert locked.status_code == 429
+    assert b"Wait a quarter of an hour" in locked.content
+    right = {"username": "ada", "password": "an interstitial ion"}
+    assert client.post(address, right).status_code == 429
+    assert client.post(address, right | {"username": "bob"}).status_code == 302  # another account is not locked out
+    call_command("axes_reset_username", "ada")
+    assert Client().post(address, right).status_code == 302
