@@ -6,7 +6,9 @@ All are zip files with a README and a manifest of checksums, written to a namele
 
 import hashlib
 import json
+import shutil
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterable
 from itertools import groupby
@@ -26,12 +28,13 @@ from campaigns.services.errors import BadInput, ServiceError
 from campaigns.services.specs import type_map_of
 
 FORMATS = {
-    "deepmd/npy": "DeePMD-kit (deepmd/npy)",
-    "deepmd/npy/mixed": "DeePMD-kit, mixed type (deepmd/npy/mixed)",
+    "deepmd/npy": "deepmd/npy",
+    "deepmd/npy/mixed": "deepmd/npy/mixed",
     "extxyz": "extended XYZ",
-    "ase-db": "ASE database (SQLite)",
+    "ase-db": "ASE database",
 }
 TIMEOUT_S = 100.0  # below the web server's own
+LEFTOVER_S = 3600.0
 FACTS = (
     *("source", "loop", "step", "temperature_K", "time_ps", "verdict", "rule"),
     *("model_energy_error_meV_atom", "model_force_rmse_eV_A"),
@@ -111,6 +114,13 @@ def _work_folder() -> Path:
     folder = settings.DATA_DIR / "exports"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def remove_leftovers() -> None:
+    """Folders of exports that were killed; a younger one may be under way."""
+    for path in _work_folder().iterdir():
+        if time.time() - path.stat().st_mtime > LEFTOVER_S:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _write_data_set(campaign: Campaign, frames: Iterable[Frame], format_name: str, folder: Path) -> int:

@@ -175,6 +175,23 @@ def test_no_export_is_left_in_the_data_folder(exported, settings):
     assert list((settings.DATA_DIR / "exports").iterdir()) == []
 
 
+def test_what_a_killed_export_left_is_removed(settings, tmp_path):
+    import os
+    import time
+
+    from campaigns.services import exports
+
+    settings.DATA_DIR = tmp_path
+    old, young = (tmp_path / "exports" / name for name in ("old", "young"))
+    for folder in (old, young):
+        folder.mkdir(parents=True)
+        (folder / "graph.pb").write_text("half")
+    os.utime(old, (time.time() - 7200,) * 2)
+    exports.remove_leftovers()
+    assert not old.exists()
+    assert young.exists()
+
+
 def test_a_campaign_of_two_cells_makes_two_systems(as_ada, ada, tmp_path):
     campaign = factories.full_campaign(ada, n_steps=1)
     work = factories.stage(campaign, "label", loop=1, step=1)

@@ -250,7 +250,7 @@ def _orbital_transformation(scf: Scf) -> list[str]:
     """For an insulator: the preconditioner is made anew every few steps. The steps are counted over all of these rounds."""
     inner = min(OT_STEPS, scf.steps)
     minimizer = ["MINIMIZER CG", "LINESEARCH 2PNT", "PRECONDITIONER FULL_ALL"] if scf.conjugate_gradients else [
-        "MINIMIZER DIIS", "PRECONDITIONER FULL_SINGLE_INVERSE"]  # fmt: skip
+        "MINIMIZER DIIS", "PRECONDITIONER FULL_ALL"]  # fmt: skip
     rounds = -(-scf.steps // inner) - 1
     outer = ["&OUTER_SCF", f"  EPS_SCF {scf.eps:g}", f"  MAX_SCF {rounds}", "&END OUTER_SCF"] if rounds else []
     return [f"MAX_SCF {inner}", "&OT ON", *(f"  {line}" for line in minimizer), "&END OT", *outer]
