@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SERVE ?= 1
 
-.PHONY: demo test serve lint benchmark clean help
+.PHONY: demo demo-cp2k test serve lint benchmark clean help
 
 help:
 	@echo "make demo        set up, run LGPS from its CIF to an activation energy, serve the pages (SERVE=0: end after the result)"
+	@echo "make demo-cp2k   the smallest campaign with first-principles labels (CP2K must be installed: apt-get install cp2k openmpi-bin)"
 	@echo "make test        set up, run all tests"
 	@echo "make serve       set up, start broker, web, worker and reconciler on 127.0.0.1"
 	@echo "make lint        ruff"
@@ -24,6 +25,9 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)
 	$(BIN)/python manage.py campaign run campaigns/examples/demo.yaml $(if $(filter 0,$(SERVE)),,--serve)
+
+demo-cp2k: $(READY)
+	$(BIN)/python manage.py campaign run campaigns/examples/cp2k.yaml
 
 serve: $(READY)
 	$(BIN)/python manage.py up

@@ -27,7 +27,7 @@ TEMPLATE = """\
     {data_files}
     {spin}
     &QS
-      EPS_DEFAULT 1.0E-12
+      EPS_DEFAULT {eps_default}
     &END QS
     &MGRID
       CUTOFF {cutoff_Ry}
@@ -52,7 +52,19 @@ TEMPLATE = """\
   &END SUBSYS
 &END FORCE_EVAL
 """
-PLACEHOLDERS = ("cell", "coordinates", "cutoff_Ry", "data_files", "dispersion", "k_points", "kinds", "rel_cutoff_Ry", "scf", "spin")
+PLACEHOLDERS = (
+    "cell",
+    "coordinates",
+    "cutoff_Ry",
+    "data_files",
+    "dispersion",
+    "eps_default",
+    "k_points",
+    "kinds",
+    "rel_cutoff_Ry",
+    "scf",
+    "spin",
+)
 NEEDED = ("cell", "coordinates", "data_files", "kinds", "scf")  # the rest may be typed out in a template of one's own
 PLACEHOLDER = re.compile(r"(?<!\$)\{(\w*)\}")
 PROJECT = "label"  # one name for all labels of a stage: each finds the wavefunction of the one before
@@ -146,6 +158,7 @@ class Method:
     template: str
     cutoff_Ry: float
     rel_cutoff_Ry: float
+    eps_default: float
     k_points: tuple[int, int, int]
     dispersion: str
     unrestricted: bool
@@ -169,6 +182,7 @@ def render(method: Method, scf: Scf, atoms: Atoms, restart: bool) -> str:
         "rel_cutoff_Ry": f"{method.rel_cutoff_Ry:g}",
         "data_files": _data_files(kinds),
         "dispersion": _dispersion(method.dispersion),
+        "eps_default": f"{method.eps_default:g}",
         "k_points": _k_points(method.k_points),
         "kinds": "\n".join(_kind(kind, method.magnetization.get(kind.symbol)) for kind in kinds),
         "scf": _scf(scf, n_electrons, method.unrestricted, restart and not scf.from_scratch),

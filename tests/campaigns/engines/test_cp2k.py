@@ -22,7 +22,7 @@ LOOSE = {
     "cutoff_Ry": 300,
     "basis": "SZV-MOLOPT-SR-GTH",
     "scf_eps": 1e-7,
-    "template": cp2k_input.TEMPLATE.replace("EPS_DEFAULT 1.0E-12", "EPS_DEFAULT 1.0E-11"),
+    "eps_default": 1e-11,
 }
 
 
