@@ -63,13 +63,13 @@ def model_package(model: TrainedModel) -> IO[bytes]:
         frames = training_configurations(model)
         if frames:
             _write_data_set(campaign, frames, "deepmd/npy", folder)
-        _link(folder, "graph.pb", model.frozen)
+        _link(folder, "graph.pb", model.frozen.file)
         if model.compressed:
-            _link(folder, "graph-compressed.pb", model.compressed)
-        _link(folder, "training/input.json", model.input_json)
-        _link(folder, "training/lcurve.out", model.learning_curve)
+            _link(folder, "graph-compressed.pb", model.compressed.file)
+        _link(folder, "training/input.json", model.input_json.file)
+        _link(folder, "training/lcurve.out", model.learning_curve.file)
         for checkpoint in Artefact.objects.filter(path__startswith=f"{model.checkpoint}."):
-            _link(folder, f"training/{Path(checkpoint.path).name}", checkpoint)
+            _link(folder, f"training/{Path(checkpoint.path).name}", checkpoint.file)
         temperature_K = campaign.settings.evaluation_temperatures_K[0]
         cell = _write_lammps_example(model, folder / "lammps", temperature_K)
         context = {"campaign": campaign, "model": model, "cell": cell, "temperature_K": temperature_K, "with_data": bool(frames)}
@@ -93,7 +93,7 @@ def setup(campaign: Campaign) -> IO[bytes]:
         folder = Path(name)
         for file, content in files.items():
             if isinstance(content, Path):
-                (folder / file).symlink_to(content)
+                _link(folder, file, content)
             else:
                 (folder / file).write_bytes(content)
         heading = "# A campaign as it was set up. To run it: manage.py campaign run settings.yaml\n"
@@ -147,10 +147,14 @@ def _write_data_set(campaign: Campaign, frames: Iterable[Frame], format_name: st
     return sum(len(selection["rows"]) for selection in selections)
 
 
-def _link(folder: Path, name: str, artefact: Artefact) -> None:
+def _link(folder: Path, name: str, file: Path) -> None:
+    """A file of the package, which is not copied before it is packed. Raises ServiceError where it is not there: no package without it."""
+    if not file.is_file():
+        relative = file.relative_to(settings.DATA_DIR)
+        raise ServiceError(f"{relative} is missing: bring it back from a backup; `manage.py check_data` tells what else is damaged.")
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.symlink_to(artefact.file)
+    path.symlink_to(file)
 
 
 def _write_lammps_example(model: TrainedModel, folder: Path, temperature_K: float) -> Cell | None:

@@ -7,7 +7,8 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import OuterRef, Prefetch, Subquery
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
@@ -249,10 +250,12 @@ def settings(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_GET
-def setup(request: HttpRequest, pk: int) -> FileResponse:
+def setup(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The set-up as a settings file, with the CIFs and the data set that it names."""
     campaign = access.campaign(request, pk)
-    return exports.zip_file(packages.setup(campaign), f"campaign-{campaign.pk}-setup")
+    with refusals.as_message(request):
+        return exports.zip_file(packages.setup(campaign), f"campaign-{campaign.pk}-setup")
+    return redirect("campaign-settings", pk)
 
 
 @login_required

@@ -139,6 +139,13 @@ def test_a_model_comes_with_everything_it_needs_and_its_checksums(as_ada, full, 
     assert manifest["sha256"] == {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
 
 
+def test_no_package_without_a_file_that_is_missing(as_ada, full):
+    model = TrainedModel.objects.filter(campaign=full).last()
+    model.frozen.file.unlink()
+    page = as_ada.get(reverse("model-package", args=[model.pk]), follow=True)
+    assert f"{model.frozen.path} is missing: bring it back" in page.content.decode()
+
+
 def test_the_same_without_a_browser(full, tmp_path):
     place = tmp_path / "set.zip"
     call_command("export", "data-set", str(full.pk), "--format", "extxyz", "-o", str(place))
