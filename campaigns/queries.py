@@ -233,6 +233,7 @@ def result(campaign: Campaign) -> dict[str, Any]:
         "wall_seconds_in_engines": round(in_engines_s, 1),
         "activation_energy_eV": None,
         "activation_energy_error_eV": None,
+        "models": [],
         "runs": [],
     }
     if model is None or not hasattr(model, "arrhenius"):
@@ -249,6 +250,7 @@ def result(campaign: Campaign) -> dict[str, Any]:
         "n_points": fit.n_points,
         "fit_note": fit.reason,
         "fit": fit.details,
+        "models": _energies_of_loop(campaign, model.loop),
         "runs": [
             _run_row(run)
             for run in model.md_runs.filter(purpose="evaluate")
@@ -256,6 +258,14 @@ def result(campaign: Campaign) -> dict[str, Any]:
             .order_by("cell_id", "temperature_K", "replica")
         ],
     }
+
+
+def _energies_of_loop(campaign: Campaign, loop: int) -> list[dict[str, Any]]:
+    """Ea of every judged model of a loop: how far models differ, which the error of one fit does not hold."""
+    judged = campaign.trained_models.filter(loop=loop, arrhenius__isnull=False).order_by("step", "repeat")
+    columns = ("step", "arrhenius__activation_energy_eV", "arrhenius__activation_energy_error_eV")
+    names = ("step", "activation_energy_eV", "activation_energy_error_eV")
+    return [dict(zip(names, values, strict=True)) for values in judged.values_list(*columns)]
 
 
 def _run_row(run: Any) -> dict[str, Any]:

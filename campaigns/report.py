@@ -61,7 +61,7 @@ def result_text(found: dict[str, Any], progress: CampaignProgress, ledger: list[
     if found["state"] == "running":
         lines.append(f"{progress.summary}, {progress.fraction:.0%} of this loop, about {duration(progress.eta_seconds)} left in it")
     if found["runs"]:
-        lines += ["", *_runs(found), "", _arrhenius(found)]
+        lines += ["", *_runs(found), "", _arrhenius(found), *_other_models(found)]
     lines += ["", "What it cost", f"  {found['labels_computed']} reference calculations ({found['labeller']})"]
     for row in ledger:
         failures = "; ".join(f"{count} × {cause}" for cause, count in row.failures.items())
@@ -111,6 +111,13 @@ def _arrhenius(found: dict[str, Any]) -> str:
     """Ea of the first evaluation cell, then of the others."""
     fits = [found | {"reason": found["fit_note"]}, *found["fit"].get("other_cells", [])]
     return "\n".join(f"In {fit['cell']}: {_energy(fit)}" if "cell" in fit else _energy(fit) for fit in fits)
+
+
+def _other_models(found: dict[str, Any]) -> list[str]:
+    """Ea of the models before the last: what they differ by is not in the error above."""
+    others = [one for one in found["models"] if one["step"] != found["step"] and one["activation_energy_eV"] is not None]
+    texts = [f"{one['activation_energy_eV']:.3f} ± {one['activation_energy_error_eV']:.3f} eV (step {one['step']})" for one in others]
+    return [f"The models before it in this loop gave {', '.join(texts)}."] if texts else []
 
 
 def _energy(fit: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from campaigns import queries
+from campaigns import queries, report
 from campaigns.enums import CampaignState, StageKind
 from tests import factories
 
@@ -23,3 +23,15 @@ def test_engines_that_work_side_by_side_count_once():
 @pytest.mark.django_db
 def test_a_draft_has_taken_no_time():
     assert queries.wall_time(factories.campaign(factories.user(), state=CampaignState.DRAFT)) == (0, 0)
+
+
+@pytest.mark.django_db
+def test_how_far_the_models_of_a_loop_differ_is_said_beside_the_error_of_the_last():
+    row = factories.campaign(factories.user(), state=CampaignState.CONVERGED)
+    for step, energy_eV in ((1, 0.20), (2, 0.24), (3, 0.22)):
+        factories.judged(factories.trained_model(row, 1, step), energy_eV)
+    found = queries.result(row)
+    assert [(one["step"], one["activation_energy_eV"]) for one in found["models"]] == [(1, 0.20), (2, 0.24), (3, 0.22)]
+    text = report.result_text(found, queries.campaign_progress(row), [])
+    assert "Ea = 0.220 ± 0.018 eV" in text
+    assert "gave 0.200 ± 0.018 eV (step 1), 0.240 ± 0.018 eV (step 2)." in text
