@@ -49,8 +49,9 @@ CSRF_TRUSTED_ORIGINS = os.environ.get("CSRF_TRUSTED_ORIGINS", "").split()
 ENGINE_CORES = _whole_number("SSEWEB_CORES", len(os.sched_getaffinity(0)), 1)
 # A claim on a stage that is not renewed for so long belongs to nobody.
 STAGE_LEASE_S = _whole_number("SSEWEB_STAGE_LEASE_S", 20, 2)
-# Tries of a stage whose failure may pass by itself.
+# An engine that writes nothing for so long hangs.
 STAGE_SILENCE_S = _whole_number("SSEWEB_STAGE_SILENCE_S", 3600, 1)
+# Tries of a stage whose failure may pass by itself.
 STAGE_MAX_TRIES = _whole_number("SSEWEB_STAGE_MAX_TRIES", 3, 1)
 # The module that does each kind of stage, run as `python -m MODULE FOLDER`.
 STAGE_MODULES = {kind: f"campaigns.engines.{kind}" for kind in ("prepare", "s0", "train", "probe", "explore", "label", "evaluate")} | {

@@ -1,7 +1,5 @@
 """Rows as JSON: the columns of the models, whose names hold the units."""
 
-from typing import Any
-
 from rest_framework import serializers
 
 from campaigns import queries
@@ -71,9 +69,6 @@ class CampaignDocumentSerializer(serializers.Serializer):
     protocol = serializers.DictField(required=False, help_text="settings that differ from the preset")
     mobile_ion = serializers.CharField(required=False)
     seed = serializers.IntegerField(required=False)
-
-    def to_internal_value(self, data: Any) -> Any:
-        return data
 
 
 class StageSerializer(serializers.ModelSerializer):

@@ -26,6 +26,7 @@ from campaigns.views.exports import zip_file
 
 REFUSED = {400: RefusalSerializer, 409: RefusalSerializer}
 ZIP = {(200, "application/zip"): OpenApiTypes.BINARY} | REFUSED
+CHANGES_STATE = extend_schema(request=None, responses={200: serializers.CampaignDetailSerializer} | REFUSED)
 KEY = OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, description="the same key twice makes one campaign")
 
 DATA_SET_PARAMETERS = [OpenApiParameter("format", enum=list(exports.FORMATS)), OpenApiParameter("with_rejected", bool)]
@@ -99,13 +100,10 @@ class CampaignView(mixins.ListModelMixin, mixins.RetrieveModelMixin, View):
     )
     def create(self, request: Request) -> Response:
         """A campaign from the document that a settings file holds; it is a draft until it is started."""
-        key = self._key(request)
-        known = Campaign.objects.filter(owner=request.user, source_key=key).first() if key else None
-        if known:
-            return Response(self.get_serializer(known).data)
         settings_file.check_keys(request.data, "The document")
-        campaign = campaigns.create(request.user, settings_file.to_request(request.user, dict(request.data), key, None))
-        return Response(self.get_serializer(campaign).data, status=status.HTTP_201_CREATED)
+        wanted = settings_file.to_request(request.user, dict(request.data), self._key(request), None)
+        campaign, is_new = campaigns.create_once(request.user, wanted)
+        return Response(self.get_serializer(campaign).data, status=status.HTTP_201_CREATED if is_new else status.HTTP_200_OK)
 
     def _key(self, request: Request) -> str:
         given = request.headers.get("Idempotency-Key", "")
@@ -119,29 +117,29 @@ class CampaignView(mixins.ListModelMixin, mixins.RetrieveModelMixin, View):
         campaign.refresh_from_db()
         return Response(self.get_serializer(campaign).data)
 
-    @extend_schema(request=None, responses={200: serializers.CampaignDetailSerializer} | REFUSED)
+    @CHANGES_STATE
     @action(detail=True, methods=["post"])
     def start(self, request: Request, pk: int) -> Response:
         return self._act("start")
 
-    @extend_schema(request=None, responses={200: serializers.CampaignDetailSerializer} | REFUSED)
+    @CHANGES_STATE
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: int) -> Response:
         """Nothing new starts; what runs is stopped and goes on from its checkpoint later."""
         return self._act("pause")
 
-    @extend_schema(request=None, responses={200: serializers.CampaignDetailSerializer} | REFUSED)
+    @CHANGES_STATE
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: int) -> Response:
         return self._act("resume")
 
-    @extend_schema(request=None, responses={200: serializers.CampaignDetailSerializer} | REFUSED)
+    @CHANGES_STATE
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: int) -> Response:
         """Repeat what failed, from its checkpoints."""
         return self._act("retry")
 
-    @extend_schema(request=None, responses={200: serializers.CampaignDetailSerializer} | REFUSED)
+    @CHANGES_STATE
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: int) -> Response:
         """For good; what was computed stays."""
@@ -153,9 +151,7 @@ class CampaignView(mixins.ListModelMixin, mixins.RetrieveModelMixin, View):
         """D(T) and Ea of the last judged model with their errors, the verdict of every run, the cost."""
         return Response(queries.result(self.get_object()))
 
-    @extend_schema(
-        parameters=[OpenApiParameter("format", enum=list(exports.FORMATS)), OpenApiParameter("with_rejected", bool)], responses=ZIP
-    )
+    @extend_schema(parameters=DATA_SET_PARAMETERS, responses=ZIP)
     @action(detail=True, url_path="data-set")
     def data_set(self, request: Request, pk: int) -> HttpResponseBase:
         """The configurations that models are trained on, as a zip file; with_rejected: also those that cleaning has rejected."""

@@ -29,6 +29,13 @@ def create(owner: AbstractBaseUser, request: CampaignRequest) -> Campaign:
     return campaign
 
 
+@transaction.atomic
+def create_once(owner: AbstractBaseUser, request: CampaignRequest) -> tuple[Campaign, bool]:
+    """The campaign with the request's `source_key`, and whether it was made now. Two requests at the same time make one."""
+    known = Campaign.objects.filter(owner=owner, source_key=request.source_key).first() if request.source_key else None
+    return (known, False) if known else (create(owner, request), True)
+
+
 def update(campaign: Campaign, request: CampaignRequest) -> None:
     """Change a draft; it is no longer the campaign of the settings file that it may have come from. Raises BadInput or WrongState."""
     checked = check(campaign.owner, request)

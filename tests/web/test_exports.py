@@ -109,6 +109,13 @@ READERS = {
 }
 
 
+def test_every_format_that_is_offered_can_be_written():
+    from campaigns.science import data_set_formats
+    from campaigns.services import exports
+
+    assert set(data_set_formats.FORMATS) == set(exports.FORMATS)
+
+
 def test_what_was_exported_can_be_uploaded_again(exported, full):
     top = exported("deepmd/npy")
     (again,) = accepted_frames(top / "data", "auto", ["Ge", "Li", "P", "S"])
