@@ -46,7 +46,7 @@ class LinesField(forms.CharField):
 class TemplateField(forms.CharField):
     """An input file in a program's own words, with line ends as Unix has them."""
 
-    widget = forms.Textarea(attrs={"rows": 16, "spellcheck": "false"})
+    widget = forms.Textarea(attrs={"rows": 16, "spellcheck": "false", "class": "whole-text"})
 
     def __init__(self, **options: Any) -> None:
         super().__init__(strip=False, max_length=20000, **options)

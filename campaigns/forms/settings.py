@@ -87,7 +87,7 @@ class LabellerOptionsForm(forms.Form):
         options = labellers.module(labeller).OPTIONS if labeller in labellers.MODULES else ()
         for option in options:
             field = FilesField(owner) if option.kind == "files" else _option_field(option)
-            self.fields[option.name] = described(field, option.name.replace("_", " ").capitalize(), option.unit, option.help)
+            self.fields[option.name] = described(field, option.title, option.unit, option.help)
         self._templates = {option.name: option.default for option in options if option.kind == "template"}
 
     @property

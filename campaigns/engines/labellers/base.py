@@ -46,7 +46,7 @@ class Option:
     """One option of a method, as a page shows it. `kind`: text, lines, template, number, choice, mapping (numbers by name),
     files (texts by name).
 
-    `low` and `high` bound a number.
+    `low` and `high` bound a number. `label` is its title where the name does not read well.
     """
 
     name: str
@@ -57,6 +57,11 @@ class Option:
     choices: tuple[str, ...] = ()
     low: float = 0.0
     high: float = 1e9
+    label: str = ""
+
+    @property
+    def title(self) -> str:
+        return self.label or self.name.replace("_", " ").capitalize()
 
 
 class OptionsRefused(ValueError):
