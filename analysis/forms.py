@@ -43,9 +43,20 @@ class TrajectoryForm(forms.Form):
         required=False, initial=1, min_value=-10, max_value=10, label="Charge of the mobile ion", help_text="For the conductivity."
     )
 
+    hop_length_A = forms.FloatField(
+        required=False, initial=3, min_value=0.5, max_value=10, label="Hop length",
+        help_text="Between neighbouring sites: what counts as a hop (LLZO 2.4, LGPS 2.8, Na in NASICON 3.5 Å).",
+    )  # fmt: skip
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        for name, unit in {"temperature_K": "K", "frame_interval_fs": "fs", "timestep_fs": "fs", "charge": "e"}.items():
+        for name, unit in {
+            "temperature_K": "K",
+            "frame_interval_fs": "fs",
+            "timestep_fs": "fs",
+            "charge": "e",
+            "hop_length_A": "Å",
+        }.items():
             self.fields[name].unit = unit
             self.fields[name].widget.attrs["step"] = "any"
 
@@ -59,4 +70,5 @@ class TrajectoryForm(forms.Form):
             found["timestep_fs"],
             [word for word in found["elements"].replace(",", " ").split() if word],
             found["charge"] if found["charge"] is not None else 1.0,
+            found["hop_length_A"] or 3.0,
         )

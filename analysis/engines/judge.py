@@ -4,6 +4,7 @@ python -m analysis.engines.judge FOLDER
 """
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,32 @@ from campaigns.engines.job import EngineFailed, Progress, main
 from campaigns.engines.judge_specs import JudgedRun, JudgeResult, JudgeSpec, RunDiffusion
 
 Floats = NDArray[np.floating]
+Integers = NDArray[np.integer]
 
 MSD_FILE = "msd.npz"
-MSD_LAGS = 300
-HOP_LENGTH_A = verdict.HOP_LENGTH_A
+
+
+@dataclass(frozen=True)
+class SpeciesMsd:
+    """At the same lags (frames): MSD and one standard deviation of it for every species, and the mean over all that is not mobile."""
+
+    lags: Integers
+    by_species_A2: dict[str, tuple[Floats, Floats]]
+    framework_A2: Floats | None  # None where every atom is mobile
+
+    def framework_slope(self) -> float | None:
+        """d ln MSD/d ln t of the framework over the last factor of four of the lags."""
+        if self.framework_A2 is None:
+            return None
+        late = self.lags >= self.lags[-1] // 4
+        slope = msd.loglog_slope(self.lags[late].astype(float), self.framework_A2[late])
+        return slope if math.isfinite(slope) else None
+
+    def add_to(self, curves: dict[str, Floats], run_id: int, frame_interval_ps: float) -> None:
+        curves[f"t_ps_{run_id}"] = self.lags * frame_interval_ps
+        for species, (mean_A2, error_A2) in self.by_species_A2.items():
+            curves[f"msd_A2_{run_id}_{species}"] = mean_A2
+            curves[f"msd_error_A2_{run_id}_{species}"] = error_A2
 
 
 def run(folder: Path, spec: JudgeSpec, progress: Progress) -> JudgeResult:
@@ -47,22 +70,22 @@ def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats], seed: 
     if not is_mobile.any():
         raise EngineFailed(f"The trajectory of {one.temperature_K:g} K has no {spec.mobile_ion}", cause="bad_input", permanent=True)
     reference = msd.drift(positions_A, is_mobile)
-    paths = Paths(positions_A, np.flatnonzero(is_mobile), reference.displacement_A, frame_interval_ps)
+    paths = Paths(msd.paths_of(positions_A, np.flatnonzero(is_mobile), reference.displacement_A), frame_interval_ps)
     try:
-        estimate = diffusion.estimate(paths, HOP_LENGTH_A, seed)
+        estimate = diffusion.estimate(paths, spec.hop_length_A, seed)
     except diffusion.TooFewFrames:
         estimate = None
-    _add_curves(curves, one.run_id, symbols, paths, estimate)
-    structure.add(curves, one.run_id, paths, cell_A, symbols)
-    framework_A2, framework_slope = _framework(paths, ~is_mobile)
-    net = msd.net_displacement(positions_A, paths.ions, paths.drift_A)
-    evidence = _evidence(one, spec, len(paths.ions), estimate, framework_A2, framework_slope, float((net > HOP_LENGTH_A).mean()))
+    species = species_msd(positions_A, reference.displacement_A, symbols, spec.mobile_ion, estimate)
+    species.add_to(curves, one.run_id, frame_interval_ps)
+    structure.add(curves, one.run_id, positions_A, paths, cell_A, symbols)
+    moved = float((msd.net_displacement(paths.paths_A) > spec.hop_length_A).mean())
+    evidence = _evidence(one, spec, paths.n_ions, estimate, species, moved)
     if reference.reference != "framework":
         flags.append("every atom is mobile: the drift of all atoms was taken off, and there is no Haven ratio")
     details: dict[str, Any] = {
-        "n_ions": len(paths.ions),
+        "n_ions": paths.n_ions,
         "volume_A3": abs(float(np.linalg.det(cell_A))),
-        "framework_msd_A2": framework_A2,
+        "framework_msd_A2": evidence.framework_msd_A2,
         "drift_reference": reference.reference,
         "moved_fraction": evidence.moved_fraction,
         "flags": flags,
@@ -99,20 +122,22 @@ def _temperature(one: JudgedRun) -> float:
     return one.result.mean_kinetic_temperature_K or one.temperature_K
 
 
-def _evidence(one: JudgedRun, spec: JudgeSpec, n_ions: int, estimate: Diffusivity | None, framework_A2: float | None,
-              framework_slope: float | None, moved: float) -> verdict.Evidence:  # fmt: skip
+def _evidence(one: JudgedRun, spec: JudgeSpec, n_ions: int, estimate: Diffusivity | None, species: SpeciesMsd | None,
+              moved: float) -> verdict.Evidence:  # fmt: skip
     result = one.result
+    framework = None if species is None else species.framework_A2
     return verdict.Evidence(
         outcome=result.outcome, outcome_reason=result.reason, energy_drift_meV_atom_ns=result.energy_drift_meV_atom_ns,
         energy_drift_limit_meV_atom_ns=spec.energy_drift_limit_meV_atom_ns, target_temperature_K=one.temperature_K,
         kinetic_temperature_K=result.mean_kinetic_temperature_K, kinetic_temperature_error_K=result.kinetic_temperature_error_K,
         temperature_limit_percent=spec.temperature_limit_percent, completed_ps=result.completed_ps, n_ions=n_ions, estimate=estimate,
-        hop_length_A=HOP_LENGTH_A, framework_msd_A2=framework_A2, framework_slope=framework_slope, moved_fraction=moved,
+        hop_length_A=spec.hop_length_A, framework_msd_A2=None if framework is None else float(framework[-1]),
+        framework_slope=None if framework is None else species.framework_slope(), moved_fraction=moved,
     )  # fmt: skip
 
 
 def _no_trajectory(one: JudgedRun, spec: JudgeSpec) -> RunDiffusion:
-    return _row(one, verdict.judge(_evidence(one, spec, 0, None, None, None, 0.0)), None, {"flags": ["there is no trajectory"]})
+    return _row(one, verdict.judge(_evidence(one, spec, 0, None, None, 0.0)), None, {"flags": ["there is no trajectory"]})
 
 
 def _row(one: JudgedRun, found: verdict.Verdict, estimate: Diffusivity | None, details: dict[str, Any]) -> RunDiffusion:
@@ -126,44 +151,35 @@ def _row(one: JudgedRun, found: verdict.Verdict, estimate: Diffusivity | None, d
     )  # fmt: skip
 
 
-def _framework(paths: Paths, is_framework: NDArray[np.bool_]) -> tuple[float | None, float | None]:
-    """MSD of the framework at half of the run and its log-log slope over the last factor of four; None without a framework."""
-    atoms = np.flatnonzero(is_framework)
-    if not len(atoms) or paths.n_frames < 4:
-        return None, None
-    lags = msd.thinned_lags(max(1, paths.n_frames // 8), paths.n_frames // 2, 10)
-    mean = msd.mean_msd(paths.positions_A, atoms, paths.drift_A, lags)
-    slope = msd.loglog_slope(lags * paths.frame_interval_ps, mean)
-    return float(mean[-1]), slope if math.isfinite(slope) else None
-
-
-def _add_curves(curves: dict[str, Floats], run_id: int, symbols: NDArray[np.str_], paths: Paths, estimate: Diffusivity | None) -> None:
-    """MSD and one standard deviation for every species at the same lags."""
-    lags = msd.thinned_lags(1, paths.n_frames // 2, MSD_LAGS)
-    curves[f"t_ps_{run_id}"] = lags * paths.frame_interval_ps
+def species_msd(positions_A: Floats, drift_A: Floats, symbols: NDArray[np.str_], mobile_ion: str,
+                estimate: Diffusivity | None) -> SpeciesMsd:  # fmt: skip
+    """The mobile ion's as it was fitted; the other species' from sampled origins, with the scatter between atoms as error."""
+    lags = msd.thinned_lags(1, len(positions_A) // 2, diffusion.CURVE_LAGS) if estimate is None else estimate.lags
+    each = msd.sampled_msd(positions_A, drift_A, lags)
+    found = {}
     for species in sorted(set(symbols.tolist())):
-        atoms = np.flatnonzero(symbols == species)
-        mean = msd.mean_msd(paths.positions_A, atoms, paths.drift_A, lags)
-        together = estimate.move_together if estimate is not None and np.array_equal(atoms, paths.ions) else 1.0
-        error = diffusion.msd_error(lags, mean, diffusion.gls.Sample(paths.n_frames, len(atoms) / together, 0.0))
-        curves[f"msd_A2_{run_id}_{species}"] = mean
-        curves[f"msd_error_A2_{run_id}_{species}"] = error
+        own = each[:, symbols == species]
+        found[species] = own.mean(axis=1), own.std(axis=1) / np.sqrt(max(own.shape[1] - 1, 1))
+    if estimate is not None:
+        found[mobile_ion] = estimate.msd_A2, estimate.msd_error_A2
+    is_framework = symbols != mobile_ion
+    return SpeciesMsd(lags, found, each[:, is_framework].mean(axis=1) if is_framework.any() else None)
 
 
 def _details(paths: Paths, estimate: Diffusivity, evidence: verdict.Evidence, spec: JudgeSpec, temperature_K: float,
              volume_A3: float) -> dict[str, Any]:  # fmt: skip
-    n = len(paths.ions)
+    n = paths.n_ions
     value, error = estimate.diffusivity_cm2_s, estimate.error_cm2_s
     n_events = verdict.events(evidence)
     factor_mS_cm = 1000 * transport.nernst_einstein_S_cm(1.0, n, spec.mobile_ion_charge, volume_A3, temperature_K)
     collective = None if evidence.framework_msd_A2 is None else transport.haven(paths, estimate.first_lag, value, error)
-    target_ps = transport.run_length_ps(value, n, HOP_LENGTH_A, 0.2) if value > 0 else None
+    target_ps = transport.run_length_ps(value, n, spec.hop_length_A, 0.2) if value > 0 else None
     return {
         "n_eff": n_events,
         "planned_relative_error": transport.planned_relative_error(n_events),
         "run_length_for_20_percent_ps": target_ps,
         "needed_run_length_ps": verdict.needed_ps(evidence),
-        "hop_length_A": HOP_LENGTH_A,
+        "hop_length_A": spec.hop_length_A,
         "method": estimate.method,
         "gls_cm2_s": estimate.gls_cm2_s,
         "gls_error_cm2_s": estimate.gls_error_cm2_s,

@@ -32,6 +32,7 @@ class TrajectorySpec:
     timestep_fs: float | None = None
     elements: list[str] | None = None  # of LAMMPS's types 1, 2, ...
     charge: float = 1.0  # of the mobile ion, in units of e
+    hop_length_A: float = 3.0  # between neighbouring sites of the mobile ion
     seed: int = 1
 
 
@@ -79,7 +80,8 @@ def _refused(message: str) -> EngineFailed:
 
 
 def _check(spec: TrajectorySpec) -> None:
-    given = {"temperature": spec.temperature_K, "frame interval": spec.frame_interval_fs, "time step": spec.timestep_fs}
+    given = {"temperature": spec.temperature_K, "frame interval": spec.frame_interval_fs, "time step": spec.timestep_fs,
+             "hop length": spec.hop_length_A}  # fmt: skip
     for name, value in given.items():
         if value is not None and not 0 < value < 1e9:
             raise _refused(f"The {name} must be a positive number, not {value:g}.")
@@ -121,7 +123,7 @@ def _as_run(folder: Path, spec: TrajectorySpec, n_frames: int, interval_fs: floa
 
 
 def _as_judge_spec(spec: TrajectorySpec) -> JudgeSpec:
-    return JudgeSpec([], spec.mobile_ion, spec.charge, 0, 0, [], spec.seed, 0.1, float("inf"), float("inf"))
+    return JudgeSpec([], spec.mobile_ion, spec.charge, 0, 0, [], spec.seed, 0.1, float("inf"), float("inf"), spec.hop_length_A)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ Integers = NDArray[np.integer]
 
 CM2_S_PER_A2_PS = 1e-4
 N_LAGS = 60  # more do not help: neighbouring lags say the same, and the covariance becomes singular
+CURVE_LAGS = 100  # of the MSD that is drawn
 N_BLOCKS = 5
 N_RESAMPLES = 400
 START_FRACTION = 10  # the fit starts no earlier than its end over this: hops that undo hops bend the MSD at short lags
@@ -33,19 +34,21 @@ class TooFewFrames(ValueError):
 
 @dataclass(frozen=True)
 class Paths:
-    """Mobile ions of one run: unwrapped positions (n_frames, n_atoms, 3), the ions' indices, the drift to take off, and frame spacing."""
+    """The mobile ions of one run: unwrapped positions without drift (n_ions, 3, n_frames), see msd.paths_of, and the frame spacing."""
 
-    positions_A: Floats
-    ions: Integers
-    drift_A: Floats
+    paths_A: Floats
     frame_interval_ps: float
 
     @property
+    def n_ions(self) -> int:
+        return len(self.paths_A)
+
+    @property
     def n_frames(self) -> int:
-        return len(self.positions_A)
+        return self.paths_A.shape[-1]
 
     def part(self, start: int, stop: int) -> "Paths":
-        return replace(self, positions_A=self.positions_A[start:stop], drift_A=self.drift_A[start:stop])
+        return replace(self, paths_A=self.paths_A[..., start:stop])
 
     def to_cm2_s(self, slope_A2: float) -> float:
         """D = slope/6, from a slope in Angstrom^2 per frame."""
@@ -92,8 +95,10 @@ def estimate(paths: Paths, hop_length_A: float, seed: int) -> Diffusivity:
     last = paths.n_frames // 2
     if paths.n_frames < MIN_FRAMES:
         raise TooFewFrames(f"{paths.n_frames} stored frames; a slope needs at least {MIN_FRAMES}")
-    lags = msd.thinned_lags(1, last, N_LAGS)
-    each = msd.ion_msd(paths.positions_A, paths.ions, paths.drift_A, lags)
+    curve_lags = msd.thinned_lags(1, last, CURVE_LAGS)
+    curve = msd.ion_msd(paths.paths_A, curve_lags)
+    fitted = np.unique(np.searchsorted(curve_lags, msd.thinned_lags(1, last, N_LAGS)))
+    lags, each = curve_lags[fitted], curve[fitted]
     mean = each.mean(axis=1)
     flags: list[str] = []
     first, alpha2, sample = _start(paths, lags, mean, hop_length_A, flags)
@@ -113,7 +118,8 @@ def estimate(paths: Paths, hop_length_A: float, seed: int) -> Diffusivity:
         to(slope), to(error), method, to(line.slope_A2), to(line.slope_error_A2), to(ols[0]), to(ols[1]), to(blocks),
         (to(slopes[0]), to(slopes[1])), (to(errors[0]), to(errors[1])),
         int(first), int(last), _second_half_slope(lags, mean, first, paths.frame_interval_ps), alpha2,
-        len(paths.ions) / sample.n_independent, lags, mean, msd_error(lags, mean, sample), tuple(flags),
+        paths.n_ions / sample.n_independent, curve_lags, curve.mean(axis=1), msd_error(curve_lags, curve.mean(axis=1), sample),
+        tuple(flags),
     )  # fmt: skip
 
 
@@ -130,19 +136,19 @@ def _start(paths: Paths, lags: Integers, mean: Floats, hop_length_A: float, flag
     if floor is None:
         flags.append(f"the MSD does not reach half of {hop_length_A:g} Angstrom squared in a sixth of the run")
         floor = int(lags[0])
-    together = move_together(paths, floor)
+    together = msd.move_together(paths.paths_A, floor)
     if together > 1:
         flags.append(f"ions move together, about {together:.1f} at a time")
-    sample = gls.Sample(paths.n_frames, len(paths.ions) / together, 0.0)
+    sample = gls.Sample(paths.n_frames, paths.n_ions / together, 0.0)
     sample = replace(sample, hop_square_A2=_hop_square(paths, lags, mean, floor, sample, hop_length_A))
     first = _scan(lags, mean, floor, sample, flags)
     sample = replace(sample, hop_square_A2=_hop_square(paths, lags, mean, first, sample, hop_length_A))
-    return first, msd.non_gaussian(paths.positions_A, paths.ions, paths.drift_A, first), sample
+    return first, msd.non_gaussian(paths.paths_A, first), sample
 
 
 def _hop_square(paths: Paths, lags: Integers, mean: Floats, first: int, sample: gls.Sample, hop_length_A: float) -> float:
     """Square of the hop length as the shot noise sees it: for hops at random times <r^4> = 5/3 <r^2>^2 + l^2 (<r^2> without vibration)."""
-    alpha2 = msd.non_gaussian(paths.positions_A, paths.ions, paths.drift_A, first)
+    alpha2 = msd.non_gaussian(paths.paths_A, first)
     hopped = gls.fit(lags[lags >= first], mean[lags >= first], sample).slope_A2 * first
     here = float(np.interp(first, lags, mean))
     return float(np.clip(5 / 3 * alpha2 * here**2 / hopped, 0.0, 4 * hop_length_A**2)) if hopped > 0 else hop_length_A**2
@@ -196,24 +202,6 @@ def _ordinary(lags: Integers, each: Floats, line: gls.Line, first: int, sample: 
     return float(slopes.mean()), max(spread, expected)
 
 
-def move_together(paths: Paths, lag: int) -> float:
-    """How many ions move as one: variance over time of the mean square displacement, over what independent ions would give.
-
-    1 where it does not exceed 1 by two of its own standard deviations.
-    """
-    lag = max(1, min(lag, paths.n_frames // 30))
-    total = np.zeros(paths.n_frames - lag)
-    alone = 0.0
-    for ion in paths.ions:
-        path = paths.positions_A[:, ion, :] - paths.drift_A
-        square = np.square(path[lag:] - path[:-lag]).sum(axis=1)
-        total += square
-        alone += float(square.var())
-    ratio = float(total.var()) / alone if alone > 0 else 1.0
-    noise = np.sqrt(2 * lag / paths.n_frames)
-    return min(ratio, float(len(paths.ions))) if ratio > 1 + 2 * noise else 1.0
-
-
 def _block_error(paths: Paths, first: int, line: gls.Line, flags: list[str]) -> float:
     """Error of the slope from time blocks, widened by Student's t; NaN where blocks would be shorter than the fit's start allows."""
     size = paths.n_frames // N_BLOCKS
@@ -223,8 +211,8 @@ def _block_error(paths: Paths, first: int, line: gls.Line, flags: list[str]) -> 
     slopes = []
     for block in range(N_BLOCKS):
         part = paths.part(block * size, (block + 1) * size)
-        mean = msd.mean_msd(part.positions_A, part.ions, part.drift_A, lags)
-        slopes.append(gls.fit(lags, mean, gls.Sample(size, len(part.ions), 0.0)).slope_A2)
+        mean = msd.mean_msd(part.paths_A, lags)
+        slopes.append(gls.fit(lags, mean, gls.Sample(size, part.n_ions, 0.0)).slope_A2)
     scatter = float(np.std(slopes, ddof=1)) / np.sqrt(N_BLOCKS)
     if np.isfinite(line.slope_error_A2) and (N_BLOCKS - 1) * (scatter / line.slope_error_A2) ** 2 > chi2.ppf(0.99, N_BLOCKS - 1):
         flags.append("time blocks scatter more than the model of the error")

@@ -1,6 +1,7 @@
 """Mean square displacements of a trajectory, by FFT, free of drift, in bounded memory.
 
-Positions are unwrapped, shape (n_frames, n_atoms, 3), Angstrom, usually float32; all sums are done in float64.
+Positions are unwrapped, shape (n_frames, n_atoms, 3), Angstrom, usually float32. Paths are those of the atoms in question, in float64
+and each in one piece, shape (n_atoms, 3, n_frames): what is done to a path as a whole is several times faster so.
 Algorithm: Kneller et al., Comput. Phys. Commun. 91, 191 (1995), as S1 - 2 S2 (Calandrini et al., Collection SFN 12, 201 (2011)).
 """
 
@@ -14,7 +15,10 @@ from scipy.fft import irfft, next_fast_len, rfft
 Floats = NDArray[np.floating]
 Integers = NDArray[np.integer]
 
-CHUNK_VALUES = 2**22  # float64 values that one chunk of ions may hold after zero padding: 32 MB
+CHUNK_VALUES = 2**20  # float64 values that one chunk of ions may hold after zero padding: 8 MB
+CHUNK_FRAMES = 256  # of a trajectory that are turned at a time: they stay in the processor's cache
+SAMPLED_ORIGINS = 128  # where a mean over atoms only has to be seen: with 40 atoms it is known to 1 %
+ORIGINS_PER_LAG = 8  # neighbouring origins, an eighth of the lag apart, say nearly the same
 LARGEST_STEP = 0.4  # of the shortest lattice vector between two frames; beyond it the nearest image may be the wrong one
 LARGEST_EXTENT = 1.3  # of a cell vector: programs wrap now and then only, so atoms stick out
 
@@ -37,90 +41,104 @@ def drift(positions_A: Floats, is_mobile: NDArray[np.bool_]) -> Drift:
     In NVE dynamics the framework recoils from the mobile ions, so the whole cell's centre of mass is not the right reference.
     """
     has_framework = not bool(np.all(is_mobile))
-    chosen = np.flatnonzero(~is_mobile) if has_framework else np.arange(len(is_mobile))
-    total = np.zeros((len(positions_A), 3))
-    for atom in chosen:
-        total += positions_A[:, atom, :]
-    mean = total / len(chosen)
+    chosen = ~is_mobile if has_framework else np.ones(len(is_mobile), dtype=bool)
+    weights = chosen / np.count_nonzero(chosen)
+    mean = np.empty((len(positions_A), 3))
+    for start in range(0, len(positions_A), CHUNK_FRAMES):
+        chunk = slice(start, start + CHUNK_FRAMES)
+        mean[chunk] = weights @ positions_A[chunk].astype(float)
     return Drift(mean - mean[0], "framework" if has_framework else "all atoms")
 
 
-def fft_msd(paths_A: Floats) -> Floats:
-    """MSD over all time origins of each path: (n_frames, n_paths, 3) -> (n_frames, n_paths), Angstrom^2, lag 0 first."""
-    power, square = _power_and_square(paths_A)
-    return _msd_of(power, square)
-
-
-def _power_and_square(paths_A: Floats) -> tuple[Floats, Floats]:
-    """Power spectrum (n_frequencies, n_paths) and r(t)^2 (n_frames, n_paths) of each path about its mean, x, y and z together.
-
-    About the mean: the difference of two large numbers that follows loses digits otherwise. In rows: a transform of a column is slow.
-    """
-    rows = np.ascontiguousarray(np.moveaxis(np.asarray(paths_A, dtype=float), 0, -1))  # (n_paths, 3, n_frames)
-    rows -= rows.mean(axis=-1, keepdims=True)
-    spectrum = rfft(rows, n=next_fast_len(2 * len(paths_A), real=True), axis=-1)
-    power = (np.square(spectrum.real) + np.square(spectrum.imag)).sum(axis=1)
-    return power.T, np.square(rows).sum(axis=1).T
-
-
-def _msd_of(power: Floats, square_A2: Floats) -> Floats:
-    """MSD (n_frames, n_paths) of what `_power_and_square` found; both are sums, so those of several paths give the sum of their MSDs."""
-    n = len(square_A2)
-    products = irfft(np.ascontiguousarray(power.T), n=next_fast_len(2 * n, real=True), axis=-1)[:, :n].T
-    # sum of r(t)^2 + r(t + m)^2 over the n - m origins t, for every lag m
-    heads = np.cumsum(square_A2, axis=0)[::-1]
-    tails = np.cumsum(square_A2[::-1], axis=0)[::-1]
-    origins = (n - np.arange(n))[:, None]
-    msd = np.maximum((heads + tails - 2 * products) / origins, 0.0)
-    msd[0] = 0.0
-    return msd
-
-
-def ion_msd(positions_A: Floats, ions: Integers, drift_A: Floats, lags: Integers) -> Floats:
-    """MSD of every ion at `lags` (frames): (len(lags), len(ions)), Angstrom^2; `drift_A` (n_frames, 3) is taken off."""
-    n = len(positions_A)
-    if n < 2:
-        raise ValueError("A mean square displacement needs at least two frames")
-    chunk = max(1, CHUNK_VALUES // (6 * n))
-    found = np.empty((len(lags), len(ions)))
-    for start in range(0, len(ions), chunk):
-        paths = positions_A[:, ions[start : start + chunk], :] - drift_A[:, None, :]
-        found[:, start : start + chunk] = fft_msd(paths)[lags]
+def paths_of(positions_A: Floats, atoms: Integers, drift_A: Floats | None = None) -> Floats:
+    """Paths (n_atoms, 3, n_frames) of `atoms`, with `drift_A` (n_frames, 3) taken off."""
+    n_frames = len(positions_A)
+    found = np.empty((len(atoms), 3, n_frames))
+    for start in range(0, n_frames, CHUNK_FRAMES):
+        chunk = slice(start, start + CHUNK_FRAMES)
+        positions = positions_A[chunk, atoms]
+        found[:, :, chunk] = (positions if drift_A is None else positions - drift_A[chunk, None]).transpose(1, 2, 0)
     return found
 
 
-def mean_msd(positions_A: Floats, atoms: Integers, drift_A: Floats, lags: Integers) -> Floats:
-    """MSD (len(lags),) averaged over atoms: as the mean of `ion_msd`, with one inverse transform for all."""
-    n = len(positions_A)
+def ion_msd(paths_A: Floats, lags: Integers) -> Floats:
+    """MSD of every path over all time origins at `lags` (frames): (len(lags), n_paths), Angstrom^2."""
+    n = paths_A.shape[-1]
     if n < 2:
         raise ValueError("A mean square displacement needs at least two frames")
-    chunk = max(1, CHUNK_VALUES // (6 * n))
-    power, square = 0.0, 0.0
-    for start in range(0, len(atoms), chunk):
-        each = _power_and_square(positions_A[:, atoms[start : start + chunk], :] - drift_A[:, None, :])
-        power, square = power + each[0].sum(axis=1, keepdims=True), square + each[1].sum(axis=1, keepdims=True)
-    return _msd_of(power, square)[lags, 0] / len(atoms)
+    padded = next_fast_len(n + int(lags.max(initial=0)), real=True)  # what wraps around reaches longer lags only
+    chunk = max(1, CHUNK_VALUES // (3 * padded))
+    found = np.empty((len(lags), len(paths_A)))
+    for start in range(0, len(paths_A), chunk):
+        found[:, start : start + chunk] = _chunk_msd(paths_A[start : start + chunk], lags, padded).T
+    return found
 
 
-def collective_msd(positions_A: Floats, ions: Integers, drift_A: Floats, lags: Integers) -> Floats:
+def _chunk_msd(paths_A: Floats, lags: Integers, padded: int) -> Floats:
+    """(n_paths, n_lags): for every lag m the sum of r(t)^2 + r(t + m)^2 - 2 r(t) r(t + m) over the n - m origins t, divided by n - m."""
+    n = paths_A.shape[-1]
+    about_mean = paths_A - paths_A.mean(axis=-1, keepdims=True)  # the difference of two large numbers loses digits otherwise
+    parts = rfft(about_mean, n=padded, axis=-1).view(float)  # real and imaginary part by turns
+    squared = np.einsum("icf,icf->if", parts, parts)
+    power = squared[:, ::2] + squared[:, 1::2]
+    products = irfft(power, n=padded, axis=-1)[:, lags]
+    squares = np.zeros((len(paths_A), n + 1))
+    np.cumsum(np.einsum("ict,ict->it", about_mean, about_mean), axis=-1, out=squares[:, 1:])
+    heads, tails = squares[:, n - lags], squares[:, -1:] - squares[:, lags]
+    return np.where(lags == 0, 0.0, np.maximum((heads + tails - 2 * products) / (n - lags), 0.0))
+
+
+def sampled_msd(positions_A: Floats, drift_A: Floats, lags: Integers) -> Floats:
+    """MSD of every atom at `lags`: (len(lags), n_atoms), Angstrom^2, over at most SAMPLED_ORIGINS time origins.
+
+    For what is drawn, and for a framework that stays: neighbouring origins say the same there.
+    """
+    n = len(positions_A)
+    found = np.empty((len(lags), positions_A.shape[1]))
+    for row, lag in enumerate(lags):
+        origins = np.unique(np.linspace(0, n - lag - 1, min(n - lag, SAMPLED_ORIGINS)).astype(int))
+        drifted = (drift_A[origins + lag] - drift_A[origins]).astype(positions_A.dtype)
+        moved = positions_A[origins + lag] - positions_A[origins] - drifted[:, None]
+        found[row] = np.einsum("tac,tac->a", moved, moved) / len(origins)
+    return found
+
+
+def _square_displacements(paths_A: Floats, lag: int) -> Floats:
+    """|r(t + lag) - r(t)|^2, (n_paths, n_origins), with origins an eighth of the lag apart."""
+    step = max(1, lag // ORIGINS_PER_LAG)
+    moved = paths_A[..., lag::step] - paths_A[..., : paths_A.shape[-1] - lag : step]
+    return np.einsum("ict,ict->it", moved, moved)
+
+
+def mean_msd(paths_A: Floats, lags: Integers) -> Floats:
+    """MSD (len(lags),), Angstrom^2, averaged over paths, with origins an eighth of each lag apart: quick where lags are long."""
+    return np.array([_square_displacements(paths_A, int(lag)).mean() for lag in lags])
+
+
+def collective_msd(paths_A: Floats, lags: Integers) -> Floats:
     """(1/N) <|sum_i dr_i|^2> at `lags`, Angstrom^2: its slope/6 is the charge diffusivity D_sigma."""
-    total = np.zeros((len(positions_A), 3))
-    for ion in ions:
-        total += positions_A[:, ion, :]
-    total -= len(ions) * drift_A
-    return fft_msd(total[:, None, :])[lags, 0] / len(ions)
+    return ion_msd(paths_A.sum(axis=0, keepdims=True), lags)[:, 0] / len(paths_A)
 
 
-def non_gaussian(positions_A: Floats, ions: Integers, drift_A: Floats, lag: int) -> float:
+def non_gaussian(paths_A: Floats, lag: int) -> float:
     """alpha2 = 3 <r^4> / (5 <r^2>^2) - 1 at one lag: 0 for Gaussian displacements, large where few ions hop far."""
-    second = fourth = 0.0
-    for ion in ions:
-        path = positions_A[:, ion, :] - drift_A
-        square = np.square(path[lag:] - path[:-lag]).sum(axis=1)
-        second += float(square.mean())
-        fourth += float(np.square(square).mean())
-    second, fourth = second / len(ions), fourth / len(ions)
+    squares = _square_displacements(paths_A, lag)
+    second, fourth = float(squares.mean()), float(np.square(squares).mean())
     return 0.6 * fourth / second**2 - 1.0 if second > 0 else 0.0
+
+
+def move_together(paths_A: Floats, lag: int) -> float:
+    """How many ions move as one: variance over time of the mean square displacement, over what independent ions would give.
+
+    1 where it does not exceed 1 by two of its own standard deviations.
+    """
+    n_ions, _, n_frames = paths_A.shape
+    lag = max(1, min(lag, n_frames // 30))
+    squares = _square_displacements(paths_A, lag)
+    alone = float(squares.var(axis=1).sum())
+    ratio = float(squares.sum(axis=0).var()) / alone if alone > 0 else 1.0
+    noise = np.sqrt(2 * lag / n_frames)
+    return min(ratio, float(n_ions)) if ratio > 1 + 2 * noise else 1.0
 
 
 def loglog_slope(time_ps: Floats, msd_A2: Floats) -> float:
@@ -133,12 +151,10 @@ def loglog_slope(time_ps: Floats, msd_A2: Floats) -> float:
     return float(np.polyfit(x, y, 1, w=weight)[0])
 
 
-def net_displacement(positions_A: Floats, ions: Integers, drift_A: Floats) -> Floats:
-    """Distance (n_ions,) between the mean positions in the first and the last tenth of the run: vibration averages out."""
-    span = max(1, len(positions_A) // 10)
-    first = positions_A[:span, ions].mean(axis=0, dtype=float) - drift_A[:span].mean(axis=0)
-    last = positions_A[-span:, ions].mean(axis=0, dtype=float) - drift_A[-span:].mean(axis=0)
-    return np.linalg.norm(last - first, axis=1)
+def net_displacement(paths_A: Floats) -> Floats:
+    """Distance (n_paths,) between the mean positions in the first and the last tenth of the run: vibration averages out."""
+    span = max(1, paths_A.shape[-1] // 10)
+    return np.linalg.norm(paths_A[..., -span:].mean(axis=-1) - paths_A[..., :span].mean(axis=-1), axis=1)
 
 
 def is_wrapped(positions_A: Floats, cell_A: Floats) -> bool:

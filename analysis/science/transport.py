@@ -72,7 +72,7 @@ def haven(paths: Paths, first_lag: int, diffusivity_cm2_s: float, diffusivity_er
 
 
 def _collective_slope(paths: Paths, lags: Floats) -> float:
-    mean = msd.collective_msd(paths.positions_A, paths.ions, paths.drift_A, lags)
+    mean = msd.collective_msd(paths.paths_A, lags)
     return gls.fit(lags, mean, gls.Sample(paths.n_frames, 1.0, 0.0)).slope_A2
 
 

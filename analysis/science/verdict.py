@@ -12,7 +12,6 @@ import numpy as np
 from analysis.science.diffusion import HALVES_SIGMA, Diffusivity
 from analysis.science.transport import effective_events
 
-HOP_LENGTH_A = 3.0
 LARGE_MSD_A2 = 5.0
 MIN_EVENTS = 50.0
 SLOPE_RANGE = (0.85, 1.15)

@@ -38,6 +38,7 @@ class AnalysisRequest:
     timestep_fs: float | None
     elements: list[str]
     charge: float
+    hop_length_A: float
 
 
 def create(owner: AbstractBaseUser, files: Sequence[UploadedFile], request: AnalysisRequest) -> TrajectoryAnalysis:
@@ -68,6 +69,7 @@ def create(owner: AbstractBaseUser, files: Sequence[UploadedFile], request: Anal
             "timestep_fs": request.timestep_fs,
             "elements": request.elements or None,
             "charge": request.charge,
+            "hop_length_A": request.hop_length_A,
             "seed": 1,
         }
         row.save(update_fields=["spec"])

@@ -38,6 +38,7 @@ class JudgeSpec:
     stationary_spread_dex: float  # largest model-to-model spread of log10 D that still counts as stationary
     energy_drift_limit_meV_atom_ns: float
     temperature_limit_percent: float  # by which the mean kinetic temperature may miss its target
+    hop_length_A: float  # between neighbouring sites of the mobile ion
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,7 @@ class ProtocolSettings:
     stationary_spread_dex: float = _setting(0.1, "convergence", "Stationary within", "log10 D", "Model-to-model spread of log10 D that still counts as stationary (paper: about 0.1).", low=0.001, high=2, key=True)
     energy_drift_limit_meV_atom_ns: float = _setting(10.0, "convergence", "Energy drift limit", "meV/atom/ns", "A run that drifts more is not used for D.", low=1e-4, high=1e6)
     temperature_limit_percent: float = _setting(10.0, "convergence", "Temperature limit", "% of target", "A run whose mean kinetic temperature misses its target by more (and by more than three of its errors) was not equilibrated and is not used for D.", low=0.1, high=100)
+    hop_length_A: float = _setting(3.0, "convergence", "Hop length", "Å", "Distance between neighbouring sites of the mobile ion: what counts as a hop, and where the fit of D may begin (LLZO 2.4, LGPS 2.8, LATP 3.2, Na in NASICON 3.5).", low=0.5, high=10)
 
     def __post_init__(self) -> None:
         problems = {}

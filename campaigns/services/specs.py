@@ -255,6 +255,7 @@ def _judge(stage: Stage) -> judge_specs.JudgeSpec:
         stationary_spread_dex=campaign.settings.stationary_spread_dex,
         energy_drift_limit_meV_atom_ns=campaign.settings.energy_drift_limit_meV_atom_ns,
         temperature_limit_percent=campaign.settings.temperature_limit_percent,
+        hop_length_A=campaign.settings.hop_length_A,
     )
 
 

@@ -24,7 +24,7 @@ def exclusion_truth(side: int, n_ions: int) -> float:
     rng, found = np.random.default_rng(99), []
     for _ in range(40):
         path = walks.exclusion_walk(rng, 3000, side, n_ions)
-        early, late = msd.ion_msd(path, np.arange(n_ions), np.zeros((3000, 3)), np.array([40, 200])).mean(axis=1)
+        early, late = msd.ion_msd(walks.as_paths(path).paths_A, np.array([40, 200])).mean(axis=1)
         found.append((late - early) / 160 / 6)
     return float(np.mean(found))
 
@@ -62,8 +62,7 @@ def estimates(make: Callable, n_walks: int) -> list[diffusion.Diffusivity]:
     found = []
     for seed in range(n_walks):
         path = make(rng)
-        none = np.zeros((len(path), 3))
-        found.append(diffusion.estimate(diffusion.Paths(path, np.arange(path.shape[1]), none, 1.0), walks.EDGE_A, seed))
+        found.append(diffusion.estimate(walks.as_paths(path), walks.EDGE_A, seed))
     return found
 
 

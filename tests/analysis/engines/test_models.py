@@ -20,7 +20,7 @@ def run(target_K, kinetic_K=None, energy_eV=0.3, factor=1.0, error=0.05, run_id=
 
 
 def spec(step, earlier=()):
-    return judge_specs.JudgeSpec([], "Li", 1.0, 1, step, list(earlier), 1, 0.1, 1.0, 10.0)
+    return judge_specs.JudgeSpec([], "Li", 1.0, 1, step, list(earlier), 1, 0.1, 1.0, 10.0, 3.0)
 
 
 def model(step, runs):

@@ -9,8 +9,7 @@ A2_FRAME = 1e-4  # frames 1 ps apart: D in cm^2/s of 1 Angstrom^2 per frame
 
 
 def estimate(path, seed=0, hop=walks.EDGE_A):
-    none = np.zeros((len(path), 3))
-    return diffusion.estimate(diffusion.Paths(path, np.arange(path.shape[1]), none, 1.0), hop, seed)
+    return diffusion.estimate(walks.as_paths(path), hop, seed)
 
 
 def calibrate(make, diffusivity_cm2_s, n, hop=walks.EDGE_A):
@@ -24,7 +23,7 @@ def calibrate(make, diffusivity_cm2_s, n, hop=walks.EDGE_A):
 def test_the_covariance_is_that_of_many_walks():
     rng, lags, vibration = np.random.default_rng(4), np.array([2, 5, 11, 24]), 0.5
     path = np.cumsum(rng.normal(size=(50, 6000, 3)), axis=0) + vibration * rng.normal(size=(50, 6000, 3))
-    found = np.cov(msd.fft_msd(path)[lags])
+    found = np.cov(msd.ion_msd(walks.as_paths(path).paths_A, lags))
     assert np.allclose(found / gls.covariance(lags, 3.0, 6 * vibration**2, gls.Sample(50, 1, 0.0)), 1, atol=0.08)
 
 
@@ -74,9 +73,8 @@ def test_the_same_seed_gives_the_same_numbers():
 
 def test_d_scales_with_time_and_length():
     path = walks.lattice_walk(np.random.default_rng(1), 200, 10, 0.3)
-    none = np.zeros((200, 3))
-    one = diffusion.estimate(diffusion.Paths(path, np.arange(10), none, 1.0), 1.0, 0)
-    other = diffusion.estimate(diffusion.Paths(3 * path, np.arange(10), none, 0.5), 3.0, 0)
+    one = diffusion.estimate(walks.as_paths(path), 1.0, 0)
+    other = diffusion.estimate(walks.as_paths(3 * path, 0.5), 3.0, 0)
     assert other.diffusivity_cm2_s == pytest.approx(18 * one.diffusivity_cm2_s, rel=1e-5)
     assert other.error_cm2_s == pytest.approx(18 * one.error_cm2_s, rel=1e-5)
 

@@ -17,33 +17,59 @@ def direct(path, lag):
     return np.square(path[lag:] - path[:-lag]).sum(axis=2).mean(axis=0)
 
 
+def ion_msd(path, lags, drift_A=None):
+    return msd.ion_msd(msd.paths_of(path, np.arange(path.shape[1]), drift_A), lags)
+
+
 def test_fft_gives_what_the_definition_gives(path):
-    found = msd.fft_msd(path + 1e4)
+    found = ion_msd(path + 1e4, np.arange(len(path)))
     expected = np.array([direct(path, lag) for lag in range(1, len(path))])
     assert np.allclose(found[1:], expected, rtol=1e-9, atol=1e-7)
     assert np.all(found[0] == 0)
 
 
 def test_chunks_do_not_change_the_result(path, monkeypatch):
-    ions, lags, none = np.arange(7), np.arange(1, 60), np.zeros((120, 3))
-    whole = msd.ion_msd(path, ions, none, lags)
-    monkeypatch.setattr(msd, "CHUNK_VALUES", 6 * 120 * 2)
-    assert np.allclose(msd.ion_msd(path, ions, none, lags), whole, rtol=1e-12)
-    assert np.allclose(msd.mean_msd(path, ions, none, lags), whole.mean(axis=1), rtol=1e-10)
+    lags = np.arange(1, 60)
+    whole = ion_msd(path, lags)
+    monkeypatch.setattr(msd, "CHUNK_VALUES", 3 * 180 * 2)
+    monkeypatch.setattr(msd, "CHUNK_FRAMES", 32)
+    assert np.allclose(ion_msd(path, lags), whole, rtol=1e-12)
+
+
+def test_lags_do_not_change_one_another(path):
+    """The padding is as long as the longest lag needs, no longer."""
+    whole = ion_msd(path, np.arange(1, 120))
+    assert np.allclose(ion_msd(path, np.array([3, 60])), whole[[2, 59]], rtol=1e-10)
+
+
+def test_a_mean_from_fewer_origins_is_that_of_all_within_little(path):
+    lags = np.arange(1, 60)
+    paths = msd.paths_of(path, np.arange(7))
+    expected = ion_msd(path, lags).mean(axis=1)
+    assert np.allclose(msd.mean_msd(paths, lags), expected, rtol=0.1)
+    assert np.allclose(msd.mean_msd(paths, lags[:8]), expected[:8], rtol=1e-10)
+
+
+def test_sampled_origins_give_the_msd_of_every_atom(path, monkeypatch):
+    lags, drift_A = np.array([1, 7, 59]), 0.1 * np.arange(120)[:, None] * np.ones(3)
+    assert np.allclose(msd.sampled_msd(path + drift_A[:, None], drift_A, lags), ion_msd(path, lags), rtol=1e-9)
+    still = 0.3 * np.random.default_rng(1).normal(size=(8000, 40, 3))
+    found = msd.sampled_msd(still, np.zeros((8000, 3)), lags).mean(axis=1)
+    assert np.allclose(found, 6 * 0.09, rtol=0.03)
 
 
 def test_constant_velocity_is_quadratic():
     path = np.arange(50)[:, None, None] * np.array([0.1, 0.2, -0.2])
-    found = msd.fft_msd(path)[:, 0]
+    found = ion_msd(path, np.arange(50))[:, 0]
     assert np.allclose(found, 0.09 * np.arange(50) ** 2, atol=1e-9)
     assert msd.loglog_slope(np.arange(1, 50) * 0.1, found[1:]) == pytest.approx(2, abs=1e-9)
 
 
 def test_permuted_and_translated_ions_have_the_same_mean(path):
-    none, lags = np.zeros((120, 3)), np.arange(1, 60)
-    expected = msd.ion_msd(path, np.arange(7), none, lags).mean(axis=1)
+    lags = np.arange(1, 60)
+    expected = ion_msd(path, lags).mean(axis=1)
     changed = path[:, np.random.default_rng(0).permutation(7)] + np.array([3.0, -40.0, 7.0])
-    assert np.allclose(msd.ion_msd(changed, np.arange(7), none, lags).mean(axis=1), expected, rtol=1e-10)
+    assert np.allclose(ion_msd(changed, lags).mean(axis=1), expected, rtol=1e-10)
 
 
 def test_wrapped_coordinates_unwrap_to_the_same_path(path):
@@ -70,13 +96,9 @@ def test_drift_of_the_whole_cell_is_taken_off(path):
     reference = msd.drift(moving, is_mobile)
     assert reference.reference == "framework"
     lags = np.arange(1, 60)
-    expected = msd.ion_msd(positions, np.arange(7), np.zeros((120, 3)), lags)
-    assert np.allclose(msd.ion_msd(moving, np.arange(7), reference.displacement_A, lags), expected, atol=1e-8)
-    assert np.allclose(
-        msd.collective_msd(moving, np.arange(7), reference.displacement_A, lags),
-        msd.collective_msd(positions, np.arange(7), np.zeros((120, 3)), lags),
-        atol=1e-7,
-    )
+    found, expected = msd.paths_of(moving, np.arange(7), reference.displacement_A), msd.paths_of(positions, np.arange(7))
+    assert np.allclose(msd.ion_msd(found, lags), msd.ion_msd(expected, lags), atol=1e-8)
+    assert np.allclose(msd.collective_msd(found, lags), msd.collective_msd(expected, lags), atol=1e-7)
 
 
 def test_without_a_framework_the_mean_of_all_is_the_reference(path):
@@ -87,13 +109,12 @@ def test_without_a_framework_the_mean_of_all_is_the_reference(path):
 
 def test_ions_that_move_as_one_have_n_times_the_collective_msd(path):
     together = np.repeat(path[:, :1], 4, axis=1)
-    none, lags = np.zeros((120, 3)), np.arange(1, 60)
-    single = msd.ion_msd(together, np.arange(4), none, lags).mean(axis=1)
-    assert np.allclose(msd.collective_msd(together, np.arange(4), none, lags), 4 * single, rtol=1e-9)
+    lags = np.arange(1, 60)
+    assert np.allclose(msd.collective_msd(msd.paths_of(together, np.arange(4)), lags), 4 * ion_msd(together, lags)[:, 0], rtol=1e-9)
 
 
 def test_gaussian_displacements_have_no_non_gaussian_parameter():
     path = np.cumsum(np.random.default_rng(1).normal(size=(4000, 20, 3)), axis=0)
-    assert abs(msd.non_gaussian(path, np.arange(20), np.zeros((4000, 3)), 1)) < 0.02
+    assert abs(msd.non_gaussian(msd.paths_of(path, np.arange(20)), 1)) < 0.02
     rare = lattice_walk(np.random.default_rng(2), 4000, 20, 0.05).astype(float)
-    assert msd.non_gaussian(rare, np.arange(20), np.zeros((4000, 3)), 1) == pytest.approx(0.6 / 0.05 - 1, rel=0.1)
+    assert msd.non_gaussian(msd.paths_of(rare, np.arange(20)), 1) == pytest.approx(0.6 / 0.05 - 1, rel=0.1)

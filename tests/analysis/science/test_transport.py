@@ -5,9 +5,8 @@ import pytest
 from scipy import constants
 
 from analysis.science import transport
-from analysis.science.diffusion import Paths
 
-from .walks import concerted_walk, lattice_walk
+from .walks import as_paths, concerted_walk, lattice_walk
 
 GOLDENS = Path(__file__).parents[2] / "data" / "goldens"
 
@@ -45,7 +44,7 @@ def test_haven_ratio_is_one_over_how_many_move_together(make, expected):
     z = []
     for seed in range(12):
         path = make(np.random.default_rng(seed))
-        found = transport.haven(Paths(path, np.arange(16), np.zeros((1500, 3)), 1.0), 15, 5e-6, 2e-7)
+        found = transport.haven(as_paths(path), 15, 5e-6, 2e-7)
         z.append((1 / found.haven_ratio - 1 / expected) / (found.haven_ratio_error / found.haven_ratio**2))
     assert np.mean(np.abs(z) < 2.5) > 0.7
     assert abs(np.mean(z)) < 1

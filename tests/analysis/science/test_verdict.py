@@ -5,7 +5,7 @@ import pytest
 
 from analysis.science import diffusion, msd, verdict
 
-from .walks import lattice_walk
+from .walks import as_paths, lattice_walk
 
 HOP_A = 3.0
 FRAME_PS = 0.1
@@ -21,9 +21,9 @@ def caged(rng, n_frames, n_ions, size_A=0.8):
 
 def evidence(path, **changes):
     n = path.shape[1]
-    ions, none = np.arange(n), np.zeros((len(path), 3))
-    estimate = diffusion.estimate(diffusion.Paths(path, ions, none, FRAME_PS), HOP_A, 1) if len(path) >= diffusion.MIN_FRAMES else None
-    moved = float((msd.net_displacement(path, ions, none) > HOP_A).mean())
+    paths = as_paths(path, FRAME_PS)
+    estimate = diffusion.estimate(paths, HOP_A, 1) if len(path) >= diffusion.MIN_FRAMES else None
+    moved = float((msd.net_displacement(paths.paths_A) > HOP_A).mean())
     found = verdict.Evidence(
         "completed", "", 0.05, 1.0, 600.0, 602.0, 4.0, 10.0, len(path) * FRAME_PS, n, estimate, HOP_A, 0.3, 0.05, moved
     )

@@ -2,7 +2,15 @@
 
 import numpy as np
 
+from analysis.science import msd
+from analysis.science.diffusion import Paths
+
 EDGE_A = 1.0
+
+
+def as_paths(path, frame_interval_ps=1.0):
+    """All ions of (n_frames, n_ions, 3), without a drift."""
+    return Paths(msd.paths_of(path, np.arange(path.shape[1])), frame_interval_ps)
 
 
 def lattice_walk(rng, n_frames, n_ions, hop_probability=1.0, vibration_A=0.0, edge_A=EDGE_A):

@@ -109,6 +109,7 @@ def test_specs_survive_the_way_through_json():
         stationary_spread_dex=0.1,
         energy_drift_limit_meV_atom_ns=1.0,
         temperature_limit_percent=10.0,
+        hop_length_A=3.0,
     )
     assert job.from_json(judge_specs.JudgeSpec, json.loads(json.dumps(job.to_json(spec)))) == spec
 
