@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from bokeh.models import ColorBar, LinearColorMapper, Range1d
+from bokeh.models import ColorBar, LinearColorMapper
 from bokeh.palettes import Cividis256, Greys256
 from bokeh.plotting import figure
 from numpy.typing import NDArray
 
 from analysis.plots.theme import Theme, canvas, hover, legend
+from analysis.science import density
 
 Floats = NDArray[np.floating]
 AXES = "abc"
@@ -36,15 +37,15 @@ def curves_figure(curves: list[Curve], theme: Theme, title: str, *, level: float
 
 
 def density_figure(projection: Floats, cell_A: Floats, axis: int, theme: Theme) -> figure:
-    """Mean number of ions per Å² seen along one axis; the two others are drawn at their lengths, as if they were at right angles."""
-    across, up = (index for index in range(3) if index != axis)
-    width_A, height_A = float(np.linalg.norm(cell_A[across])), float(np.linalg.norm(cell_A[up]))
-    area_A2 = float(np.linalg.norm(np.cross(cell_A[across], cell_A[up]))) / projection.size
-    image = projection.T / area_A2
-    plot = canvas(theme, f"along {AXES[across]} (Å)", f"along {AXES[up]} (Å)", height=300, x_range=Range1d(0, width_A),
-                  y_range=Range1d(0, height_A))  # fmt: skip
-    mapper = LinearColorMapper(Cividis256 if theme.dark else Greys256[::-1], low=0, high=float(image.max()) or 1.0)
-    shown = plot.image([image], x=0, y=0, dw=width_A, dh=height_A, color_mapper=mapper)
+    """Mean number of ions per Å² seen along one axis of the cell, to scale."""
+    seen = density.picture(projection, cell_A, axis)
+    right, above = (AXES[index] for index in range(3) if index != axis)
+    plot = canvas(theme, f"{right} to the right (Å)", f"{above} upwards (Å)", height=320, match_aspect=True)
+    mapper = LinearColorMapper(Cividis256 if theme.dark else Greys256[::-1], low=0, high=float(np.nanmax(seen.ions_A2)) or 1.0,
+                               nan_color=(0, 0, 0, 0))  # fmt: skip
+    (x, y), (width, height) = seen.origin_A.tolist(), seen.size_A.tolist()
+    shown = plot.image([seen.ions_A2], x=x, y=y, dw=width, dh=height, color_mapper=mapper)
+    plot.patch(seen.corners_A[:, 0], seen.corners_A[:, 1], fill_color=None, line_color=theme.soft)
     plot.add_layout(ColorBar(color_mapper=mapper, title="ions/Å²", background_fill_color=None, title_text_color=theme.ink,
                              major_label_text_color=theme.soft, width=10), "right")  # fmt: skip
     hover(plot, [shown], ("density", "@image{0.000} ions/Å²"))

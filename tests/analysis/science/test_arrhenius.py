@@ -53,7 +53,13 @@ def test_conductivity_of_llzo_as_published(llzo):
     n_li = structure.composition["Li"]
     factor = 1000 * transport.nernst_einstein_S_cm(1.0, n_li, 1.0, structure.volume, 300.0)
     assert factor == pytest.approx(1.5870125e8, rel=5e-7)  # with the constants of 2014
-    assert factor * arrhenius.extrapolate(arrhenius.fit(llzo), 300).diffusivity_cm2_s == pytest.approx(1.080365, rel=1e-6)
+    line = arrhenius.fit(llzo)
+    conductivity_mS_cm = factor * arrhenius.extrapolate(line, 300).diffusivity_cm2_s
+    assert conductivity_mS_cm == pytest.approx(1.080365, rel=1e-6)
+    # The published interval is one sd without the covariance of D0 and Ea (0.96 correlated): half as wide again as it should be.
+    published = np.exp(np.hypot(np.sqrt(line.covariance[0, 0]), line.activation_energy_error_eV / (K * 300)))
+    assert conductivity_mS_cm / published == pytest.approx(0.545, rel=1e-3)
+    assert conductivity_mS_cm * published == pytest.approx(2.141, rel=1e-3)
 
 
 def test_the_error_covers_the_truth():

@@ -67,3 +67,17 @@ def test_nothing_depends_on_wrapping():
     one, other = (pair_distribution.rdf(where, CELL_A, symbols)[1]["Li-Li"] for where in (positions_A, moved))
     assert np.abs(one - other).max() < 1e-6 + 2 * np.abs(one).max() / 20
     assert density.projections(positions_A, CELL_A).sum() == pytest.approx(density.projections(moved, CELL_A).sum())
+
+
+@pytest.mark.parametrize("cell_A", [np.diag([4.0, 8.0, 12.0]), CELL_A, np.array([[9.0, 0, 0], [-4.5, 7.8, 0], [0, 0, 23.0]])])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_picture_is_to_scale_and_holds_every_ion(cell_A, axis):
+    rng = np.random.default_rng(7)
+    seen = density.picture(density.projections(rng.random((400, 5, 3)) @ cell_A, cell_A)[axis], cell_A, axis)
+    pixel_A2 = seen.size_A.prod() / seen.ions_A2.size
+    assert np.nansum(seen.ions_A2) * pixel_A2 == pytest.approx(5, rel=0.03)
+    others = [index for index in range(3) if index != axis]
+    shadow_A2 = abs(np.linalg.det(cell_A)) / np.linalg.norm(cell_A[axis])
+    assert np.isfinite(seen.ions_A2).sum() * pixel_A2 == pytest.approx(shadow_A2, rel=0.03)
+    edges_A = np.linalg.norm(np.diff(seen.corners_A, axis=0), axis=1)
+    assert np.all(edges_A[:2] <= np.linalg.norm(cell_A[others], axis=1) + 1e-9)
