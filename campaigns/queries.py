@@ -64,7 +64,8 @@ def stage_progress(stage: Stage) -> StageProgress:
         return StageProgress(0, 1, "", "starting" if stage.state == StageState.RUNNING else "", 0.0, None)
     fraction = min(1.0, record["done"] / record["total"]) if record["total"] else 0.0
     elapsed = record["updated_at"] - record["started_at"]
-    eta = elapsed * (1 - fraction) / fraction if fraction > 0.02 and elapsed > 1 else None
+    own = fraction - record.get("done_before", 0) / record["total"] if record["total"] else 0.0
+    eta = elapsed * (1 - fraction) / own if own > 0.02 and elapsed > 1 else None
     return StageProgress(record["done"], record["total"], record["unit"], record["message"], fraction, eta)
 
 

@@ -63,15 +63,26 @@ class Progress:
         self._min_interval_s = min_interval_s
         self._last = 0.0
         self._started_at = time.time()
+        self._done_before: float | None = None  # by processes before this one, which were killed
 
     def __call__(self, done: float, total: float, unit: str, message: str = "") -> None:
         now = time.time()
+        if self._done_before is None:
+            self._done_before = done
         if done < total and now - self._last < self._min_interval_s:
             return
         self._last = now
         write_json(
             self._path,
-            {"done": done, "total": total, "unit": unit, "message": message, "started_at": self._started_at, "updated_at": now},
+            {
+                "done": done,
+                "total": total,
+                "unit": unit,
+                "message": message,
+                "started_at": self._started_at,
+                "updated_at": now,
+                "done_before": self._done_before,
+            },
             durable=False,
         )
 

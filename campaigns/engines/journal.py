@@ -38,6 +38,15 @@ def append_to(path: Path) -> Iterator[Append]:
         yield append
 
 
+def rewrite(path: Path, entries: list[dict[str, Any]]) -> None:
+    """Keep these entries alone: the old file or the new one, never a half."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with append_to(temporary) as append:
+        for entry in entries:
+            append(entry)
+    os.replace(temporary, path)
+
+
 def _whole_lines(content: bytes) -> list[bytes]:
     """Lines up to the first that is not whole JSON (a power cut can leave a stretch of zeros behind the last line that was synced)."""
     lines = []

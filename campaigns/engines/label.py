@@ -15,8 +15,9 @@ from ase import Atoms
 from ase.io import read as read_atoms
 
 from campaigns.engines import journal, labellers
-from campaigns.engines.job import EngineFailed, Progress, from_json, main, to_json
+from campaigns.engines.job import EngineFailed, Progress, from_json, main, read_json, to_json, write_json
 from campaigns.engines.labellers import Label, LabelFailed
+from campaigns.engines.labellers.base import MACHINE_CAUSES
 from campaigns.engines.specs import LabelRecord, LabelResult, LabelSpec
 from campaigns.science.frames import Frames
 from campaigns.science.selection import (
@@ -31,6 +32,7 @@ from campaigns.science.selection import (
 
 FRAMES_FILE = "labelled.npz"
 JOURNAL = "labels.jsonl"
+SPENT = "spent.json"
 
 
 def run(folder: Path, spec: LabelSpec, progress: Progress) -> LabelResult:
@@ -152,12 +154,13 @@ def _geometry_numbers(atoms: Atoms, bonds: Bonds, reference: Atoms) -> dict[str,
 
 
 def _result(folder: Path, spec: LabelSpec, snapshots: Frames, entries: list[dict[str, Any]]) -> LabelResult:
+    _ask_again_for_lost(folder, spec, entries)
     done = [position for position, entry in enumerate(entries) if entry["record"]["state"] == "done"]
     for row, position in enumerate(done):
         entries[position]["record"]["row"] = row
     records = [from_json(LabelRecord, entry["record"]) for entry in entries]
     if not done:
-        raise EngineFailed(_all_failed(records), cause="bad_output", permanent=True)
+        raise EngineFailed(_all_failed(entries), cause="bad_output", permanent=True)
     chosen = [entries[position] for position in done]
     labelled = replace(
         snapshots[done],
@@ -169,16 +172,41 @@ def _result(folder: Path, spec: LabelSpec, snapshots: Frames, entries: list[dict
     return LabelResult(
         frames_file=FRAMES_FILE,
         records=records,
-        labels_computed=sum(entry["asked"] for entry in entries),
+        labels_computed=sum(entry["asked"] for entry in entries) + _spent_before(folder),
         seconds=sum(record.seconds for record in records),
         versions=labellers.versions(folder),
     )
 
 
-def _all_failed(records: list[LabelRecord]) -> str:
-    causes = ", ".join(f"{count} {cause}" for cause, count in Counter(record.cause for record in records).most_common())
+def _ask_again_for_lost(folder: Path, spec: LabelSpec, entries: list[dict[str, Any]]) -> None:
+    """Where too many labels were lost to causes that pass, forget these and raise EngineFailed: the next try asks for them alone."""
+    lost = [entry for entry in entries if entry["record"]["cause"] in MACHINE_CAUSES]
+    if len(lost) <= (1 - spec.min_labelled_share) * len(entries):
+        return
+    there = [entry for entry in entries if entry not in lost]
+    write_json(folder / SPENT, {"labels": _spent_before(folder) + len(lost)})
+    journal.rewrite(folder / JOURNAL, there)
+    raise EngineFailed(
+        f"{len(lost)} of {len(entries)} labels are missing, more than the settings allow ({_causes(lost)}). The first: "
+        f"{lost[0]['record']['message']} The {len(there)} others are kept; only the missing ones are computed again.",
+        cause=lost[0]["record"]["cause"],
+        # A program that died may live next time; a limit of time or memory has to be raised first.
+        permanent=any(entry["record"]["cause"] != "engine_error" for entry in lost),
+    )
+
+
+def _spent_before(folder: Path) -> int:
+    """Reference calculations whose labels were lost and that were asked for again."""
+    return (read_json(folder / SPENT) or {"labels": 0})["labels"]
+
+
+def _causes(entries: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{count} {cause}" for cause, count in Counter(entry["record"]["cause"] for entry in entries).most_common())
+
+
+def _all_failed(entries: list[dict[str, Any]]) -> str:
     return (
-        f"None of the {len(records)} snapshots could be labelled ({causes}). The first: {records[0].message} "
+        f"None of the {len(entries)} snapshots could be labelled ({_causes(entries)}). The first: {entries[0]['record']['message']} "
         "If the geometries are bad, the model was not good enough for this temperature: train longer or on more configurations."
     )
 

@@ -18,6 +18,7 @@ from campaigns.engines import labellers
 from campaigns.engines.cif_scan import Unusable, the_block
 from campaigns.engines.job import EngineFailed, Progress, main, read_json, write_json
 from campaigns.engines.labellers import LabelFailed, Labeller
+from campaigns.engines.labellers.base import MACHINE_CAUSES
 from campaigns.engines.specs import PrepareResult, PrepareSpec
 from campaigns.science.ordering import NoRoom, OrderedCell, OxidationStatesNeeded, order
 from campaigns.science.ordering_composition import CannotBeNeutral
@@ -25,7 +26,6 @@ from campaigns.science.selection import min_distance_A
 from campaigns.science.structures import StructureRefused, structure_from_cif
 
 CELL_FILE = "cell.extxyz"
-MIN_DISTANCE_A = 0.6  # of the protocol
 SPARE_CANDIDATES = 2  # orderings beyond the one asked for, should its relaxation fail
 MAX_STEP_A = 0.1  # of an atom in one step: unrelaxed cells start with forces of many eV/A
 SAVE_EVERY_S = 5.0
@@ -60,7 +60,7 @@ def run(folder: Path, spec: PrepareSpec, progress: Progress) -> PrepareResult:
         labeller = labellers.build(spec.labeller, folder, spec.cores)
     refused: list[str] = []
     labels_computed = 0
-    for cell in cells[spec.candidate :]:
+    for cell in cells[spec.candidate :: max(spec.n_candidates, 1)]:  # no two cells of a campaign fall back on the same ordering
         try:
             relaxed = _relax(folder, spec, cell, labeller, progress)
         except TakenApart as error:
@@ -85,7 +85,7 @@ def _ordered(spec: PrepareSpec) -> list[OrderedCell]:
             spec.supercell,
             spec.mobile_ion,
             spec.seed,
-            max(spec.n_candidates, spec.candidate + 1) + SPARE_CANDIDATES,
+            max(spec.n_candidates, spec.candidate + 1) * (1 + SPARE_CANDIDATES),
             spec.oxidation_states,
         )
     except (Unusable, StructureRefused, OxidationStatesNeeded, CannotBeNeutral, NoRoom) as error:
@@ -120,26 +120,35 @@ def _relax(folder: Path, spec: PrepareSpec, cell: OrderedCell, labeller: Labelle
     try:
         for _ in optimizer.irun(fmax=spec.relax_fmax_eV_A, steps=max(0, spec.relax_max_steps - done)):
             step, labels = done + optimizer.nsteps, spent + optimizer.nsteps + 1
-            fmax_eV_A = _watched(atoms, step)
+            fmax_eV_A = _watched(atoms, step, spec.min_distance_A)
             progress(step, spec.relax_max_steps, "relaxation step", f"largest force {fmax_eV_A:.2f} eV/Å")
             if time.monotonic() - last_save > SAVE_EVERY_S:
                 save()
                 last_save = time.monotonic()
         save()
-        return Relaxed(atoms, float(atoms.get_potential_energy()), _watched(atoms, step), step, labels)
-    except (LabelFailed, TakenApart) as error:
-        apart = error if isinstance(error, TakenApart) else TakenApart(f"at step {step}: {error.message}")
+        return Relaxed(atoms, float(atoms.get_potential_energy()), _watched(atoms, step, spec.min_distance_A), step, labels)
+    except LabelFailed as error:
+        if error.cause in MACHINE_CAUSES:
+            save()
+            raise EngineFailed(
+                f"The reference method gave no forces at step {step} of the relaxation: {error.message}",
+                cause=error.cause, permanent=error.cause != "engine_error",
+            ) from error  # fmt: skip
+        apart = TakenApart(f"at step {step}: {error.message}")
         apart.labels_computed = labels
         raise apart from error
+    except TakenApart as error:
+        error.labels_computed = labels
+        raise
 
 
-def _watched(atoms: Atoms, step: int) -> float:
+def _watched(atoms: Atoms, step: int, limit_A: float) -> float:
     """The largest force in eV/Å. Raises TakenApart where energy, forces or distances are no longer physical."""
     fmax_eV_A = float(np.linalg.norm(atoms.get_forces(), axis=1).max())
     if not (np.isfinite(atoms.get_potential_energy()) and np.isfinite(fmax_eV_A) and np.isfinite(atoms.positions).all()):
         raise TakenApart(f"at step {step}: energy or forces are not finite numbers")
     distance_A = min_distance_A(atoms.positions, atoms.cell.array)
-    if distance_A < MIN_DISTANCE_A:
+    if distance_A < limit_A:
         raise TakenApart(f"at step {step}: two atoms are {distance_A:.2f} Å apart")
     return fmax_eV_A
 

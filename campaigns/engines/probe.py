@@ -39,9 +39,12 @@ def run(folder: Path, spec: ProbeSpec, progress: Progress) -> ProbeResult:
 
 
 def choices(spec: ProbeSpec) -> Iterator[LaunchChoice]:
-    """One core; all cores as ranks; all cores as threads; halfway where there are four or more. Each frozen and compressed."""
-    cores = spec.cores
-    shapes = dict.fromkeys([(1, 1), (cores, 1), (1, cores), *([(cores // 2, 2)] if cores >= 4 else [])])
+    """One core; all cores, and each share that runs side by side will have, as ranks, as threads, and from four on halfway. Each frozen
+    and compressed.
+    """
+    shapes: dict[tuple[int, int], None] = {(1, 1): None}
+    for cores in (spec.cores, *spec.shares):
+        shapes |= dict.fromkeys([(cores, 1), (1, cores), *([(cores // 2, 2)] if cores >= 4 else [])])
     for compressed in (True, False) if spec.compressed_model_file else (False,):
         for ranks, threads in shapes:
             yield LaunchChoice(ranks, threads, compressed)

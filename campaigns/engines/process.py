@@ -1,5 +1,6 @@
 """Runs an external program (dp, lmp, mpiexec) for a stage: bounded, watched, and dead when we are."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -74,10 +75,12 @@ def run(
 
 
 def _wait(process: subprocess.Popen[bytes], name: str, log_path: Path, watch: Callable[[], None] | None, silence_limit_s: float) -> None:
-    size, last_growth = -1, time.monotonic()
+    size, last_growth, pause_s = -1, time.monotonic(), POLL_S
     while process.poll() is None:
         if watch is not None:
+            began = time.monotonic()
             watch()
+            pause_s = max(POLL_S, 50 * (time.monotonic() - began))  # logs grow long: looking takes at most 2 % of a core
         now_size = log_path.stat().st_size
         if now_size != size:
             size, last_growth = now_size, time.monotonic()
@@ -88,7 +91,8 @@ def _wait(process: subprocess.Popen[bytes], name: str, log_path: Path, watch: Ca
                 permanent=False,
                 log_tail=tail(log_path),
             )
-        time.sleep(POLL_S)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(pause_s)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from campaigns.engines import journal, labellers
 from campaigns.engines.job import EngineFailed, Progress, main
 from campaigns.engines.labellers import LabelFailed
-from campaigns.engines.labellers.base import read_label
+from campaigns.engines.labellers.base import GEOMETRY_CAUSES, read_label
 from campaigns.engines.specs import S0Result, S0Spec
 from campaigns.engines.upload import UploadRefused, accepted_frames
 from campaigns.science.frames import Frames
@@ -28,12 +28,11 @@ from campaigns.science.selection import framework_bonds, max_bond_variation, min
 
 FRAMES_FILE = "frames.npz"
 JOURNAL = "md.jsonl"
-THERMOSTAT_DAMPING_FS = 100.0
-MIN_DISTANCE_A = 0.6  # of the protocol
 DISTANCE_CHECK_EVERY_STEPS = 10
 MAX_TEMPERATURE_RATIO = 10.0  # kinetic over target temperature, above which nothing physical is left
 MIN_MAX_TEMPERATURE_K = 5000.0
-GEOMETRY_CAUSES = ("bad_geometry", "isolated_atom", "not_finite")  # of a failed label that blame the configuration
+CHECKPOINT_EVERY_S = 60.0
+TRY_AGAIN_CAUSES = ("engine_error", "scf_not_converged")  # of a failed label: another try takes another path
 
 
 def run(folder: Path, spec: S0Spec, progress: Progress) -> S0Result:
@@ -85,7 +84,7 @@ def _agreement(folder: Path, spec: S0Spec, parts: list[Frames], progress: Progre
     count = min(spec.check_frames, len(chosen))
     chosen = [chosen[index] for index in np.linspace(0, len(chosen) - 1, count).round().astype(int)]
     labeller = labellers.build(spec.labeller, folder, spec.cores)
-    forces_eV_A, energies_meV_atom = [], []
+    forces_eV_A, energies_meV_atom, virials_meV_atom = [], [], []
     for number, (part, row) in enumerate(chosen):
         progress(number, count, "configuration", "compared with the reference method")
         atoms = Atoms(list(part.symbols), positions=part.positions_A[row], cell=part.cell_A[row], pbc=True)
@@ -95,13 +94,16 @@ def _agreement(folder: Path, spec: S0Spec, parts: list[Frames], progress: Progre
             raise _not_alike(f"cannot label configuration {row}: {error.message}") from error
         forces_eV_A.append((label.forces_eV_A - part.forces_eV_A[row]).ravel())
         energies_meV_atom.append(1000 * (label.energy_eV - float(part.energy_eV[row])) / len(part.symbols))
+        virials_meV_atom.append(1000 * (label.virial_eV - part.virial_eV[row]).ravel() / len(part.symbols))
     force, energy = root_mean_square(np.concatenate(forces_eV_A)), root_mean_square(energies_meV_atom)
-    if force > spec.check_force_rmse_eV_A or energy > spec.check_energy_meV_atom:
+    virial = root_mean_square(np.concatenate(virials_meV_atom))
+    if force > spec.check_force_rmse_eV_A or energy > spec.check_energy_meV_atom or virial > spec.check_virial_meV_atom:
         raise _not_alike(
-            f"differs on {count} of its configurations by {force:.3g} eV/Å in the forces (at most {spec.check_force_rmse_eV_A:g}) and by "
-            f"{energy:.3g} meV/atom in the energy (at most {spec.check_energy_meV_atom:g})"
+            f"differs on {count} of its configurations by {force:.3g} eV/Å in the forces (at most {spec.check_force_rmse_eV_A:g}), by "
+            f"{energy:.3g} meV/atom in the energy (at most {spec.check_energy_meV_atom:g}) and by {virial:.3g} meV/atom in the virial "
+            f"(at most {spec.check_virial_meV_atom:g}; another sign or unit of the stress?)"
         )
-    return {"n_frames": count, "force_rmse_eV_A": force, "energy_rmse_meV_atom": energy}
+    return {"n_frames": count, "force_rmse_eV_A": force, "energy_rmse_meV_atom": energy, "virial_rmse_meV_atom": virial}
 
 
 def _not_alike(what: str) -> EngineFailed:
@@ -146,9 +148,14 @@ def _fpmd(folder: Path, spec: S0Spec, progress: Progress) -> S0Result:
         progress(step, total, "MD step", f"{message}: loading the reference method")
         atoms.calc = labellers.build(spec.labeller, folder, spec.cores).calculator
         with journal.append_to(folder / JOURNAL) as append:
-            for checkpoint in _dynamics(spec, atoms, checkpoints[-1] if checkpoints else None, total, progress, message):
-                append(checkpoint)
-                checkpoints.append(checkpoint)
+            try:
+                for checkpoint in _dynamics(spec, atoms, checkpoints[-1] if checkpoints else None, total, progress, message):
+                    append(checkpoint)
+                    checkpoints.append(checkpoint)
+            except EngineFailed:
+                if checkpoints:  # the next try takes another path from here: the same one would end in the same configuration
+                    append(_with_other_noise(checkpoints[-1], spec.seed + len(checkpoints)))
+                raise
     return _fpmd_result(folder, spec, atoms, checkpoints)
 
 
@@ -171,7 +178,7 @@ def _starting_cell(spec: S0Spec) -> Atoms:
 def _dynamics(
     spec: S0Spec, atoms: Atoms, checkpoint: dict[str, Any] | None, total: int, progress: Progress, message: str
 ) -> Iterator[dict[str, Any]]:
-    """Run to `total` steps; yield a checkpoint with the current label at the end of each sampling interval."""
+    """Run to `total` steps; yield a checkpoint with the current label at the end of each sampling interval, and once a minute."""
     rng = np.random.default_rng(spec.seed)
     masses_u = atoms.get_masses()
 
@@ -179,12 +186,13 @@ def _dynamics(
         atoms.positions = positions_A
         return atoms.get_forces()
 
-    step = 0
+    step, saved_at = 0, time.monotonic()
     try:
         if checkpoint is None:
             tally = Tally(labels_computed=1)  # the forces that the first step starts from
             started = time.perf_counter()
-            state = (atoms.positions.copy(), maxwell_velocities_A_fs(masses_u, spec.temperature_K, rng), atoms.get_forces())
+            velocities_A_fs = maxwell_velocities_A_fs(masses_u, spec.initial_temperature_K or spec.temperature_K, rng)
+            state = (atoms.positions.copy(), velocities_A_fs, atoms.get_forces())
         else:
             step, tally, state = _restored(checkpoint, rng)
             started = time.perf_counter() - tally.seconds
@@ -195,7 +203,7 @@ def _dynamics(
                 forces_at,
                 timestep_fs=spec.timestep_fs,
                 temperature_K=spec.temperature_K,
-                damping_fs=THERMOSTAT_DAMPING_FS,
+                damping_fs=spec.thermostat_damping_fs,
                 rng=rng,
             )
             step += 1
@@ -210,7 +218,8 @@ def _dynamics(
                 check_distance=sampled or step % DISTANCE_CHECK_EVERY_STEPS == 0,
             )
             progress(step, total, "MD step", message)
-            if sampled:
+            if sampled or time.monotonic() - saved_at > CHECKPOINT_EVERY_S:
+                saved_at = time.monotonic()
                 tally.seconds = time.perf_counter() - started
                 yield _checkpoint(atoms, state[1], rng, step, tally)
     except LabelFailed as error:
@@ -219,7 +228,7 @@ def _dynamics(
         raise EngineFailed(
             f"The reference method gave no forces at step {step} of the dynamics at {spec.temperature_K:g} K: {error.message}",
             cause=error.cause,
-            permanent=error.cause != "engine_error",
+            permanent=error.cause not in TRY_AGAIN_CAUSES,
         ) from error
 
 
@@ -233,7 +242,7 @@ def _watch(spec: S0Spec, atoms: Atoms, temperature_K: float, step: int, tally: T
         tally.temperature_count += 1
     if check_distance:
         distance_A = min_distance_A(atoms.positions, atoms.cell.array)
-        if distance_A < MIN_DISTANCE_A:
+        if distance_A < spec.min_distance_A:
             raise _unphysical(spec, step, f"two atoms are {distance_A:.2f} Å apart")
         tally.min_distance_A = min(tally.min_distance_A, distance_A)
 
@@ -262,6 +271,10 @@ def _checkpoint(atoms: Atoms, velocities_A_fs: NDArray[np.float64], rng: np.rand
     }
 
 
+def _with_other_noise(checkpoint: dict[str, Any], seed: int) -> dict[str, Any]:
+    return checkpoint | {"rng": np.random.default_rng(seed).bit_generator.state}
+
+
 def _restored(checkpoint: dict[str, Any], rng: np.random.Generator) -> tuple[int, Tally, tuple[NDArray[np.float64], ...]]:
     """Step, tally, and positions, velocities and forces; the random numbers go on where they were."""
     rng.bit_generator.state = checkpoint["rng"]
@@ -270,7 +283,9 @@ def _restored(checkpoint: dict[str, Any], rng: np.random.Generator) -> tuple[int
 
 
 def _fpmd_result(folder: Path, spec: S0Spec, atoms: Atoms, checkpoints: list[dict[str, Any]]) -> S0Result:
-    sampled = [point for point in checkpoints if point["step"] > spec.equilibration_steps]
+    at_step = {point["step"]: point for point in checkpoints}
+    first, every = spec.equilibration_steps, spec.sample_every_steps
+    sampled = [point for step, point in sorted(at_step.items()) if step > first and (step - first) % every == 0]
     frames = Frames(
         symbols=np.array(atoms.get_chemical_symbols()),
         positions_A=np.array([point["positions_A"] for point in sampled]),

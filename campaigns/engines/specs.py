@@ -35,11 +35,12 @@ class PrepareSpec:
     labeller: LabellerSpec
     seed: int
     candidate: int = 0  # 0 is the best electrostatic energy of the `n_candidates` that are generated, 1 the next
-    n_candidates: int = 1
+    n_candidates: int = 1  # of all cells of this material in the campaign: what lies beyond is to fall back on
     oxidation_states: dict[str, float] | None = None  # None: guessed from the composition
     relax: bool = True
     relax_fmax_eV_A: float = 0.1
     relax_max_steps: int = 200
+    min_distance_A: float = 0.6  # a relaxation that comes below it has left what is physical
     cores: int = 1
 
 
@@ -81,6 +82,10 @@ class S0Spec:
     check_frames: int = 0  # uploaded configurations that the labeller computes again
     check_force_rmse_eV_A: float = 0.0  # largest difference from the uploaded labels
     check_energy_meV_atom: float = 0.0
+    check_virial_meV_atom: float = 0.0
+    initial_temperature_K: float | None = None  # of the velocities; None: the target
+    thermostat_damping_fs: float = 100.0
+    min_distance_A: float = 0.6  # dynamics that come below it are no longer physical
     cores: int = 1
 
 
@@ -94,7 +99,8 @@ class S0Result:
     min_distance_A: float  # of all that was computed
     frame_min_distances_A: list[list[float]]  # of every frame, file by file
     frame_bond_variations: list[list[float | None]] = field(default_factory=list)  # likewise; none where there is no reference cell
-    check: dict[str, float] | None = None  # an uploaded set against the labeller: n_frames, force_rmse_eV_A, energy_rmse_meV_atom
+    # An uploaded set against the labeller: n_frames, force_rmse_eV_A, energy_rmse_meV_atom, virial_rmse_meV_atom.
+    check: dict[str, float] | None = None
     versions: dict[str, Any] = field(default_factory=dict)  # of the programs that did it
 
 
@@ -171,6 +177,7 @@ class ProbeSpec:
     type_map: list[str]
     timestep_fs: float
     cores: int
+    shares: list[int] = field(default_factory=list)  # of the cores that runs side by side will have
     n_steps: int = 125
 
 
@@ -240,6 +247,7 @@ class LabelSpec:
     cell_file: str  # the relaxed cell: reference of the bond-variation rule
     framework_elements: list[str]
     min_distance_A: float  # a geometry below it never reaches the reference method
+    min_labelled_share: float = 0.0  # with more labels lost to passing causes the stage is tried again
     cores: int = 1
 
 

@@ -48,11 +48,15 @@ class Frame(models.Model):
 
 
 class TrainingSet(models.Model):
-    """S_i: what cleaning found when the configurations of a step had come in. Loop 0, step 0 is S0."""
+    """S_i: what cleaning found when the configurations of a step had come in. Loop 0, step 0 is S0.
+
+    A step that is repeated after its set was made (a failed campaign goes on) has another one.
+    """
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="training_sets")
     loop = models.PositiveIntegerField()
     step = models.PositiveIntegerField()
+    repeat = models.PositiveIntegerField(default=0)
     n_new = models.PositiveIntegerField()
     n_kept = models.PositiveIntegerField()
     n_rejected = models.PositiveIntegerField()
@@ -63,8 +67,8 @@ class TrainingSet(models.Model):
     force_iqr_eV_A = models.FloatField()
 
     class Meta:
-        ordering = ["loop", "step"]
-        constraints = [models.UniqueConstraint(fields=["campaign", "loop", "step"], name="training_set_once")]
+        ordering = ["loop", "step", "repeat"]
+        constraints = [models.UniqueConstraint(fields=["campaign", "loop", "step", "repeat"], name="training_set_once")]
 
     def __str__(self) -> str:
         return f"S({self.loop}.{self.step}) of campaign {self.campaign_id}"

@@ -117,7 +117,7 @@ def _head(dynamics: Dynamics, read: str) -> list[str]:
 def _potential(dynamics: Dynamics) -> list[str]:
     """Element names always: a bare `* *` maps types silently wrong."""
     return [
-        f"pair_style deepmd {dynamics.model_file}",
+        f'pair_style deepmd "{dynamics.model_file}"',
         f"pair_coeff * * {' '.join(dynamics.type_map)}",
         "neighbor 1.0 bin",
         "neigh_modify every 1 delay 0 check yes",

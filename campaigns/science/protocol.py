@@ -48,6 +48,7 @@ class ProtocolSettings:
     s0_check_frames: int = _setting(3, "s0", "Uploaded set: compared", "configurations", "So many configurations of an uploaded data set are labelled again with the campaign's reference method, evenly spread; 0: none.", low=0, high=1000)
     s0_check_force_rmse_eV_A: float = _setting(0.1, "s0", "Uploaded set: forces within", "eV/Å", "Largest root mean square difference between uploaded and recomputed forces; with a larger one the set comes from another method and is refused.", low=0, high=100)
     s0_check_energy_meV_atom: float = _setting(10.0, "s0", "Uploaded set: energies within", "meV/atom", "Largest difference between uploaded and recomputed energies per atom.", low=0, high=1e6)
+    s0_check_virial_meV_atom: float = _setting(50.0, "s0", "Uploaded set: virial within", "meV/atom", "Largest root mean square difference between uploaded and recomputed virials per atom: another sign or unit of the stress shows here.", low=0, high=1e6)
 
     cutoff_A: float = _setting(6.0, "training", "Cut-off radius", "Å", "How far an atom sees its neighbours. The cell should be at least twice as wide.", low=2, high=12, key=True)
     cutoff_smooth_A: float = _setting(0.5, "training", "Smoothing starts at", "Å", "From here to the cut-off radius neighbours fade out.", low=0.1, high=11)
@@ -71,9 +72,10 @@ class ProtocolSettings:
     max_loops: int = _setting(3, "ramp", "Training loops at most", "", "A loop is repeated until D(T) is stationary.", low=1, high=50, key=True)
     snapshots_per_step: int = _setting(100, "ramp", "Snapshots per step", "", "Configurations labelled in each training step, for each training cell (paper: 100, or 40 in larger cells).", low=1, high=100000, key=True)
     snapshot_interval_ps: float = _setting(1.0, "ramp", "Snapshot interval", "ps", "Time between two snapshots.", low=1e-4, high=1000)
+    min_labelled_share: float = _setting(0.8, "ramp", "Labelled share", "", "A step goes on when so many of its labels are there. Where more failed because a program died, ran out of memory or out of time, they are asked for again.", low=0, high=1)
     explore_equilibration_ps: float = _setting(1.0, "ramp", "Equilibration", "ps", "NVT dynamics before the first snapshot.", low=0, high=1000)
     timestep_fs: float = _setting(1.0, "ramp", "Time step", "fs", "Time step of the dynamics with the model (exploration and evaluation).", low=0.05, high=10)
-    thermostat_damping_fs: float = _setting(100.0, "ramp", "Thermostat damping", "fs", "Nosé-Hoover relaxation time.", low=1, high=1e5)
+    thermostat_damping_fs: float = _setting(100.0, "ramp", "Thermostat damping", "fs", "Relaxation time of the thermostat: Nosé-Hoover with the model, Langevin with the reference method (S0).", low=1, high=1e5)
     min_distance_A: float = _setting(0.6, "ramp", "Minimum distance", "Å", "A trajectory in which two atoms come closer is rejected whole and the training step repeated (paper: 0.6 Å).", low=0.05, high=3)
 
     clean_energy_factor: float = _setting(2.0, "cleaning", "Energy factor f", "", "Keep a configuration if its energy lies within f interquartile ranges of the median (paper: 2).", low=0.1, high=1000)

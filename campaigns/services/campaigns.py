@@ -121,7 +121,8 @@ def _try_again(campaign: Campaign) -> None:
         last = stage.failures.last()
         if last is not None and last.cause in FROM_SCRATCH:
             stage.attempt += 1
-        (stage.folder / "spec.json").unlink(missing_ok=True)  # what was mended may stand there
+        for name in ("spec.json", "failure.json"):  # what was mended may stand there
+            (stage.folder / name).unlink(missing_ok=True)
         stage.state, stage.tries, stage.due_at, stage.sent_at, stage.message, stage.cause = StageState.PENDING, 0, None, None, "", ""
         stage.save()
     if not failed:

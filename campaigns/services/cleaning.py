@@ -11,7 +11,7 @@ _VERDICT_FIELDS = ["verdict", "rule", "number", "lower", "upper"]
 _FIELDS = [*_VERDICT_FIELDS, "verdict_changes"]
 
 
-def clean(campaign: Campaign, loop: int, step: int) -> TrainingSet:
+def clean(campaign: Campaign, loop: int, step: int, repeat: int = 0) -> TrainingSet:
     """Judge every labelled configuration of the campaign again and keep what the set of this step is."""
     frames = list(Frame.objects.filter(campaign=campaign).exclude(verdict=Verdict.UNLABELLED).order_by("id"))
     cleaning = _judge(campaign, frames)
@@ -23,6 +23,7 @@ def clean(campaign: Campaign, loop: int, step: int) -> TrainingSet:
         campaign=campaign,
         loop=loop,
         step=step,
+        repeat=repeat,
         n_new=Frame.objects.filter(campaign=campaign, loop=loop, step=step).count(),
         n_kept=sum(verdict.kept for verdict in cleaning.verdicts),
         n_rejected=sum(not verdict.kept for verdict in cleaning.verdicts),

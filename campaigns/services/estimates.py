@@ -10,13 +10,16 @@ from django.db.models import Avg, F, Sum
 
 from campaigns.enums import RunPurpose, S0Route, StageKind, StageState
 from campaigns.models import Campaign, Cell, Material, MdRun, Stage
-from campaigns.science.protocol import ProtocolSettings, counts
+from campaigns.science.protocol import Counts, ProtocolSettings, counts
 from campaigns.services.requests import CampaignRequest, Checked, check
 
 # Where this installation has not measured yet: a reference machine of two cores, LGPS with 50 atoms.
-REFERENCE_LABEL_S_ATOM = {"chgnet": 0.2 / 50, "lammps": 1e-3 / 50, "cp2k": 390.0 / 50}  # cp2k: 400 Ry, double zeta
+REFERENCE_LABEL_S = {"chgnet": 0.2, "lammps": 1e-3, "cp2k": 390.0}  # cp2k: 400 Ry, double zeta
 REFERENCE_MD_ATOM_STEPS_S = {"float32": 17_000.0, "float64": 5_000.0}
 REFERENCE_BATCH_S_ATOM = {"float32": 0.035 / 50, "float64": 0.07 / 50}
+# How the cost of a label grows with the number of atoms: neighbours alone, or the orthogonalization of orbitals.
+LABEL_EXPONENT = {"chgnet": 1.0, "lammps": 1.0, "cp2k": 2.5}
+REFERENCE_ATOMS = 50
 ENGINE_START_S = 10.0
 REFERENCE = "reference machine, 2 cores"
 MEASURED = "measured on this installation"
@@ -24,6 +27,11 @@ MEASURED_OTHER_NETWORK = "measured on this installation, with another network"
 # What the cost of a batch or of an MD step depends on, the size of the cell apart.
 NETWORK = ("precision", "cutoff_A", "embedding_net", "axis_neurons", "fitting_net")
 MIN_LABELS_MEASURED = 50
+STORED_BYTES_ATOM = 12  # of a frame: three float32
+DUMPED_BYTES_ATOM = 45
+LABELLED_BYTES_ATOM = 48  # positions and forces
+MODEL_BYTES = 30_000_000  # frozen, compressed, checkpoints
+PROGRAM_BYTES = 50_000_000
 LAST_MEASURED = 40  # the machine may have changed since the first campaigns
 LONG_S = 3600.0
 
@@ -69,7 +77,7 @@ def estimate(owner: AbstractBaseUser, request: CampaignRequest) -> Estimate:
         round(sum(row.amount for row in rows if row.unit == "labels")),
         sum(row.seconds for row in one_loop),
         sum(row.seconds for row in rows),
-        _disk_bytes(chosen, amounts.evaluations, max(evaluation, default=0)),
+        _disk_bytes(chosen, amounts, training, evaluation),
         checked.warnings + _thin_cells(request, checked) + _warnings(chosen, training),
         _advice(request.preset, one_loop),
     )
@@ -117,14 +125,15 @@ def _rows(request: CampaignRequest, checked: Checked, training: list[int], evalu
 
 
 def _label_rows(request: CampaignRequest, checked: Checked, training: list[int], labels: int) -> list[EstimateRow]:
-    seconds, basis = _seconds_per_label_atom(request.labeller)
+    seconds_1, basis = _seconds_per_label_of_one_atom(request.labeller)
+    exponent = LABEL_EXPONENT.get(request.labeller, 1.0)
     relaxed = checked.n_atoms(request.cells) if checked.settings.relax_cells else []
-    steps, mean_training = checked.settings.relax_max_steps, sum(training) / max(len(training), 1)
+    steps = checked.settings.relax_max_steps
     relaxation = EstimateRow(
         "Relaxation of the cells, at most",
         steps * len(relaxed),
         "labels",
-        steps * sum(relaxed) * seconds,
+        steps * sum(n**exponent for n in relaxed) * seconds_1,
         basis,
         sum(relaxed) / max(len(relaxed), 1),
         "fewer relaxation steps or smaller cells make it shorter",
@@ -133,26 +142,32 @@ def _label_rows(request: CampaignRequest, checked: Checked, training: list[int],
         "Reference calculations (labels)",
         labels,
         "labels",
-        labels * mean_training * seconds,
+        labels * sum(n**exponent for n in training) / max(len(training), 1) * seconds_1,
         basis,
-        mean_training,
+        sum(training) / max(len(training), 1),
         "a smaller training cell, a cheaper reference method, or fewer configurations and snapshots make it shorter",
     )
     return [relaxation, reference] if relaxed and steps else [reference]
 
 
-def _seconds_per_label_atom(labeller: str) -> tuple[float, str]:
-    """From the S0 and label stages of this installation with the same reference method, whatever the size of their cells."""
-    wall_s = label_atoms = labels = 0.0
-    for kind, at_once in ((StageKind.S0, settings.ENGINE_CORES), (StageKind.LABEL, 1)):  # the dynamics of S0 run side by side
-        totals = Stage.objects.filter(
-            kind=kind, state=StageState.DONE, campaign__labeller=labeller, labels_computed__gt=0, cell__n_atoms__gt=0
-        ).aggregate(s=Sum("seconds"), n=Sum("labels_computed"), label_atoms=Sum(F("labels_computed") * F("cell__n_atoms")))
-        if totals["n"]:
-            wall_s, label_atoms, labels = wall_s + totals["s"] / at_once, label_atoms + totals["label_atoms"], labels + totals["n"]
+def _seconds_per_label_of_one_atom(labeller: str) -> tuple[float, str]:
+    """The factor of n_atoms ** LABEL_EXPONENT, from the S0 and label stages of this installation with the same reference method."""
+    exponent = LABEL_EXPONENT.get(labeller, 1.0)
+    by_size = (
+        Stage.objects.filter(
+            kind__in=(StageKind.S0, StageKind.LABEL), state=StageState.DONE, campaign__labeller=labeller,
+            labels_computed__gt=0, cell__n_atoms__gt=0,
+        )
+        .order_by()
+        .values_list("cell__n_atoms")
+        .annotate(core_seconds=Sum(F("seconds") * F("cores")), n=Sum("labels_computed"))
+    )  # fmt: skip
+    core_s = work = labels = 0.0
+    for n_atoms, seconds, n in by_size:  # stages run side by side: the cores are shared
+        core_s, work, labels = core_s + seconds, work + n * n_atoms**exponent, labels + n
     if labels >= MIN_LABELS_MEASURED:
-        return wall_s / label_atoms, MEASURED
-    return REFERENCE_LABEL_S_ATOM.get(labeller, 1.0 / 50), REFERENCE
+        return core_s / settings.ENGINE_CORES / work, MEASURED
+    return REFERENCE_LABEL_S.get(labeller, 1.0) / REFERENCE_ATOMS**exponent, REFERENCE
 
 
 def _seconds_per_batch_atom(chosen: ProtocolSettings) -> tuple[float, str]:
@@ -232,10 +247,15 @@ def _thickness_A(material: Material, supercell: tuple[int, int, int]) -> float:
     return min(n * length_A * root / math.sqrt(1 - value**2) for n, length_A, value in zip(supercell, lengths_A, cos, strict=True))
 
 
-def _disk_bytes(chosen: ProtocolSettings, evaluations: int, n_atoms: int) -> int:
-    """Trajectories are the bulk: float32 positions of every stored frame, twice while a run is under way."""
+def _disk_bytes(chosen: ProtocolSettings, amounts: Counts, training: list[int], evaluation: list[int]) -> int:
+    """Trajectories are the bulk: positions of every stored frame, as text too while a run is under way; each training has its own copy
+    of the set, and its checkpoints.
+    """
     frames = chosen.evaluation_duration_ps * 1000 / chosen.evaluation_frame_interval_fs
-    return int(evaluations * frames * n_atoms * 12 * 1.2) + 200_000_000
+    largest = max(evaluation, default=0)
+    trajectories = frames * largest * (amounts.evaluations * STORED_BYTES_ATOM + settings.ENGINE_CORES * DUMPED_BYTES_ATOM)
+    sets = amounts.trainings * amounts.labels * max(training, default=0) * LABELLED_BYTES_ATOM / 2  # the set grows: half on average
+    return int(trajectories + sets + amounts.trainings * MODEL_BYTES) + PROGRAM_BYTES
 
 
 def _warnings(chosen: ProtocolSettings, training: list[int]) -> list[str]:

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from campaigns.engines import labellers
 from campaigns.enums import CampaignState, RunOutcome, RunPurpose, S0Route, StageKind, StageState
 from campaigns.models import Campaign, Frame, Launch, MdRun, Stage, TrainedModel, TrainingSet
 from campaigns.services import cleaning
@@ -50,13 +51,15 @@ def _prepare(campaign: Campaign) -> Phase:
 
 def _starting_set(campaign: Campaign) -> Phase:
     if campaign.s0_route == S0Route.UPLOAD:
-        wanted = [{"cores": 1}]
+        wanted = [{}]
     else:
         wanted = [
-            {"cell": cell, "temperature_K": temperature_K, "cores": 1}
+            {"cell": cell, "temperature_K": temperature_K}
             for cell in campaign.cells.filter(for_training=True)
             for temperature_K in campaign.settings.s0_temperatures_K
         ]
+    if labellers.module(campaign.labeller).USES_CORES:
+        wanted = _share_cores(wanted)
     outcome = _stages(campaign, StageKind.S0, 0, 0, wanted)
     if outcome is Phase.COMPLETE and campaign.loop == 0:
         cleaning.clean(campaign, 0, 0)
@@ -127,25 +130,32 @@ def _label(campaign: Campaign) -> Phase:
             for run in accepted.select_related("cell").order_by("id")
         ],
     )
-    if outcome is Phase.COMPLETE and not TrainingSet.objects.filter(campaign=campaign, loop=campaign.loop, step=campaign.step).exists():
-        cleaning.clean(campaign, campaign.loop, campaign.step)
+    here = {"loop": campaign.loop, "step": campaign.step, "repeat": campaign.repeat}
+    if outcome is Phase.COMPLETE and not TrainingSet.objects.filter(campaign=campaign, **here).exists():
+        cleaning.clean(campaign, **here)
     return outcome
 
 
 def _evaluate(campaign: Campaign) -> Phase:
     if not is_evaluated(campaign, campaign.step):
         return Phase.COMPLETE
+    return _stages(campaign, StageKind.EVALUATE, campaign.loop, campaign.step, _evaluation_runs(campaign))
+
+
+def _evaluation_runs(campaign: Campaign) -> list[dict]:
+    """Independent runs side by side, one core each, use the machine better than one after the other on all cores."""
     chosen = campaign.settings
-    # Independent runs side by side, one core each, use the machine better than one after the other on all cores.
-    runs = [
-        {"cell": cell, "temperature_K": temperature_K, "replica": replica, "cores": 1}
+    return _share_cores([
+        {"cell": cell, "temperature_K": temperature_K, "replica": replica}
         for cell in campaign.cells.filter(for_evaluation=True)
         for replica in range(chosen.evaluation_replicas)
         for temperature_K in chosen.evaluation_temperatures_K
-    ]
-    if len(runs) < settings.ENGINE_CORES:
-        runs = [run | {"cores": settings.ENGINE_CORES // len(runs)} for run in runs]
-    return _stages(campaign, StageKind.EVALUATE, campaign.loop, campaign.step, runs)
+    ])  # fmt: skip
+
+
+def evaluation_cores(campaign: Campaign) -> int:
+    """What each of the runs that evaluate a model will have."""
+    return _evaluation_runs(campaign)[0]["cores"]
 
 
 def _judge(campaign: Campaign) -> Phase:
@@ -210,6 +220,11 @@ def current_model(campaign: Campaign) -> TrainedModel:
 
 def rejected_runs(campaign: Campaign) -> QuerySet[MdRun]:
     return MdRun.objects.filter(model=current_model(campaign), purpose=RunPurpose.EXPLORE).exclude(outcome=RunOutcome.COMPLETED)
+
+
+def _share_cores(wanted: list[dict]) -> list[dict]:
+    """Fewer stages than cores: each gets its share of them."""
+    return [values | {"cores": max(1, settings.ENGINE_CORES // max(len(wanted), 1))} for values in wanted]
 
 
 def _stages(campaign: Campaign, kind: StageKind, loop: int, step: int, wanted: list[dict]) -> Phase:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, Max, OuterRef, QuerySet
 
 from campaigns.engines import judge_specs, specs
 from campaigns.engines.job import read_json
@@ -64,11 +64,12 @@ def _prepare(stage: Stage) -> specs.PrepareSpec:
         labeller=labeller_of(stage.campaign),
         seed=stage.campaign.seed,
         candidate=cell.candidate,
-        n_candidates=cell.candidate + 1,
+        n_candidates=1 + stage.campaign.cells.filter(material=cell.material).aggregate(last=Max("candidate"))["last"],
         oxidation_states=cell.oxidation_states,
         relax=chosen.relax_cells,
         relax_fmax_eV_A=chosen.relax_fmax_eV_A,
         relax_max_steps=chosen.relax_max_steps,
+        min_distance_A=chosen.min_distance_A,
         cores=stage.cores,
     )
 
@@ -85,6 +86,7 @@ def _s0(stage: Stage) -> specs.S0Spec:
             check_frames=chosen.s0_check_frames,
             check_force_rmse_eV_A=chosen.s0_check_force_rmse_eV_A,
             check_energy_meV_atom=chosen.s0_check_energy_meV_atom,
+            check_virial_meV_atom=chosen.s0_check_virial_meV_atom,
             cores=stage.cores,
         )
     return specs.S0Spec(
@@ -99,6 +101,10 @@ def _s0(stage: Stage) -> specs.S0Spec:
         seed=seed_of(stage),
         elements=type_map_of(campaign),
         framework_elements=_framework(campaign),
+        # At rest in a minimum: half of the kinetic energy goes into the springs.
+        initial_temperature_K=2 * stage.temperature_K if chosen.relax_cells else None,
+        thermostat_damping_fs=chosen.thermostat_damping_fs,
+        min_distance_A=chosen.min_distance_A,
         cores=stage.cores,
     )
 
@@ -121,7 +127,7 @@ def _train(stage: Stage) -> specs.TrainSpec:
         type_map=type_map_of(campaign),
         descriptor=descriptor,
         n_batches=chosen.n_batches_step if before else chosen.n_batches_first,
-        batch_size=chosen.batch_size * 2**stage.repeat,
+        batch_size=_batch_size(stage),
         learning_rate_start=chosen.learning_rate_start,
         learning_rate_stop=chosen.learning_rate_stop,
         seed=seed_of(stage),
@@ -132,6 +138,13 @@ def _train(stage: Stage) -> specs.TrainSpec:
         cores=stage.cores,
         n_batches_from_scratch=chosen.n_batches_first,
     )
+
+
+def _batch_size(stage: Stage) -> int:
+    """A repetition has twice the batch of the model that was rejected, which the loss condition may have enlarged already."""
+    rejected = TrainedModel.objects.filter(campaign=stage.campaign_id, loop=stage.loop, step=stage.step, repeat__lt=stage.repeat)
+    last = rejected.order_by("repeat").last()
+    return stage.campaign.settings.batch_size if last is None else 2 * last.batch_size
 
 
 def _model_before(stage: Stage) -> TrainedModel | None:
@@ -160,6 +173,7 @@ def _probe(stage: Stage) -> specs.ProbeSpec:
         type_map=model.type_map,
         timestep_fs=stage.campaign.settings.timestep_fs,
         cores=stage.cores,
+        shares=[protocol.evaluation_cores(stage.campaign)],
     )
 
 
@@ -210,6 +224,7 @@ def _label(stage: Stage) -> specs.LabelSpec:
         cell_file=_cell_file(stage.cell),
         framework_elements=_framework(stage.campaign),
         min_distance_A=stage.campaign.settings.min_distance_A,
+        min_labelled_share=stage.campaign.settings.min_labelled_share,
         cores=stage.cores,
     )
 

@@ -217,8 +217,26 @@ def _fail_with(stage: Stage, failure: dict[str, Any]) -> None:
 def reconcile() -> int:
     """Send what is due and what lost its worker. Safe at any time, from anywhere; returns how many messages were sent."""
     now = timezone.now()
+    _stop_orphans(now)
     stale = Q(sent_at=None) | Q(sent_at__lt=now - timedelta(seconds=RESEND_AFTER_S))
     abandoned = Stage.objects.filter(state=StageState.RUNNING, lease_until__lt=now, campaign__state=CampaignState.RUNNING)
     due = [*_due(now).filter(stale).values_list("pk", flat=True)[:100], *abandoned.filter(stale).values_list("pk", flat=True)[:100]]
     wake(due)
     return len(due)
+
+
+def _stop_orphans(now: datetime) -> None:
+    """Engines whose worker was killed, of campaigns that were paused or cancelled since: nobody else would stop them."""
+    left = Stage.objects.filter(lease_until__lt=now).exclude(campaign__state=CampaignState.RUNNING).exclude(state=StageState.DONE)
+    for stage in left.select_related("campaign"):
+        mine = Stage.objects.filter(pk=stage.pk, owner=stage.owner, lease_until=stage.lease_until).exclude(
+            campaign__state=CampaignState.RUNNING
+        )
+        if not mine.update(lease_until=_lease()):
+            continue  # a worker has it again
+        child = local.find(stage.folder)
+        if child is not None:
+            log.warning("stopping the engine of %s: its campaign is not running", stage)
+            child.stop()
+        Stage.objects.filter(pk=stage.pk, owner=stage.owner, state=StageState.RUNNING).update(state=StageState.PENDING, owner="")
+        Stage.objects.filter(pk=stage.pk, owner__in=(stage.owner, "")).update(lease_until=None)

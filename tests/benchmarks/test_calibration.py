@@ -67,14 +67,13 @@ def estimates(make: Callable, n_walks: int) -> list[diffusion.Diffusivity]:
 
 
 DENSE = "exclusion, 150 ions on 216 sites, 200 frames"
-SHORTFALL = "2 sigma cover 0.91: ions that block each other are not told from independent ones, and the error comes out a tenth too small"
-NAMES = [pytest.param(name, marks=pytest.mark.xfail(reason=SHORTFALL, strict=True)) if name == DENSE else name for name in CASES]
+N_DENSE_WALKS = 1000  # its two-sigma fraction is so near the limit that 300 walks, known to 0.015, do not decide
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CASES)
 def test_the_error_covers_the_truth(name):
     make, truth = CASES[name]
-    found = estimates(make, N_WALKS)
+    found = estimates(make, N_DENSE_WALKS if name == DENSE else N_WALKS)
     exact = truth() * A2_FRAME
     values, errors = (np.array([getattr(one, field) for one in found]) for field in ("diffusivity_cm2_s", "error_cm2_s"))
     z = (values - exact) / errors

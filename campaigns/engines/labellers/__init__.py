@@ -1,4 +1,4 @@
-"""Reference methods by name: modules that give `TITLE`, `OPTIONS`, `check(options, symbols)`,
+"""Reference methods by name: modules that give `TITLE`, `OPTIONS`, `USES_CORES`, `check(options, symbols)`,
 `propose(symbols, oxidation_states)` and `build(options, folder, cores)`.
 
 They are imported when they are asked for, and load nothing heavy before `build`, so that a page can show and test a choice.
@@ -27,6 +27,7 @@ MODULES = {
 class LabellerModule(Protocol):
     TITLE: str
     OPTIONS: tuple[Option, ...]
+    USES_CORES: bool  # whether one label gains from several
 
     def check(self, options: dict, symbols: Sequence[str]) -> dict[str, list[str]]: ...
 

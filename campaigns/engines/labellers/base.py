@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
 
 
+GEOMETRY_CAUSES = ("bad_geometry", "isolated_atom", "not_finite")  # of a failed label that blame the configuration
+MACHINE_CAUSES = ("engine_error", "out_of_memory", "walltime")  # that blame what it was computed on
+
+
 class LabelFailed(Exception):
     """One configuration has no label; the stage goes on with the next.
 

@@ -12,6 +12,7 @@ from typing import Any
 from campaigns.engines.labellers.base import Labeller, Option, unknown_elements
 
 TITLE = "CHGNet 0.3.0 (universal potential, PBE quality, runs here)"
+USES_CORES = False
 OPTIONS: tuple[Option, ...] = ()
 MODEL_NAME = "0.3.0"
 

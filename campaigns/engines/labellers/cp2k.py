@@ -20,6 +20,7 @@ TITLE = "CP2K (PBE + D2, first principles, runs here)"
 COMMAND_VARIABLE = "SSEWEB_CP2K_COMMAND"
 PROGRAMS = ("cp2k.psmp", "cp2k.popt", "cp2k")
 MAX_ENTROPY_EV_ATOM = 1e-4  # a smearing that was only to help the SCF must not show in the energy
+USES_CORES = True
 OPTIONS: tuple[Option, ...] = (
     Option("cutoff_Ry", "number", "Ry", "Plane-wave cut-off of the density. Compare the forces of one configuration at a higher one "
            "before many are labelled.", 450.0, low=50, high=5000, label="Plane-wave cut-off"),

@@ -35,7 +35,7 @@ def test_a_measured_label_costs_seconds_per_atom(settings):
     settings.ENGINE_CORES = 2  # the dynamics of S0 run side by side
     row = _campaign()
     factories.stage(row, StageKind.S0, cell=row.cells.first(), labels_computed=60, seconds=600.0)
-    factories.stage(row, StageKind.LABEL, cell=row.cells.first(), labels_computed=40, seconds=200.0)  # 0.1 s per atom of 50, both
+    factories.stage(row, StageKind.LABEL, cell=row.cells.first(), labels_computed=40, seconds=200.0, cores=2)  # 0.1 s per atom, both
     small, large = _row(_estimate(4), "Reference"), _row(_estimate(100), "Reference")
     assert small.seconds / small.amount == pytest.approx(0.4)
     assert large.seconds / large.amount == pytest.approx(10.0)

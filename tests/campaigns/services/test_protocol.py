@@ -6,7 +6,7 @@ from campaigns import queries
 from campaigns.engines import job
 from campaigns.enums import CampaignState, StageKind, StageState, Verdict
 from campaigns.models import Cell, Frame, MdRun, Stage, TrainedModel, TrainingSet
-from campaigns.services import campaigns, ingest, stages
+from campaigns.services import campaigns, ingest, specs, stages
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -129,6 +129,20 @@ def test_retry_where_no_model_was_physical_trains_again(make_campaign, stand_ins
     models = TrainedModel.objects.filter(campaign=campaign, step=2).order_by("repeat")
     assert models.count() == tried + 1
     assert models.last().batch_size == 2 * models[tried - 1].batch_size
+    # The repeated step had a set already, without new configurations: now it has another, and everything in it was judged.
+    assert list(TrainingSet.objects.filter(campaign=campaign, step=2).values_list("repeat", "n_new")) == [(tried - 1, 0), (tried, 4)]
+    judged = Frame.objects.filter(campaign=campaign, step=2).exclude(verdict=Verdict.UNLABELLED)
+    assert judged.count() == 3
+    assert not judged.filter(number=None).exists()
+
+
+def test_a_repetition_doubles_the_batch_that_the_loss_condition_chose(make_campaign, stand_ins, run_to_end):
+    campaign = run_to_end(make_campaign())
+    TrainedModel.objects.filter(campaign=campaign, step=1).update(batch_size=4)
+    train = campaign.stages.get(kind=StageKind.TRAIN, step=1)
+    assert specs.build(train).batch_size == 1
+    train.repeat = 1
+    assert specs.build(train).batch_size == 8
 
 
 def test_a_loop_whose_last_exploration_was_rejected_has_not_converged(make_campaign, stand_ins, run_to_end, monkeypatch):
