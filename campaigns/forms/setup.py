@@ -10,6 +10,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import QueryDict
 
 from campaigns.forms.campaign import CampaignForm, CellForm
+from campaigns.forms.fields import whole_number
 from campaigns.forms.settings import LabellerOptionsForm, ProtocolForm
 from campaigns.models import Material
 from campaigns.services import potential_files
@@ -91,8 +92,9 @@ class CampaignSetup:
     def _chosen_materials(self) -> list[Material]:
         """In the order of the cells."""
         named = list(dict.fromkeys(str(form["material"].value()) for form in self.cells))
-        found = self.materials.in_bulk([int(pk) for pk in named if pk.isdigit()])
-        return [found[int(pk)] for pk in named if pk.isdigit() and int(pk) in found]
+        numbers = [number for word in named if (number := whole_number(word)) is not None]
+        found = self.materials.in_bulk(numbers)
+        return [found[number] for number in numbers if number in found]
 
     def checked_request(self) -> CampaignRequest | None:
         """The request if it can be carried out; else None, with every problem at its field, those that only the services see too."""
@@ -105,6 +107,10 @@ class CampaignSetup:
             self._add_problems(error.fields, readable)
             return None
         return None if refused else request
+
+    def refuse(self, error: BadInput) -> None:
+        """What came to light only when the campaign was to be made."""
+        self._add_problems(error.fields, self.cells)
 
     def _request(self, readable: list[CellForm]) -> CampaignRequest:
         """With what could be read; a value that could not has its error already."""

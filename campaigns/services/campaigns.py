@@ -13,7 +13,7 @@ from campaigns.enums import CampaignState, StageState
 from campaigns.models import Artefact, Campaign, Cell
 from campaigns.services import protocol
 from campaigns.services.errors import WrongState
-from campaigns.services.requests import CampaignRequest, Checked, check, oxidation_states
+from campaigns.services.requests import CampaignRequest, Checked, check_wholly, oxidation_states
 from campaigns.services.wake import wake
 
 FROM_SCRATCH = ("unphysical", "bad_output")  # causes for which the checkpoints themselves are to blame
@@ -21,8 +21,8 @@ NO_DRAFT = "This campaign is no draft any more: its settings cannot be changed. 
 
 
 def create(owner: AbstractBaseUser, request: CampaignRequest) -> Campaign:
-    """Check everything and make a draft. Raises BadInput with the problems by field."""
-    checked = check(owner, request)
+    """Check everything, the uploaded data set too, and make a draft. Raises BadInput with the problems by field."""
+    checked = check_wholly(owner, request)
     with transaction.atomic():
         campaign = Campaign.objects.create(owner=owner, source_key=request.source_key, **_columns(request, checked))
         _create_cells(campaign, request, checked)
@@ -38,7 +38,7 @@ def create_once(owner: AbstractBaseUser, request: CampaignRequest) -> tuple[Camp
 
 def update(campaign: Campaign, request: CampaignRequest) -> None:
     """Change a draft; it is no longer the campaign of the settings file that it may have come from. Raises BadInput or WrongState."""
-    checked = check(campaign.owner, request)
+    checked = check_wholly(campaign.owner, request)
     with transaction.atomic():
         draft = Campaign.objects.filter(pk=campaign.pk, state=CampaignState.DRAFT)
         if not draft.update(source_key="", **_columns(request, checked)):
@@ -121,8 +121,9 @@ def _try_again(campaign: Campaign) -> None:
         last = stage.failures.last()
         if last is not None and last.cause in FROM_SCRATCH:
             stage.attempt += 1
-        for name in ("spec.json", "failure.json"):  # what was mended may stand there
-            (stage.folder / name).unlink(missing_ok=True)
+        if not (stage.folder / "result.json").exists():  # else the engine is done, and only its registration failed
+            for name in ("spec.json", "failure.json"):  # what was mended may stand there
+                (stage.folder / name).unlink(missing_ok=True)
         stage.state, stage.tries, stage.due_at, stage.sent_at, stage.message, stage.cause = StageState.PENDING, 0, None, None, "", ""
         stage.save()
     if not failed:

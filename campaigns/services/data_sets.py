@@ -10,6 +10,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.core.files.uploadedfile import UploadedFile
 
 from campaigns.engines import bounded
+from campaigns.engines.upload_formats import FORMATS
 from campaigns.services.errors import BadInput
 
 INSPECTION_TIMEOUT_S = 60
@@ -58,3 +59,15 @@ def inspect_upload(owner: AbstractBaseUser, token: str, upload_format: str, elem
         return bounded.run_json("campaigns.engines.upload", [str(path), upload_format, *elements], timeout_s=INSPECTION_TIMEOUT_S)
     except bounded.ChildRefused as error:
         raise BadInput(f"The data set cannot be used: {error}", {"s0_upload": str(error)}) from error
+
+
+def require_usable(owner: AbstractBaseUser, token: str, upload_format: str, elements: list[str]) -> None:
+    """Raises BadInput where the stored set cannot be the S0 of a campaign with these elements, with all that is wrong with it."""
+    if upload_format not in FORMATS:
+        raise BadInput(
+            f"There is no data set format {upload_format!r}; known are {', '.join(FORMATS)}.",
+            {"s0_upload_format": f"must be one of {', '.join(FORMATS)}"},
+        )
+    problems = inspect_upload(owner, token, upload_format, elements)["problems"]
+    if problems:
+        raise BadInput(f"The data set cannot be used: {' '.join(problems)}", {"s0_upload": " ".join(problems)})

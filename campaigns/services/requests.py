@@ -91,6 +91,18 @@ def check(owner: AbstractBaseUser, request: CampaignRequest) -> Checked:
     return Checked(materials, chosen, mobile_ion, 1.0 if charge_e is None else float(charge_e), s0_upload, list(dict.fromkeys(warnings)))
 
 
+def check_wholly(owner: AbstractBaseUser, request: CampaignRequest) -> Checked:
+    """`check`, and the uploaded data set read for the cells as they are now: else it would be refused hours later, when they are relaxed.
+
+    Takes seconds. Raises BadInput.
+    """
+    checked = check(owner, request)
+    if request.s0_route == S0Route.UPLOAD:
+        elements = sorted({symbol for material in checked.materials.values() for symbol in material.facts["elements"]})
+        data_sets.require_usable(owner, request.s0_upload, request.s0_upload_format, elements)
+    return checked
+
+
 def request_of(campaign: Campaign) -> CampaignRequest:
     """What was asked for when this campaign was made, to look at its cost and to change it."""
     return CampaignRequest(

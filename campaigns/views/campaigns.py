@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from campaigns import queries
 from campaigns.enums import CampaignState, StageKind, StageState
+from campaigns.forms.fields import whole_number
 from campaigns.models import Campaign, Cell, TrainedModel
 from campaigns.science.protocol import GROUPS, PRESETS, ProtocolSettings
 from campaigns.services import campaigns as services
@@ -78,7 +79,7 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
     context = {
         "section": "campaigns",
         "page": page,
-        "ticked": {int(word) for word in request.GET.getlist("campaign") if word.isdigit()},
+        "ticked": {whole_number(word) for word in request.GET.getlist("campaign")},
         "states": CampaignState.choices,
         "state": state,
         "any_running": any(campaign.state == CampaignState.RUNNING for campaign in page),

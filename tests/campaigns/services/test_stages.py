@@ -12,7 +12,7 @@ from campaigns import queries
 from campaigns.engines.runners import local
 from campaigns.enums import CampaignState, StageState
 from campaigns.models import Stage
-from campaigns.services import campaigns, ingest, protocol, stages
+from campaigns.services import artefacts, campaigns, ingest, protocol, stages
 from campaigns.services.errors import WrongState
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -192,6 +192,36 @@ def test_what_was_mended_goes_on_in_its_folder(make_campaign, stand_ins, run_to_
     campaign = run_to_end(campaign)
     assert campaign.state == CampaignState.CONVERGED
     assert campaign.stages.get(failures__cause="engine_missing").attempt == 1
+
+
+def test_retry_after_a_registration_that_failed_keeps_the_result(make_campaign, stand_ins, run_to_end, monkeypatch):
+    campaign = make_campaign()
+    with monkeypatch.context() as patched:
+        patched.setattr(artefacts, "hash_outputs", _full_disk_at("train", artefacts.hash_outputs))
+        with pytest.raises(OSError, match="No space"):
+            while True:
+                run_to_end(campaign)
+        for _ in range(10):  # the stage is tried again, and fails again, until its tries are used up
+            campaign.refresh_from_db()
+            if campaign.state == CampaignState.FAILED:
+                break
+            with pytest.raises(OSError, match="No space"):
+                run_to_end(campaign)
+    stage = campaign.stages.get(kind="train", loop=1, step=1)
+    assert stage.state == StageState.FAILED
+    campaigns.retry(campaign)
+    run_to_end(campaign)
+    assert campaign.state in (CampaignState.CONVERGED, CampaignState.NOT_CONVERGED), campaign.reason
+    assert computed(stage) == 1
+
+
+def _full_disk_at(kind, hash_outputs):
+    def refuse(folder, result):
+        if folder.parent.name.startswith(kind):
+            raise OSError(28, "No space left on device")
+        return hash_outputs(folder, result)
+
+    return refuse
 
 
 def test_the_reconciler_sends_what_nobody_is_at(first_stage):
