@@ -11,7 +11,6 @@ from django.contrib.auth.models import AbstractBaseUser
 from campaigns.services import potential_files
 from campaigns.services.errors import BadInput
 
-
 _WHOLE = re.compile(r"[0-9]{1,18}")  # what a database can hold
 
 
