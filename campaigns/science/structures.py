@@ -246,7 +246,7 @@ def _disorder(sites: tuple[SiteFacts, ...]) -> str:
 def mobile_ion_of(sites: tuple[SiteFacts, ...], amounts: Mapping[str, float], states: Mapping[str, float]) -> tuple[str, str]:
     """The element that probably conducts, and why. A proposal: whoever knows better chooses another.
 
-    Cations of one charge move even on full sites, and so does F; other anions move by vacancies, which divalent cations need more than they.
+    Cations of one charge move even on full sites, and so does F; other anions move by vacancies, and then sooner than divalent cations.
     """
     vacant = {share.symbol for site in sites if sum(share.occupancy for share in site.species) < 1 - WHOLE for share in site.species}
     anions = [symbol for symbol in MOBILE_ANIONS if symbol in vacant or symbol == "F"]

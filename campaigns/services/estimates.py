@@ -234,8 +234,8 @@ def _no_bonds(checked: Checked) -> list[str]:
     for material in checked.materials.values():
         framework = [symbol for symbol in material.facts["elements"] if symbol != checked.mobile_ion]
         if not bond_limits_A(framework):
-            found.append(f"The framework of {material.name} ({', '.join(framework) or 'none'}) has no bonds that the bond-variation rule knows: "
-                         "it will reject nothing.")  # fmt: skip
+            elements = ", ".join(framework) or "none"
+            found.append(f"The framework of {material.name} ({elements}) has no bonds: the bond-variation rule will reject nothing.")
     return found
 
 
@@ -286,8 +286,7 @@ def _warnings(chosen: ProtocolSettings, training: list[int]) -> list[str]:
     if training and n_frames * 3 * max(training) < 30_000:
         found.append(f"S0 will hold {n_frames * 3 * max(training):,} force components; the paper's smallest had 30,000.")
     if min(chosen.evaluated_steps_per_loop, len(chosen.ramp_temperatures_K)) < 2:
-        found.append("One evaluated model per loop: D has nothing to be compared with, so the campaign cannot end as converged and every loop "
-                     "that is allowed will be run.")  # fmt: skip
+        found.append("One evaluated model per loop: D has nothing to be compared with, so every loop that is allowed will be run.")
     elif chosen.evaluated_steps_per_loop < 3:
         found.append("Fewer than 3 evaluated models per loop: whether D is stationary can hardly be judged.")
     return found
