@@ -32,8 +32,9 @@ demo-cp2k: $(READY)
 serve: $(READY)
 	$(BIN)/python manage.py up
 
+# Two processes: most of the time is engines that start up, on one core each. Tests of one file share what they train.
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .

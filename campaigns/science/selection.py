@@ -76,7 +76,7 @@ def force_statistics(forces_eV_A: FloatArray) -> ForceStatistics:
 
 
 def bond_limits_A(elements: Sequence[str]) -> dict[tuple[str, str], float]:
-    """Largest bond length of the pairs of elements that can be bonded: an anion with another element, a network former with its like or H."""
+    """Largest bond length, by pair of elements that can be bonded: an anion with another element, a network former with its like or H."""
 
     def can_bond(one: str, other: str) -> bool:
         if one == other:
