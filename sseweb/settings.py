@@ -5,7 +5,9 @@ import secrets
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -40,6 +42,26 @@ def _secret_key() -> str:
     return path.read_text()
 
 
+def _database(url: str) -> dict[str, dict[str, Any]] | None:
+    """The PostgreSQL of a URL. Connections live on, and are looked at before they are used again."""
+    if not url:
+        return None
+    if not url.startswith(("postgres://", "postgresql://")):
+        raise ImproperlyConfigured("DATABASE_URL must be postgres://user:password@host:port/name (or be left out: a SQLite file serves)")
+    if find_spec("psycopg") is None:
+        raise ImproperlyConfigured("DATABASE_URL needs the driver of PostgreSQL: pip install -e '.[postgres]'")
+    database: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True))
+    # A worker that froze or was cut off in mid-transaction must not keep its locks; one whose server is gone must notice.
+    kept = {
+        "options": "-c idle_in_transaction_session_timeout=30000",
+        "connect_timeout": 10,
+        "keepalives_idle": 20,
+        "keepalives_interval": 5,
+    }
+    database["OPTIONS"] = kept | database.get("OPTIONS", {})
+    return {"default": database}
+
+
 DEBUG = _flag("DEBUG", "0")
 SECRET_KEY = _secret_key()
 ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "localhost 127.0.0.1 [::1]").split()
@@ -53,6 +75,8 @@ STAGE_LEASE_S = _whole_number("SSEWEB_STAGE_LEASE_S", 20, 2)
 STAGE_SILENCE_S = _whole_number("SSEWEB_STAGE_SILENCE_S", 3600, 1)
 # Tries of a stage whose failure may pass by itself.
 STAGE_MAX_TRIES = _whole_number("SSEWEB_STAGE_MAX_TRIES", 3, 1)
+# Below this much room on the disk of the data folder no stage is begun.
+MIN_FREE_BYTES = _whole_number("SSEWEB_MIN_FREE_MB", 200, 0) * 1_000_000
 # The module that does each kind of stage, run as `python -m MODULE FOLDER`.
 STAGE_MODULES = {kind: f"campaigns.engines.{kind}" for kind in ("prepare", "s0", "train", "probe", "explore", "label", "evaluate")} | {
     "judge": "analysis.engines.judge"
@@ -110,7 +134,7 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {
+_SQLITE = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": DATA_DIR / "sseweb.sqlite3",
@@ -123,6 +147,8 @@ DATABASES = {
         },
     }
 }
+# One file serves one machine; DATABASE_URL=postgres://user:password@host/name several.
+DATABASES = _database(os.environ.get("DATABASE_URL", "")) or _SQLITE
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [

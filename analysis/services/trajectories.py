@@ -1,6 +1,5 @@
 """Trajectories that users bring: kept, analysed in a bounded child process, deleted."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +16,7 @@ from redis.exceptions import RedisError
 
 from analysis.models import AnalysisState, TrajectoryAnalysis
 from campaigns.engines import bounded, job
+from campaigns.services import deletion
 from campaigns.services.errors import BadInput
 from campaigns.services.wake import QUEUE
 
@@ -117,11 +117,22 @@ def _compute(row: TrajectoryAnalysis) -> dict[str, object]:
     return found
 
 
+def files_of(row: TrajectoryAnalysis) -> tuple[int, int]:
+    """How many files it has, and their bytes together."""
+    sizes = [path.stat().st_size for path in row.folder.glob("*") if path.is_file()]
+    return len(sizes), sum(sizes)
+
+
 def delete(row: TrajectoryAnalysis) -> None:
-    """The row and its files."""
+    """The row, then its files; what a kill between the two leaves, `sweep` removes."""
     folder = row.folder
     row.delete()
-    shutil.rmtree(folder, ignore_errors=True)
+    deletion.remove_folder(folder)
+
+
+def sweep() -> None:
+    """Remove the folders of rows that are gone."""
+    deletion.sweep_folders(settings.DATA_DIR / "analyses", set(TrajectoryAnalysis.objects.values_list("pk", flat=True)))
 
 
 def reconcile() -> None:

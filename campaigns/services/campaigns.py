@@ -1,6 +1,5 @@
-"""Campaigns from draft to end: create, update, start, pause, resume, cancel, retry, delete."""
+"""Campaigns from draft to end: create, update, start, pause, resume, cancel, retry."""
 
-import shutil
 from dataclasses import asdict
 from typing import Any
 
@@ -8,9 +7,8 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.utils import timezone
 
-from campaigns.engines.runners import local
 from campaigns.enums import CampaignState, StageState
-from campaigns.models import Artefact, Campaign, Cell
+from campaigns.models import Campaign, Cell
 from campaigns.services import protocol
 from campaigns.services.errors import WrongState
 from campaigns.services.requests import CampaignRequest, Checked, check, oxidation_states
@@ -146,17 +144,3 @@ def _move(
             waiting = list(campaign.stages.filter(state=StageState.PENDING).values_list("pk", flat=True))
             protocol.advance(campaign)
             wake(waiting)
-
-
-def delete(campaign: Campaign) -> None:
-    """Rows and files. Only a campaign at rest: no engine writes into the folder any more."""
-    campaign.refresh_from_db()
-    if campaign.state == CampaignState.RUNNING:
-        raise WrongState("This campaign is running: cancel it first.")
-    if any(local.find(stage.folder) for stage in campaign.stages.exclude(state=StageState.DONE).select_related("campaign")):
-        raise WrongState("An engine of this campaign is still stopping: try again in some seconds.")
-    folder, prefix = campaign.folder, f"campaigns/{campaign.pk}/"
-    with transaction.atomic():
-        campaign.delete()
-        Artefact.objects.filter(path__startswith=prefix).delete()
-    shutil.rmtree(folder, ignore_errors=True)

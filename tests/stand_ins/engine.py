@@ -161,18 +161,16 @@ def run(folder: Path, spec, progress: Progress):
     return globals()[kind](folder, spec)
 
 
+SPECS = {
+    "prepare": specs.PrepareSpec,
+    "s0": specs.S0Spec,
+    "train": specs.TrainSpec,
+    "probe": specs.ProbeSpec,
+    "explore": specs.ExploreSpec,
+    "label": specs.LabelSpec,
+    "evaluate": specs.EvaluateSpec,
+    "judge": judge_specs.JudgeSpec,
+}
+
 if __name__ == "__main__":
-    kind = job.read_json(Path(sys.argv[1]) / "spec.json")["kind"]
-    job.main(
-        run,
-        {
-            "prepare": specs.PrepareSpec,
-            "s0": specs.S0Spec,
-            "train": specs.TrainSpec,
-            "probe": specs.ProbeSpec,
-            "explore": specs.ExploreSpec,
-            "label": specs.LabelSpec,
-            "evaluate": specs.EvaluateSpec,
-            "judge": judge_specs.JudgeSpec,
-        }[kind],
-    )
+    job.main(run, SPECS[job.read_json(Path(sys.argv[1]) / "spec.json")["kind"]])

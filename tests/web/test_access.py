@@ -17,6 +17,7 @@ OWN = {
     "campaign-stages": (["campaign"], 200),
     "campaign-settings": (["campaign"], 200),
     "campaign-setup": (["campaign"], 200),
+    "campaign-deletion": (["campaign"], 200),
     "campaign-results": (["campaign"], 200),
     "cell-structure": (["cell"], 200),
     "configuration": (["frame"], 200),

