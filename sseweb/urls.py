@@ -6,6 +6,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from sseweb.health import healthz
+from sseweb.metrics import metrics
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="campaign-list"), name="home"),
@@ -13,6 +14,7 @@ urlpatterns = [
     path("sign-out/", auth.LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
+    path("metrics", metrics, name="metrics"),
     path("api/v1/", include("campaigns.api.urls")),
     path("", include("campaigns.urls")),
     path("", include("analysis.urls")),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import dramatiq
 from django.conf import settings
@@ -16,7 +17,7 @@ from redis.exceptions import RedisError
 
 from analysis.models import AnalysisState, TrajectoryAnalysis
 from campaigns.engines import bounded, job
-from campaigns.services import deletion
+from campaigns.services import deletion, quotas
 from campaigns.services.errors import BadInput
 from campaigns.services.wake import QUEUE
 
@@ -51,6 +52,8 @@ def create(owner: AbstractBaseUser, files: Sequence[UploadedFile], request: Anal
         raise BadInput(f"The files are too large: {limit}.", {"files": limit})
     if request.frame_interval_fs is None and request.timestep_fs is None:
         raise BadInput("Give the time between frames.", {"frame_interval_fs": "give this, or the time step where the files say MD steps"})
+    quotas.check_count(owner, TrajectoryAnalysis, settings.QUOTA_TRAJECTORIES, "trajectories")
+    quotas.check_bytes(owner, sum(file.size for file in files))
     with transaction.atomic():
         row = TrajectoryAnalysis.objects.create(
             owner=owner,
@@ -108,13 +111,21 @@ def run(pk: int) -> None:
 
 
 def _compute(row: TrajectoryAnalysis) -> dict[str, object]:
-    job.write_spec(row.folder, "trajectory", row.spec)
+    files = [str(row.folder / Path(name).name) for name in row.spec["files"]]  # the data folder may have moved
+    job.write_spec(row.folder, "trajectory", row.spec | {"files": files})
     bounded.run(ENGINE, [str(row.folder)], timeout_s=TIMEOUT_S)
     found = job.read_json(row.folder / "result.json")
     if found is None:
         failure = job.read_json(row.folder / "failure.json") or {}
         raise bounded.ChildRefused(failure.get("message") or bounded.DIED)
     return found
+
+
+def _bytes_of(owner: AbstractBaseUser) -> int:
+    return sum(files_of(row)[1] for row in TrajectoryAnalysis.objects.filter(owner=owner).only("pk"))
+
+
+quotas.MORE_BYTES.append(_bytes_of)
 
 
 def files_of(row: TrajectoryAnalysis) -> tuple[int, int]:

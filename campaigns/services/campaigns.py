@@ -3,13 +3,14 @@
 from dataclasses import asdict
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.utils import timezone
 
 from campaigns.enums import CampaignState, StageState
 from campaigns.models import Campaign, Cell
-from campaigns.services import protocol
+from campaigns.services import protocol, quotas
 from campaigns.services.errors import WrongState
 from campaigns.services.requests import CampaignRequest, Checked, check, oxidation_states
 from campaigns.services.wake import wake
@@ -20,6 +21,7 @@ NO_DRAFT = "This campaign is no draft any more: its settings cannot be changed. 
 
 def create(owner: AbstractBaseUser, request: CampaignRequest) -> Campaign:
     """Check everything and make a draft. Raises BadInput with the problems by field."""
+    quotas.check_count(owner, Campaign, settings.QUOTA_CAMPAIGNS, "campaigns")
     checked = check(owner, request)
     with transaction.atomic():
         campaign = Campaign.objects.create(owner=owner, source_key=request.source_key, **_columns(request, checked))
@@ -141,6 +143,7 @@ def _move(
         if before_advance:
             before_advance()
         if target == CampaignState.RUNNING:
+            quotas.check_running(campaign)
             waiting = list(campaign.stages.filter(state=StageState.PENDING).values_list("pk", flat=True))
             protocol.advance(campaign)
             wake(waiting)

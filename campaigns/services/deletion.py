@@ -3,6 +3,8 @@
 A kill between the two loses nothing: `sweep` finds the folders that have no row, and removes what nobody refers to.
 """
 
+import contextlib
+import fcntl
 import logging
 import os
 import shutil
@@ -126,8 +128,25 @@ def _size(path: Path) -> int:
         return 0
 
 
+@contextlib.contextmanager
+def deletions_wait() -> Iterator[None]:
+    """While a backup reads files, none is removed: rows go, their files with the next sweep."""
+    with (settings.DATA_DIR / "deletion.lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_SH)
+        yield
+
+
 def remove_folder(folder: Path) -> bool:
     """What no artefact names goes; a folder without any goes whole, and at once out of sight. Whether there was anything to remove."""
+    with (settings.DATA_DIR / "deletion.lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False  # a backup is being made
+        return _remove_folder(folder)
+
+
+def _remove_folder(folder: Path) -> bool:
     prefix = f"{folder.relative_to(settings.DATA_DIR)}/"
     kept = {settings.DATA_DIR / path for path in Artefact.objects.filter(path__startswith=prefix).values_list("path", flat=True)}
     if kept:

@@ -22,7 +22,7 @@ from campaigns.engines import job
 from campaigns.engines.runners import local
 from campaigns.enums import CampaignState, StageState
 from campaigns.models import Campaign, Stage, StageFailure
-from campaigns.services import artefacts, ingest, protocol, specs, storage
+from campaigns.services import artefacts, ingest, logs, protocol, specs, storage
 from campaigns.services.claims import one_at_a_time
 from campaigns.services.silence import Silence
 from campaigns.services.wake import QUEUE, wake
@@ -42,6 +42,7 @@ def run(stage_id: int) -> None:
         _wait_for_storage(Stage.objects.filter(pk=stage_id, state=StageState.PENDING), message)
         return
     stage = claim(stage_id)
+    logs.is_about(stage)
     if stage is None:
         return
     try:

@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from tests import servers
+from tests.sseweb.test_backup import back_up_and_restore
 from tests.stand_ins.installation import CREATE, Up
 
 pytestmark = pytest.mark.skipif(servers.postgres_programs() is None, reason="PostgreSQL is not installed (apt-get install postgresql)")
@@ -92,3 +93,13 @@ def test_a_worker_that_freezes_beyond_its_lease_is_fenced(installation):
         second.wait(30)
     assert account["begun"] == [1] * account["done"]
     assert frozen.is_running()
+
+
+def test_a_backup_comes_back(tmp_path, postgres, valkey):
+    places = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        places.append(Up(tmp_path / name))
+        places[-1].environment |= {"DATABASE_URL": postgres.create(name), "BROKER_URL": valkey.url[:-1] + str(len(places))}
+    left, right = back_up_and_restore(*places, tmp_path / "backup.tar")
+    assert left == right

@@ -79,7 +79,7 @@ ANYBODY_SIGNED_IN_POST = {
     "material-example": (["nothing"], 404),
     "token-withdraw": (["nothing"], 404),
 }
-OPEN = {"login": 200, "home": 302, "healthz": None, "logout": None}
+OPEN = {"login": 200, "home": 302, "healthz": None, "metrics": None, "logout": None}
 
 
 @pytest.fixture

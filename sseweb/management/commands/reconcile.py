@@ -9,6 +9,7 @@ from django.db import Error, close_old_connections
 
 from analysis.services import trajectories
 from campaigns.services import deletion, stages
+from sseweb.health import report_reconciler
 
 SWEEP_INTERVAL_S = 600.0
 
@@ -25,6 +26,7 @@ class Command(BaseCommand):
         while True:
             try:
                 stages.reconcile()
+                report_reconciler()
                 trajectories.reconcile()
                 if time.monotonic() - swept_at > SWEEP_INTERVAL_S:
                     swept_at = time.monotonic()

@@ -31,6 +31,11 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=None, help="default: 8000, or the next that is free")
 
     def handle(self, *, host: str, port: int | None, **options: Any) -> None:
+        if host not in ("127.0.0.1", "localhost", "::1") and not (settings.HTTPS or settings.PLAIN_HTTP):
+            raise CommandError(
+                f"On {host} passwords would cross the network unencrypted: listen on 127.0.0.1 behind a server with TLS "
+                "(docs/deployment.md), or, in a network that you trust, set SSEWEB_PLAIN_HTTP=1."
+            )
         with (settings.DATA_DIR / "up.lock").open("w") as lock:
             if not _lock(lock):
                 raise CommandError(f"sseweb is already running on {settings.DATA_DIR}.")
