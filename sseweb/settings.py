@@ -240,6 +240,8 @@ if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SECURE_HSTS_SECONDS = 31536000
+    # A browser takes cookies of these names over TLS and from this very host alone.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
     SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^metrics$"]  # asked on the machine itself, without TLS
     # Whether other names below this one speak TLS, and whether browsers should have a list of it, is for their owner to say.
     SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 PR_SET_PDEATHSIG = 1
 STOP_GRACE_S = 25.0
 MAX_DELAY_S = 30.0
-HEALTHY_AFTER_S = 60.0
+HEALTHY_AFTER_S = 10.0
 _libc = ctypes.CDLL(None, use_errno=True)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.kill_harness import points
-from tests.kill_harness.play import PROCESSES
+from tests.kill_harness.play import N_SEEDS, PROCESSES
 from tests.stand_ins.installation import ROOT
 
 LEASE_S = "3"
@@ -30,7 +30,7 @@ def plans(n_kills, seed, n_installations, each_point):
     kills = at_points + at_random
     chosen.shuffle(kills)
     parts = [kills[i::n_installations] for i in range(n_installations)]
-    return [{"campaigns": 1, "first_seed": 1 + 1000 * i, "seed": seed + i, "kills": part} for i, part in enumerate(parts)]
+    return [{"campaigns": 1, "seed": seed + i, "kills": part} for i, part in enumerate(parts)]
 
 
 def play(plan, folder):
@@ -49,16 +49,15 @@ def play(plan, folder):
 
 
 def run(n_kills, seed, n_installations=1, each_point=1):
-    """(kills, what differs, account of the computations) of the same campaigns with kills and without."""
+    """(kills, what differs, account of the computations): every campaign that was disturbed against an undisturbed one of its seed."""
     with tempfile.TemporaryDirectory(prefix="sseweb-kill-") as name, ThreadPoolExecutor(n_installations) as pool:
-        todo = plans(n_kills, seed, n_installations, each_point)
-        disturbed = list(pool.map(play, todo, [Path(name) / f"disturbed-{i}" for i in range(len(todo))]))
-        quiet = [plan | {"kills": [], "campaigns": report["campaigns"]} for plan, report in zip(todo, disturbed, strict=True)]
-        undisturbed = list(pool.map(play, quiet, [Path(name) / f"quiet-{i}" for i in range(len(todo))]))
+        todo = [*plans(n_kills, seed, n_installations, each_point), {"campaigns": N_SEEDS, "seed": 0, "kills": []}]
+        *disturbed, undisturbed = pool.map(play, todo, [Path(name) / f"installation-{i}" for i in range(len(todo))])
     kills = [kill for report in disturbed for kill in report["kills"]]
-    unlike = [line for one, other in zip(disturbed, undisturbed, strict=True) for line in differences(one["dump"], other["dump"])]
-    accounts = [_sum([report["account"] for report in reports]) for reports in (disturbed, undisturbed)]
-    return kills, unlike, accounts
+    expected = dict(undisturbed["dump"])
+    found = [(f"installation {i}, campaign {n}", *one) for i, report in enumerate(disturbed) for n, one in enumerate(report["dump"])]
+    unlike = [line for place, its_seed, campaign in found for line in differences(campaign, expected[its_seed], place)]
+    return kills, unlike, _sum([report["account"] for report in disturbed])
 
 
 def _sum(accounts):
@@ -101,11 +100,10 @@ def main():
     parser.add_argument("--each-point", type=int, default=2, help="kills at every point between two writes")
     asked = parser.parse_args()
     began = time.monotonic()
-    kills, unlike, (disturbed, undisturbed) = run(asked.kills, asked.seed, asked.installations, asked.each_point)
+    kills, unlike, account = run(asked.kills, asked.seed, asked.installations, asked.each_point)
     print(table(kills))
     print(f"\n{len(kills)} kills in {time.monotonic() - began:.0f} s (the undisturbed run included).")
-    print("with kills:   ", disturbed)
-    print("without kills:", undisturbed)
+    print(", ".join(f"{name.replace('_', ' ')}: {n}" for name, n in account.items()))
     print("\n".join(unlike) or "Database, artefacts and results are identical.")
     sys.exit(bool(unlike))
 

@@ -19,8 +19,8 @@ BY_CAMPAIGN = {
 
 
 def dump():
-    """{seed of a campaign: everything about it}."""
-    return {str(campaign.seed): _campaign(campaign) for campaign in Campaign.objects.order_by("seed")}
+    """(its seed, everything about it) for each campaign."""
+    return [(campaign.seed, _campaign(campaign)) for campaign in Campaign.objects.order_by("pk")]
 
 
 def _campaign(campaign):

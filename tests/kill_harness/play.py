@@ -2,7 +2,7 @@
 
     SSEWEB_DATA_DIR=... python -m tests.kill_harness.play PLAN.json REPORT.json
 
-A plan: {"campaigns": n, "first_seed": s, "seed": r, "kills": [target, ...]} where a target is a process or the name of a point.
+A plan: {"campaigns": n, "seed": r, "kills": [target, ...]} where a target is a process or the name of a point.
 """
 
 import json
@@ -26,6 +26,7 @@ PROCESSES = ("web", "worker", "master", "reconciler", "broker", "child", "superv
 WORDS = {"web": "gunicorn", "worker": "dramatiq", "master": "dramatiq", "reconciler": "reconcile", "broker": "valkey-server"}
 PATIENCE_S = 120.0
 AT_ONCE = 2  # campaigns that run side by side
+N_SEEDS = 2  # campaigns of one seed must come to the same: of each kind one undisturbed is enough
 
 
 class Game:
@@ -75,7 +76,7 @@ class Game:
 
         self.started += 1
         campaign = Campaign.objects.create(owner=self.owner, name="tiny", mobile_ion="Li", labeller="chgnet", preset="quick",
-                                           seed=self.plan["first_seed"] + self.started - 1, protocol=TINY)  # fmt: skip
+                                           seed=1 + self.started % N_SEEDS, protocol=TINY)  # fmt: skip
         Cell.objects.create(campaign=campaign, material=self.material, for_training=True, for_evaluation=True)
         return campaign
 
