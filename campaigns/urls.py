@@ -23,6 +23,7 @@ urlpatterns = [
     path("campaigns/<int:pk>/stages/", campaigns.stages, name="campaign-stages"),
     path("campaigns/<int:pk>/settings/", campaigns.settings, name="campaign-settings"),
     path("campaigns/<int:pk>/setup/", campaigns.setup, name="campaign-setup"),
+    path("campaigns/<int:pk>/deletion/", campaigns.deletion_page, name="campaign-deletion"),
     *(path(f"campaigns/<int:pk>/{verb}/", campaigns.act, {"verb": verb}, name=f"campaign-{verb}") for verb in campaigns.VERBS),
     path("cells/<int:pk>/structure/", campaigns.cell_structure, name="cell-structure"),
     path("configurations/<int:pk>/", configurations.configuration, name="configuration"),

@@ -28,6 +28,7 @@ class Stage(models.Model):
     cause = models.CharField(max_length=40, blank=True)
     # The claim: who computes it, until when we believe him, when a message was last sent.
     owner = models.CharField(max_length=32, blank=True)
+    host = models.CharField(max_length=255, blank=True, help_text="where its engine ran last: cores are shared out host by host")
     lease_until = models.DateTimeField(null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True, help_text="not before: a failed attempt waits before the next")
     sent_at = models.DateTimeField(null=True, blank=True)

@@ -1,17 +1,16 @@
-"""Campaigns from draft to end: create, update, start, pause, resume, cancel, retry, delete."""
+"""Campaigns from draft to end: create, update, start, pause, resume, cancel, retry."""
 
-import shutil
 from dataclasses import asdict
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.utils import timezone
 
-from campaigns.engines.runners import local
 from campaigns.enums import CampaignState, StageState
-from campaigns.models import Artefact, Campaign, Cell
-from campaigns.services import protocol
+from campaigns.models import Campaign, Cell
+from campaigns.services import protocol, quotas
 from campaigns.services.errors import WrongState
 from campaigns.services.requests import CampaignRequest, Checked, check_wholly, oxidation_states
 from campaigns.services.wake import wake
@@ -22,6 +21,7 @@ NO_DRAFT = "This campaign is no draft any more: its settings cannot be changed. 
 
 def create(owner: AbstractBaseUser, request: CampaignRequest) -> Campaign:
     """Check everything, the uploaded data set too, and make a draft. Raises BadInput with the problems by field."""
+    quotas.check_count(owner, Campaign, settings.QUOTA_CAMPAIGNS, "campaigns")
     checked = check_wholly(owner, request)
     with transaction.atomic():
         campaign = Campaign.objects.create(owner=owner, source_key=request.source_key, **_columns(request, checked))
@@ -144,20 +144,7 @@ def _move(
         if before_advance:
             before_advance()
         if target == CampaignState.RUNNING:
+            quotas.check_running(campaign)
             waiting = list(campaign.stages.filter(state=StageState.PENDING).values_list("pk", flat=True))
             protocol.advance(campaign)
             wake(waiting)
-
-
-def delete(campaign: Campaign) -> None:
-    """Rows and files. Only a campaign at rest: no engine writes into the folder any more."""
-    campaign.refresh_from_db()
-    if campaign.state == CampaignState.RUNNING:
-        raise WrongState("This campaign is running: cancel it first.")
-    if any(local.find(stage.folder) for stage in campaign.stages.exclude(state=StageState.DONE).select_related("campaign")):
-        raise WrongState("An engine of this campaign is still stopping: try again in some seconds.")
-    folder, prefix = campaign.folder, f"campaigns/{campaign.pk}/"
-    with transaction.atomic():
-        campaign.delete()
-        Artefact.objects.filter(path__startswith=prefix).delete()
-    shutil.rmtree(folder, ignore_errors=True)

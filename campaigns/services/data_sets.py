@@ -11,6 +11,7 @@ from django.core.files.uploadedfile import UploadedFile
 
 from campaigns.engines import bounded
 from campaigns.engines.upload_formats import FORMATS
+from campaigns.services import quotas
 from campaigns.services.errors import BadInput
 
 INSPECTION_TIMEOUT_S = 60
@@ -21,13 +22,23 @@ def store_upload(owner: AbstractBaseUser, file: UploadedFile) -> str:
     """Keep an uploaded file; returns its token. The name on disk is ours: of the user's only a known ending is taken."""
     if file.size > settings.MAX_DATA_SET_BYTES:
         raise BadInput(f"The file has {file.size / 1e6:.0f} MB; at most {settings.MAX_DATA_SET_BYTES / 1e6:.0f} MB are accepted.")
+    quotas.check_bytes(owner, file.size)
     token = secrets.token_hex(16)
     path = _folder(owner) / (token + _ending(file.name))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("xb") as stream:
-        for chunk in file.chunks():
-            stream.write(chunk)
+    try:
+        with path.open("xb") as stream:
+            for chunk in file.chunks():
+                stream.write(chunk)
+    except BaseException:  # a full disk, a client that went away: half a file is no use to anybody
+        path.unlink(missing_ok=True)
+        raise
     return token
+
+
+def forget(owner: AbstractBaseUser, token: str) -> None:
+    """Remove an upload that cannot be used."""
+    (settings.DATA_DIR / stored_path(owner, token)).unlink(missing_ok=True)
 
 
 def _folder(owner: AbstractBaseUser) -> Path:

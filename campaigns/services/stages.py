@@ -5,15 +5,16 @@ folder, so that even two believers compute once; the finish is one transaction, 
 the result and creates what comes next.
 """
 
-import errno
 import logging
+import socket
 import time
 import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 from django.db.models import F, Q, QuerySet, Sum
 from django.utils import timezone
 
@@ -21,7 +22,8 @@ from campaigns.engines import job
 from campaigns.engines.runners import local
 from campaigns.enums import CampaignState, StageState
 from campaigns.models import Campaign, Stage, StageFailure
-from campaigns.services import artefacts, ingest, protocol, specs
+from campaigns.services import artefacts, ingest, logs, protocol, specs, storage
+from campaigns.services.claims import one_at_a_time
 from campaigns.services.silence import Silence
 from campaigns.services.wake import QUEUE, wake
 
@@ -31,15 +33,22 @@ log = logging.getLogger(__name__)
 POLL_S = 0.25
 RETRY_DELAY_S = 10
 RESEND_AFTER_S = 15
+STORAGE_DELAY_S = 15
 
 
 def run(stage_id: int) -> None:
     """What a message asks for: do this stage, if it is to be done and nobody is at it."""
+    if message := storage.trouble():
+        _wait_for_storage(Stage.objects.filter(pk=stage_id, state=StageState.PENDING), message)
+        return
     stage = claim(stage_id)
+    logs.is_about(stage)
     if stage is None:
         return
     try:
-        {"done": finish, "failed": fail, "hung": fail_hung, "released": release}[_compute(stage)](stage)
+        {"done": finish, "failed": fail, "hung": fail_hung, "released": release, "left": leave}[_compute(stage)](stage)
+    except (OperationalError, InterfaceError):
+        raise  # the database is away: our lease runs out, and the next owner goes on from where the folder stands
     except Exception as error:
         # Unforeseen: the traceback is for the log, the user gets a stage that failed with a reason, and nothing is lost.
         _fail_with(stage, {"message": _unforeseen(error), "cause": "unforeseen", "permanent": False})
@@ -52,8 +61,6 @@ def run(stage_id: int) -> None:
 
 
 def _unforeseen(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EROFS):
-        return f"{settings.DATA_DIR} cannot be written ({error.strerror}): free some space, or make it writable again."
     return f"The stage could not be carried out or registered ({type(error).__name__}: {error}): the worker's log has the details."
 
 
@@ -64,19 +71,30 @@ def wake_waiting() -> None:
 
 def _due(now: datetime) -> QuerySet[Stage]:
     """Stages that wait and may be claimed, oldest first."""
-    return Stage.objects.filter(
-        Q(due_at=None) | Q(due_at__lte=now), state=StageState.PENDING, campaign__state=CampaignState.RUNNING
-    ).order_by("id")
+    return Stage.objects.filter(_is_due(now), state=StageState.PENDING, campaign__state=CampaignState.RUNNING).order_by("id")
+
+
+def _is_due(now: datetime) -> Q:
+    """A time that lies further ahead than any wait was written before the clock was set back."""
+    return Q(due_at=None) | Q(due_at__lte=now) | Q(due_at__gt=now + timedelta(seconds=10 * RETRY_DELAY_S * settings.STAGE_MAX_TRIES))
+
+
+def _has_lost_its_owner(now: datetime) -> Q:
+    """A lease that ran out, or one longer than any that is given: the clock was set back since. Its owner, if alive, renews it at once."""
+    too_long = now + timedelta(seconds=2 * settings.STAGE_LEASE_S)
+    return Q(state=StageState.RUNNING) & (Q(lease_until__lt=now) | Q(lease_until__gt=too_long))
 
 
 def claim(stage_id: int) -> Stage | None:
     """Take a stage that waits, or one whose owner is gone. None: done, taken, paused, not due, or no core is free."""
     now = timezone.now()
     with transaction.atomic():
-        busy = Stage.objects.filter(state=StageState.RUNNING, lease_until__gte=now).exclude(pk=stage_id)
+        host = socket.gethostname()
+        one_at_a_time(f"cores of {host}")
+        busy = Stage.objects.filter(state=StageState.RUNNING, lease_until__gte=now, host=host).exclude(pk=stage_id)
         used = busy.aggregate(total=Sum("cores"))["total"] or 0
-        free = Q(state=StageState.PENDING) & (Q(due_at=None) | Q(due_at__lte=now))
-        abandoned = Q(state=StageState.RUNNING, lease_until__lt=now)
+        free = Q(state=StageState.PENDING) & _is_due(now)
+        abandoned = _has_lost_its_owner(now)
         owner = uuid.uuid4().hex
         # A stage planned for more cores than there are now runs alone.
         room = Q(cores__lte=settings.ENGINE_CORES - used) if used else Q()
@@ -84,7 +102,7 @@ def claim(stage_id: int) -> Stage | None:
         starved = used and _due(now).filter(pk__lt=stage_id, cores__gt=settings.ENGINE_CORES - used).exists()
         taken = Stage.objects.filter(
             abandoned if starved else free | abandoned, room, pk=stage_id, campaign__state=CampaignState.RUNNING
-        ).update(state=StageState.RUNNING, owner=owner, lease_until=_lease(), message="")
+        ).update(state=StageState.RUNNING, owner=owner, host=host, lease_until=_lease(), message="")
         if not taken:
             return None
         Stage.objects.filter(pk=stage_id, started_at=None).update(started_at=now)
@@ -116,8 +134,7 @@ def _compute(stage: Stage) -> str:
                 if not _renew(stage):
                     return "released"
             if not _is_wanted(stage):
-                child.stop()
-                return "released"
+                return "released" if child.stop() else "left"
             if not child.is_running():
                 child = local.find(folder)  # another process held the folder: wait for that one
     except BaseException:
@@ -125,7 +142,8 @@ def _compute(stage: Stage) -> str:
             child.stop()
         raise
     finally:
-        Stage.objects.filter(pk=stage.pk).update(seconds=F("seconds") + (time.monotonic() - began))
+        # Ours only: who was frozen beyond his lease has not computed meanwhile.
+        Stage.objects.filter(pk=stage.pk, owner=stage.owner).update(seconds=F("seconds") + (time.monotonic() - began))
     return "done" if (folder / "result.json").exists() else "failed"
 
 
@@ -134,11 +152,26 @@ def _start(stage: Stage) -> local.Child:
 
 
 def _renew(stage: Stage) -> bool:
-    return bool(Stage.objects.filter(pk=stage.pk, owner=stage.owner, state=StageState.RUNNING).update(lease_until=_lease()))
+    """Whether the stage is still ours."""
+    mine = Stage.objects.filter(pk=stage.pk, owner=stage.owner, state=StageState.RUNNING)
+    return _unless_away(lambda: bool(mine.update(lease_until=_lease())))
 
 
 def _is_wanted(stage: Stage) -> bool:
-    return Campaign.objects.filter(pk=stage.campaign_id, state=CampaignState.RUNNING).exists()
+    return _unless_away(Campaign.objects.filter(pk=stage.campaign_id, state=CampaignState.RUNNING).exists)
+
+
+def _unless_away(question: Callable[[], bool]) -> bool:
+    """The database's answer; yes where it cannot be asked now: an engine is not stopped for a database that is started again.
+
+    Should another owner take the stage meanwhile, he waits for this engine, and our next renewal is refused.
+    """
+    try:
+        return question()
+    except (OperationalError, InterfaceError) as error:
+        log.warning("database not reached (%s): the engine goes on", error)
+        close_old_connections()
+        return True
 
 
 def release(stage: Stage) -> None:
@@ -146,6 +179,10 @@ def release(stage: Stage) -> None:
     Stage.objects.filter(pk=stage.pk, owner=stage.owner, state=StageState.RUNNING).update(
         state=StageState.PENDING, owner="", lease_until=None
     )
+
+
+def leave(stage: Stage) -> None:
+    """The engine runs on another host, where the worker has died: that host stops it (see `reconcile`), after which the stage is free."""
 
 
 def finish(stage: Stage) -> None:
@@ -187,7 +224,20 @@ def fail_hung(stage: Stage) -> None:
     _fail_with(stage, {"message": message, "cause": "timeout", "permanent": False})
 
 
+def _wait_for_storage(stages: QuerySet[Stage], message: str) -> None:
+    """Wait and say why, without using up a try; where the row itself cannot be written, the reconciler comes back anyway."""
+    due_at = timezone.now() + timedelta(seconds=STORAGE_DELAY_S)
+    values = {"state": StageState.PENDING, "owner": "", "lease_until": None, "message": message, "cause": "disk_full", "due_at": due_at}
+    try:
+        stages.update(**values)
+    except OperationalError as error:
+        log.error("%s (and the database cannot be written: %s)", message, error)
+
+
 def _fail_with(stage: Stage, failure: dict[str, Any]) -> None:
+    if message := storage.trouble():  # whatever went wrong, this may be why
+        _wait_for_storage(Stage.objects.filter(pk=stage.pk, owner=stage.owner, state=StageState.RUNNING), message)
+        return
     tries = stage.tries + 1
     again = not failure["permanent"] and tries < settings.STAGE_MAX_TRIES
     with transaction.atomic():
@@ -218,9 +268,11 @@ def reconcile() -> int:
     """Send what is due and what lost its worker. Safe at any time, from anywhere; returns how many messages were sent."""
     now = timezone.now()
     _stop_orphans(now)
-    stale = Q(sent_at=None) | Q(sent_at__lt=now - timedelta(seconds=RESEND_AFTER_S))
-    abandoned = Stage.objects.filter(state=StageState.RUNNING, lease_until__lt=now, campaign__state=CampaignState.RUNNING)
-    due = [*_due(now).filter(stale).values_list("pk", flat=True)[:100], *abandoned.filter(stale).values_list("pk", flat=True)[:100]]
+    stale = Q(sent_at=None) | Q(sent_at__lt=now - timedelta(seconds=RESEND_AFTER_S)) | Q(sent_at__gt=now + timedelta(seconds=1))
+    abandoned = Stage.objects.filter(_has_lost_its_owner(now), campaign__state=CampaignState.RUNNING)
+    # A message from before the lease ran out was for its owner, or came too early.
+    unsent = stale | Q(sent_at__lt=F("lease_until"))
+    due = [*_due(now).filter(stale).values_list("pk", flat=True)[:100], *abandoned.filter(unsent).values_list("pk", flat=True)[:100]]
     wake(due)
     return len(due)
 
@@ -229,12 +281,14 @@ def _stop_orphans(now: datetime) -> None:
     """Engines whose worker was killed, of campaigns that were paused or cancelled since: nobody else would stop them."""
     left = Stage.objects.filter(lease_until__lt=now).exclude(campaign__state=CampaignState.RUNNING).exclude(state=StageState.DONE)
     for stage in left.select_related("campaign"):
+        child = local.find(stage.folder)
+        if child is not None and not child.is_here:
+            continue  # the reconciler of its own host stops it
         mine = Stage.objects.filter(pk=stage.pk, owner=stage.owner, lease_until=stage.lease_until).exclude(
             campaign__state=CampaignState.RUNNING
         )
         if not mine.update(lease_until=_lease()):
             continue  # a worker has it again
-        child = local.find(stage.folder)
         if child is not None:
             log.warning("stopping the engine of %s: its campaign is not running", stage)
             child.stop()

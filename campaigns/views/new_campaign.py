@@ -196,10 +196,15 @@ def upload_data_set(request: HttpRequest) -> HttpResponse:
     setup = CampaignSetup(request.user, _materials(request), request.POST)
     elements = setup.elements() if setup.cells and all(form.is_valid() for form in setup.cells) else []
     upload_format = request.POST.get("s0_upload_format") or "auto"
+    token = ""
     try:
         token = data_sets.store_upload(request.user, file)
         summary = data_sets.inspect_upload(request.user, token, upload_format, elements)
     except ServiceError as error:
+        if token:
+            data_sets.forget(request.user, token)
         return render(request, "campaigns/_upload.html", {"problem": str(error)})
     accepted = "" if summary.get("problems") else token
+    if not accepted:
+        data_sets.forget(request.user, token)
     return render(request, "campaigns/_upload.html", {"summary": summary, "token": accepted, "filename": file.name})

@@ -12,7 +12,7 @@ from campaigns import queries
 from campaigns.engines.runners import local
 from campaigns.enums import CampaignState, StageState
 from campaigns.models import Stage
-from campaigns.services import artefacts, campaigns, ingest, protocol, stages
+from campaigns.services import artefacts, campaigns, deletion, ingest, protocol, stages
 from campaigns.services.errors import WrongState
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -241,7 +241,7 @@ def test_a_cancelled_campaign_keeps_what_it_has_and_can_be_deleted(make_campaign
     folder = campaign.folder
     with pytest.raises(WrongState):
         campaigns.cancel(campaign)
-    campaigns.delete(campaign)
+    deletion.delete(campaign)
     assert not folder.exists()
 
 
