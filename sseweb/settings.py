@@ -53,6 +53,8 @@ STAGE_LEASE_S = _whole_number("SSEWEB_STAGE_LEASE_S", 20, 2)
 STAGE_SILENCE_S = _whole_number("SSEWEB_STAGE_SILENCE_S", 3600, 1)
 # Tries of a stage whose failure may pass by itself.
 STAGE_MAX_TRIES = _whole_number("SSEWEB_STAGE_MAX_TRIES", 3, 1)
+# How often the queue of a cluster is asked about a job.
+CLUSTER_POLL_S = _whole_number("SSEWEB_CLUSTER_POLL_S", 30, 1)
 # The module that does each kind of stage, run as `python -m MODULE FOLDER`.
 STAGE_MODULES = {kind: f"campaigns.engines.{kind}" for kind in ("prepare", "s0", "train", "probe", "explore", "label", "evaluate")} | {
     "judge": "analysis.engines.judge"

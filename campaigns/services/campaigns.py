@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from campaigns.engines.runners import local
-from campaigns.enums import CampaignState, StageState
+from campaigns.enums import CampaignState, JobState, StageState
 from campaigns.models import Artefact, Campaign, Cell
 from campaigns.services import protocol
 from campaigns.services.errors import WrongState
@@ -61,6 +61,7 @@ def _columns(request: CampaignRequest, checked: Checked) -> dict[str, Any]:
         "preset": request.preset,
         "protocol": asdict(checked.settings),
         "seed": request.seed,
+        "resources": request.resources,
     }
 
 
@@ -155,6 +156,8 @@ def delete(campaign: Campaign) -> None:
         raise WrongState("This campaign is running: cancel it first.")
     if any(local.find(stage.folder) for stage in campaign.stages.exclude(state=StageState.DONE).select_related("campaign")):
         raise WrongState("An engine of this campaign is still stopping: try again in some seconds.")
+    if campaign.stages.exclude(job_state=JobState.NONE).exists():
+        raise WrongState("A job of this campaign on a cluster is still being cancelled: try again in a minute.")
     folder, prefix = campaign.folder, f"campaigns/{campaign.pk}/"
     with transaction.atomic():
         campaign.delete()

@@ -19,9 +19,9 @@ from django.utils import timezone
 
 from campaigns.engines import job
 from campaigns.engines.runners import local
-from campaigns.enums import CampaignState, StageState
+from campaigns.enums import CampaignState, JobState, StageState
 from campaigns.models import Campaign, Stage, StageFailure
-from campaigns.services import artefacts, ingest, protocol, specs
+from campaigns.services import artefacts, cluster_stages, ingest, protocol, specs
 from campaigns.services.silence import Silence
 from campaigns.services.wake import QUEUE, wake
 
@@ -37,9 +37,11 @@ def run(stage_id: int) -> None:
     """What a message asks for: do this stage, if it is to be done and nobody is at it."""
     stage = claim(stage_id)
     if stage is None:
+        cluster_stages.stop_unwanted(stage_id)
         return
     try:
-        {"done": finish, "failed": fail, "hung": fail_hung, "released": release}[_compute(stage)](stage)
+        outcome = cluster_stages.look(stage) if stage.resource else _compute(stage)
+        {"done": finish, "failed": fail, "hung": fail_hung, "released": release, "away": _leave}[outcome](stage)
     except Exception as error:
         # Unforeseen: the traceback is for the log, the user gets a stage that failed with a reason, and nothing is lost.
         _fail_with(stage, {"message": _unforeseen(error), "cause": "unforeseen", "permanent": False})
@@ -48,7 +50,8 @@ def run(stage_id: int) -> None:
         release(stage)
         raise
     finally:
-        wake_waiting()
+        if not stage.resource:
+            wake_waiting()
 
 
 def _unforeseen(error: Exception) -> str:
@@ -74,16 +77,17 @@ def claim(stage_id: int) -> Stage | None:
     now = timezone.now()
     with transaction.atomic():
         busy = Stage.objects.filter(state=StageState.RUNNING, lease_until__gte=now).exclude(pk=stage_id)
+        busy = busy.filter(resource="")  # what runs on a cluster takes no core here
         used = busy.aggregate(total=Sum("cores"))["total"] or 0
         free = Q(state=StageState.PENDING) & (Q(due_at=None) | Q(due_at__lte=now))
         abandoned = Q(state=StageState.RUNNING, lease_until__lt=now)
         owner = uuid.uuid4().hex
         # A stage planned for more cores than there are now runs alone.
-        room = Q(cores__lte=settings.ENGINE_CORES - used) if used else Q()
+        room = Q(cores__lte=settings.ENGINE_CORES - used) | ~Q(resource="") if used else Q()
         # Where an older stage waits for more cores than are free, small ones must not take them away for ever.
-        starved = used and _due(now).filter(pk__lt=stage_id, cores__gt=settings.ENGINE_CORES - used).exists()
+        starved = used and _due(now).filter(pk__lt=stage_id, cores__gt=settings.ENGINE_CORES - used, resource="").exists()
         taken = Stage.objects.filter(
-            abandoned if starved else free | abandoned, room, pk=stage_id, campaign__state=CampaignState.RUNNING
+            abandoned | free & ~Q(resource="") if starved else free | abandoned, room, pk=stage_id, campaign__state=CampaignState.RUNNING
         ).update(state=StageState.RUNNING, owner=owner, lease_until=_lease(), message="")
         if not taken:
             return None
@@ -98,7 +102,7 @@ def _lease() -> datetime:
 def _compute(stage: Stage) -> str:
     """See to it that the stage's engine runs to its end: `done`, `failed`, or `released` when it was paused or taken from us."""
     folder = stage.folder
-    if (folder / "result.json").exists():
+    if job.has_result(folder):
         return "done"
     if not (folder / "spec.json").exists():
         job.write_spec(folder, stage.kind, specs.build(stage))
@@ -126,7 +130,7 @@ def _compute(stage: Stage) -> str:
         raise
     finally:
         Stage.objects.filter(pk=stage.pk).update(seconds=F("seconds") + (time.monotonic() - began))
-    return "done" if (folder / "result.json").exists() else "failed"
+    return "done" if job.has_result(folder) else "failed"
 
 
 def _start(stage: Stage) -> local.Child:
@@ -139,6 +143,10 @@ def _renew(stage: Stage) -> bool:
 
 def _is_wanted(stage: Stage) -> bool:
     return Campaign.objects.filter(pk=stage.campaign_id, state=CampaignState.RUNNING).exists()
+
+
+def _leave(stage: Stage) -> None:
+    """Its job is queued or runs: the reconciler sends the stage when it is to be looked at again."""
 
 
 def release(stage: Stage) -> None:
@@ -188,7 +196,7 @@ def fail_hung(stage: Stage) -> None:
 
 
 def _fail_with(stage: Stage, failure: dict[str, Any]) -> None:
-    tries = stage.tries + 1
+    tries = stage.tries + bool(failure.get("counts", True))
     again = not failure["permanent"] and tries < settings.STAGE_MAX_TRIES
     with transaction.atomic():
         mine = Stage.objects.filter(pk=stage.pk, owner=stage.owner, state=StageState.RUNNING).update(
@@ -198,7 +206,7 @@ def _fail_with(stage: Stage, failure: dict[str, Any]) -> None:
             tries=tries,
             message=failure["message"],
             cause=failure["cause"],
-            due_at=timezone.now() + timedelta(seconds=RETRY_DELAY_S * tries),
+            due_at=timezone.now() + timedelta(seconds=RETRY_DELAY_S * max(tries, 1)),
         )
         if mine:
             StageFailure.objects.create(
@@ -220,14 +228,19 @@ def reconcile() -> int:
     _stop_orphans(now)
     stale = Q(sent_at=None) | Q(sent_at__lt=now - timedelta(seconds=RESEND_AFTER_S))
     abandoned = Stage.objects.filter(state=StageState.RUNNING, lease_until__lt=now, campaign__state=CampaignState.RUNNING)
-    due = [*_due(now).filter(stale).values_list("pk", flat=True)[:100], *abandoned.filter(stale).values_list("pk", flat=True)[:100]]
+    lost = (abandoned.filter(stale), cluster_stages.unwanted().filter(stale))
+    due = [pk for rows in (_due(now).filter(stale), *lost) for pk in rows.values_list("pk", flat=True)[:100]]
     wake(due)
     return len(due)
 
 
 def _stop_orphans(now: datetime) -> None:
     """Engines whose worker was killed, of campaigns that were paused or cancelled since: nobody else would stop them."""
-    left = Stage.objects.filter(lease_until__lt=now).exclude(campaign__state=CampaignState.RUNNING).exclude(state=StageState.DONE)
+    left = (
+        Stage.objects.filter(lease_until__lt=now, job_state=JobState.NONE)
+        .exclude(campaign__state=CampaignState.RUNNING)
+        .exclude(state=StageState.DONE)
+    )
     for stage in left.select_related("campaign"):
         mine = Stage.objects.filter(pk=stage.pk, owner=stage.owner, lease_until=stage.lease_until).exclude(
             campaign__state=CampaignState.RUNNING
