@@ -86,6 +86,12 @@ def job_in_words(stage: Stage) -> str:
     }[JobState(stage.job_state)]
 
 
+def stages_with_jobs() -> list[tuple[Stage, cluster.Job]]:
+    """Every stage that has a job on a cluster now, whoever it belongs to."""
+    stages = Stage.objects.exclude(job_state=JobState.NONE).select_related("campaign").order_by("resource", "id")
+    return [(stage, cluster.read(stage.folder)) for stage in stages]
+
+
 def stage_log_tail(stage: Stage, lines: int = job.LOG_TAIL_LINES) -> str:
     return job.log_tail(stage.folder, lines)
 

@@ -47,7 +47,7 @@ MessageTimeout=2
 InactiveLimit=0
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} State=UNKNOWN
 PartitionName=debug Nodes={host} Default=YES MaxTime=INFINITE State=UP
-PartitionName=closed Nodes={host} MaxTime=INFINITE State=INACTIVE
+PartitionName=closed Nodes={host} MaxTime=INFINITE State=DOWN
 """
 
 

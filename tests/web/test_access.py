@@ -78,6 +78,7 @@ ANYBODY_SIGNED_IN_POST = {
     "material-example": (["nothing"], 404),
     "token-withdraw": (["nothing"], 404),
 }
+ADMINISTRATORS = {"resource-list": ([], 200)}
 OPEN = {"login": 200, "home": 302, "healthz": None, "logout": None}
 
 
@@ -124,7 +125,8 @@ def test_every_address_is_in_the_table():
             elif isinstance(pattern, URLPattern):
                 yield pattern.name
 
-    assert set(names(get_resolver().url_patterns)) == {*OWN, *OWN_POST, *ANYBODY_SIGNED_IN, *ANYBODY_SIGNED_IN_POST, *OPEN, "campaign-edit"}
+    tables = (OWN, OWN_POST, ANYBODY_SIGNED_IN, ANYBODY_SIGNED_IN_POST, ADMINISTRATORS, OPEN)
+    assert set(names(get_resolver().url_patterns)) == {"campaign-edit"}.union(*tables)
 
 
 def test_pages_of_one_owner(places, ada, bob, root):
@@ -169,6 +171,17 @@ def test_pages_of_everybody(places, bob):
         assert (name, _status(somebody.post(address))) == (name, status)
         assert (name, _status(somebody.get(address))) == (name, 405)
         assert (name, _status(nobody.post(address))) == (name, 302)
+
+
+def test_pages_of_administrators(places, ada, root):
+    administrator, somebody, nobody = _signed_in(root), _signed_in(ada), Client()
+    for name, (arguments, status) in ADMINISTRATORS.items():
+        address = _address(name, arguments, places)
+        assert (name, _status(administrator.get(address))) == (name, status)
+        assert (name, _status(administrator.post(address))) == (name, 405)
+        assert (name, _status(somebody.get(address))) == (name, 404)
+        assert (name, _status(nobody.get(address))) == (name, 302)
+    assert b"Clusters" not in somebody.get(reverse("campaign-list")).content
 
 
 def test_a_form_without_its_token_is_refused(places, ada):

@@ -29,7 +29,7 @@ from campaigns.engines.runners.profile import Profile, ProfileRefused, from_json
 ROOT = Path(__file__).resolve().parents[3]
 RECORD = "job.json"
 TRANSIENT = re.compile(
-    r"timed out|unable to contact|zero bytes|transport endpoint|temporarily|connection (refused|reset)|try again|cannot connect|no route",
+    r"timed out|unable to contact|zero bytes|transport endpoint|temporarily|connection (refused|reset)|try again|cannot connect|no route|inactive or drain",
     re.IGNORECASE,
 )
 FULL = "The queue takes no more jobs from this account now; it is tried again."
@@ -177,7 +177,7 @@ class Dispatcher:
 
 def _last_words(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("return code")]
-    return (lines[-1] if lines else "no reason was given")[:400]
+    return re.sub(r"^(error message:|\w+: error: )+", "", lines[-1] if lines else "no reason was given")[:400]
 
 
 # --- what can be asked for ------------------------------------------------------------------------

@@ -262,7 +262,7 @@ def test_a_time_limit_that_is_reached_lets_the_training_go_on_from_its_checkpoin
     stage = campaign.stages.get()
     settings.STAGE_MODULES = {stage.kind: "campaigns.engines.train"}
     morse_frames(12, seed=3).save(tmp_path / "frames.npz")
-    spec = train_spec(tmp_path / "frames.npz", 12, n_batches=200_000, compress=False, max_force_rms_ratio=10.0)
+    spec = train_spec(tmp_path / "frames.npz", 12, n_batches=20_000, compress=False, max_force_rms_ratio=10.0)
     job.write_spec(stage.folder, "train", spec)
     checkpoint = stage.folder / "try-1" / "checkpoint"
     visit_until(stage, checkpoint.exists, limit_s=120)
@@ -311,10 +311,10 @@ def test_a_queue_that_refuses_is_said(slurm, short_campaign, stand_ins):
     assert "Invalid partition name" in campaign.reason
 
 
-def test_a_settings_file_names_resources(owner, material, tmp_path):
+def test_a_settings_file_names_resources(owner, material):
     resources.add("gpu", document())
-    given = {"material": "li3n", "resources": {"train": "gpu", "label": "gpu"}}
-    campaign = campaigns.create(owner, settings_file.to_request(owner, given, "", tmp_path))
+    given = {"cells": [{"material": material.pk}], "resources": {"train": "gpu", "label": "gpu"}}
+    campaign = campaigns.create(owner, settings_file.to_request(owner, given, "", None))
     assert campaign.resources == {"train": "gpu", "label": "gpu"}
     assert settings_file.document_of(campaign)[0]["resources"] == campaign.resources
 
@@ -327,10 +327,10 @@ def test_a_settings_file_names_resources(owner, material, tmp_path):
         ({"judge": "gpu"}, "resources.judge", "can be sent to a cluster"),
     ],
 )
-def test_resources_that_do_not_exist_are_refused(owner, material, tmp_path, wanted, field, words):
+def test_resources_that_do_not_exist_are_refused(owner, material, wanted, field, words):
     resources.add("gpu", document())
     with pytest.raises(BadInput) as refused:
-        campaigns.create(owner, settings_file.to_request(owner, {"material": "li3n", "resources": wanted}, "", tmp_path))
+        campaigns.create(owner, settings_file.to_request(owner, {"cells": [{"material": material.pk}], "resources": wanted}, "", None))
     assert words in refused.value.fields[field]
 
 
