@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from campaigns.views import campaigns, configurations, materials, models, new_campaign, stages, tokens
+from campaigns.views import campaigns, configurations, materials, models, new_campaign, resources, stages, tokens
 
 urlpatterns = [
     path("campaigns/", campaigns.campaign_list, name="campaign-list"),
@@ -35,6 +35,7 @@ urlpatterns = [
     path("stages/<int:pk>/", stages.stage_page, name="stage"),
     path("stages/<int:pk>/live/", stages.stage_live, name="stage-live"),
     path("stages/<int:pk>/files/<path:name>", stages.stage_file, name="stage-file"),
+    path("clusters/", resources.resource_list, name="resource-list"),
     path("materials/", materials.material_list, name="material-list"),
     path("materials/new/", materials.material_new, name="material-new"),
     path("materials/examples/<slug:slug>/", materials.material_example, name="material-example"),

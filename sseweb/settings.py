@@ -78,6 +78,8 @@ STAGE_SILENCE_S = _whole_number("SSEWEB_STAGE_SILENCE_S", 3600, 1)
 STAGE_MAX_TRIES = _whole_number("SSEWEB_STAGE_MAX_TRIES", 3, 1)
 # Below this much room on the disk of the data folder no stage is begun.
 MIN_FREE_BYTES = _whole_number("SSEWEB_MIN_FREE_MB", 200, 0) * 1_000_000
+# How often the queue of a cluster is asked about a job.
+CLUSTER_POLL_S = _whole_number("SSEWEB_CLUSTER_POLL_S", 30, 1)
 # The module that does each kind of stage, run as `python -m MODULE FOLDER`.
 STAGE_MODULES = {kind: f"campaigns.engines.{kind}" for kind in ("prepare", "s0", "train", "probe", "explore", "label", "evaluate")} | {
     "judge": "analysis.engines.judge"

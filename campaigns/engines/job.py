@@ -119,6 +119,21 @@ def read_json(path: Path) -> Any | None:
         return None
 
 
+def has_result(folder: Path) -> bool:
+    """Whether the stage is done. A result that is not whole (a full disk, a file system that lost it) is set aside, and counts as a
+    failure: it is computed again from the checkpoints.
+    """
+    path = folder / "result.json"
+    if not path.exists():
+        return False
+    if read_json(path) is not None:
+        return True
+    os.replace(path, path.with_suffix(".json.unreadable"))
+    message = "The result was not written whole: was the disk full? It is set aside and made again."
+    write_json(folder / "failure.json", {"message": message, "cause": "disk_full", "permanent": False, "log_tail": log_tail(folder)})
+    return False
+
+
 def to_json(value: Any) -> Any:
     """Dataclasses, tuples and paths as plain JSON values; a number that is not finite becomes null (JSON has none)."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

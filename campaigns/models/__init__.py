@@ -6,6 +6,7 @@ from campaigns.models.configuration import Frame, TrainingSet, VerdictChange
 from campaigns.models.dynamics import Launch, MdRun
 from campaigns.models.material import Material
 from campaigns.models.network import TrainedModel
+from campaigns.models.resource import Resource
 from campaigns.models.stage import Stage, StageFailure
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Launch",
     "Material",
     "MdRun",
+    "Resource",
     "Stage",
     "StageFailure",
     "TrainedModel",

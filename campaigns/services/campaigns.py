@@ -61,6 +61,7 @@ def _columns(request: CampaignRequest, checked: Checked) -> dict[str, Any]:
         "preset": request.preset,
         "protocol": asdict(checked.settings),
         "seed": request.seed,
+        "resources": request.resources,
     }
 
 

@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import Model, QuerySet, Sum
 
 from campaigns.engines.runners import local
-from campaigns.enums import CampaignState, StageState
+from campaigns.enums import CampaignState, JobState, StageState
 from campaigns.models import Artefact, Campaign
 from campaigns.services.errors import WrongState
 
@@ -70,6 +70,8 @@ def delete(campaign: Campaign) -> None:
         raise WrongState("This campaign is running: cancel it first.")
     if any(local.find(stage.folder) for stage in campaign.stages.exclude(state=StageState.DONE).select_related("campaign")):
         raise WrongState("An engine of this campaign is still stopping: try again in some seconds.")
+    if campaign.stages.exclude(job_state=JobState.NONE).exists():
+        raise WrongState("A job of this campaign on a cluster is still being cancelled: try again in a minute.")
     folder, upload, prefix = campaign.folder, _own_upload(campaign), f"campaigns/{campaign.pk}/"
     with transaction.atomic():
         campaign.delete()

@@ -15,7 +15,7 @@ from campaigns.services import data_sets, materials
 from campaigns.services.errors import BadInput
 from campaigns.services.requests import CampaignRequest, CellRequest
 
-KEYS = {"name", "material", "cells", "labeller", "s0", "preset", "protocol", "mobile_ion", "seed"}
+KEYS = {"name", "material", "cells", "labeller", "s0", "preset", "protocol", "mobile_ion", "seed", "resources"}
 CELL_KEYS = {"material", "supercell", "training", "evaluation", "candidate", "oxidation_states"}
 
 
@@ -85,6 +85,7 @@ def to_request(owner: AbstractBaseUser, document: dict[str, Any], key: str, fold
         s0_upload_format=_word(s0.get("format", "auto"), "s0: format"),
         mobile_ion=_word(document.get("mobile_ion", ""), "mobile_ion"),
         seed=_whole(document.get("seed", 1)),
+        resources=_mapping(document.get("resources") or {}, "resources"),
         source_key=key,
     )
 
@@ -217,7 +218,7 @@ def document_of(campaign: Campaign) -> tuple[dict[str, Any], dict[str, bytes | P
         "protocol": protocol,
         "mobile_ion": campaign.mobile_ion,
         "seed": campaign.seed,
-    }
+    } | ({"resources": campaign.resources} if campaign.resources else {})
     return document, files
 
 

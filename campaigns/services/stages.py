@@ -20,9 +20,9 @@ from django.utils import timezone
 
 from campaigns.engines import job
 from campaigns.engines.runners import local
-from campaigns.enums import CampaignState, StageState
+from campaigns.enums import CampaignState, JobState, StageState
 from campaigns.models import Campaign, Stage, StageFailure
-from campaigns.services import artefacts, ingest, logs, protocol, specs, storage
+from campaigns.services import artefacts, cluster_stages, ingest, logs, protocol, specs, storage
 from campaigns.services.claims import one_at_a_time
 from campaigns.services.silence import Silence
 from campaigns.services.wake import QUEUE, wake
@@ -44,9 +44,11 @@ def run(stage_id: int) -> None:
     stage = claim(stage_id)
     logs.is_about(stage)
     if stage is None:
+        cluster_stages.stop_unwanted(stage_id)
         return
     try:
-        {"done": finish, "failed": fail, "hung": fail_hung, "released": release, "left": leave}[_compute(stage)](stage)
+        outcome = cluster_stages.look(stage) if stage.resource else _compute(stage)
+        {"done": finish, "failed": fail, "hung": fail_hung, "released": release, "left": _leave, "away": _leave}[outcome](stage)
     except (OperationalError, InterfaceError):
         raise  # the database is away: our lease runs out, and the next owner goes on from where the folder stands
     except Exception as error:
@@ -57,7 +59,8 @@ def run(stage_id: int) -> None:
         release(stage)
         raise
     finally:
-        wake_waiting()
+        if not stage.resource:
+            wake_waiting()
 
 
 def _unforeseen(error: Exception) -> str:
@@ -92,16 +95,17 @@ def claim(stage_id: int) -> Stage | None:
         host = socket.gethostname()
         one_at_a_time(f"cores of {host}")
         busy = Stage.objects.filter(state=StageState.RUNNING, lease_until__gte=now, host=host).exclude(pk=stage_id)
+        busy = busy.filter(resource="")  # what runs on a cluster takes no core here
         used = busy.aggregate(total=Sum("cores"))["total"] or 0
         free = Q(state=StageState.PENDING) & _is_due(now)
         abandoned = _has_lost_its_owner(now)
         owner = uuid.uuid4().hex
         # A stage planned for more cores than there are now runs alone.
-        room = Q(cores__lte=settings.ENGINE_CORES - used) if used else Q()
+        room = Q(cores__lte=settings.ENGINE_CORES - used) | ~Q(resource="") if used else Q()
         # Where an older stage waits for more cores than are free, small ones must not take them away for ever.
-        starved = used and _due(now).filter(pk__lt=stage_id, cores__gt=settings.ENGINE_CORES - used).exists()
+        starved = used and _due(now).filter(pk__lt=stage_id, cores__gt=settings.ENGINE_CORES - used, resource="").exists()
         taken = Stage.objects.filter(
-            abandoned if starved else free | abandoned, room, pk=stage_id, campaign__state=CampaignState.RUNNING
+            abandoned | free & ~Q(resource="") if starved else free | abandoned, room, pk=stage_id, campaign__state=CampaignState.RUNNING
         ).update(state=StageState.RUNNING, owner=owner, host=host, lease_until=_lease(), message="")
         if not taken:
             return None
@@ -116,7 +120,7 @@ def _lease() -> datetime:
 def _compute(stage: Stage) -> str:
     """See to it that the stage's engine runs to its end: `done`, `failed`, or `released` when it was paused or taken from us."""
     folder = stage.folder
-    if (folder / "result.json").exists():
+    if job.has_result(folder):
         return "done"
     if not (folder / "spec.json").exists():
         job.write_spec(folder, stage.kind, specs.build(stage))
@@ -144,7 +148,7 @@ def _compute(stage: Stage) -> str:
     finally:
         # Ours only: who was frozen beyond his lease has not computed meanwhile.
         Stage.objects.filter(pk=stage.pk, owner=stage.owner).update(seconds=F("seconds") + (time.monotonic() - began))
-    return "done" if (folder / "result.json").exists() else "failed"
+    return "done" if job.has_result(folder) else "failed"
 
 
 def _start(stage: Stage) -> local.Child:
@@ -174,15 +178,17 @@ def _unless_away(question: Callable[[], bool]) -> bool:
         return True
 
 
+def _leave(stage: Stage) -> None:
+    """`away`: its job is queued or runs, and the reconciler sends the stage when it is to be looked at again. `left`: the engine runs on
+    another host, where the worker has died; that host stops it (see `reconcile`), after which the stage is free.
+    """
+
+
 def release(stage: Stage) -> None:
     """Give a stage back; the next owner goes on from the checkpoints in its folder."""
     Stage.objects.filter(pk=stage.pk, owner=stage.owner, state=StageState.RUNNING).update(
         state=StageState.PENDING, owner="", lease_until=None
     )
-
-
-def leave(stage: Stage) -> None:
-    """The engine runs on another host, where the worker has died: that host stops it (see `reconcile`), after which the stage is free."""
 
 
 def finish(stage: Stage) -> None:
@@ -238,7 +244,7 @@ def _fail_with(stage: Stage, failure: dict[str, Any]) -> None:
     if message := storage.trouble():  # whatever went wrong, this may be why
         _wait_for_storage(Stage.objects.filter(pk=stage.pk, owner=stage.owner, state=StageState.RUNNING), message)
         return
-    tries = stage.tries + 1
+    tries = stage.tries + bool(failure.get("counts", True))
     again = not failure["permanent"] and tries < settings.STAGE_MAX_TRIES
     with transaction.atomic():
         mine = Stage.objects.filter(pk=stage.pk, owner=stage.owner, state=StageState.RUNNING).update(
@@ -248,7 +254,7 @@ def _fail_with(stage: Stage, failure: dict[str, Any]) -> None:
             tries=tries,
             message=failure["message"],
             cause=failure["cause"],
-            due_at=timezone.now() + timedelta(seconds=RETRY_DELAY_S * tries),
+            due_at=timezone.now() + timedelta(seconds=RETRY_DELAY_S * max(tries, 1)),
         )
         if mine:
             StageFailure.objects.create(
@@ -272,14 +278,19 @@ def reconcile() -> int:
     abandoned = Stage.objects.filter(_has_lost_its_owner(now), campaign__state=CampaignState.RUNNING)
     # A message from before the lease ran out was for its owner, or came too early.
     unsent = stale | Q(sent_at__lt=F("lease_until"))
-    due = [*_due(now).filter(stale).values_list("pk", flat=True)[:100], *abandoned.filter(unsent).values_list("pk", flat=True)[:100]]
+    rows = (_due(now).filter(stale), abandoned.filter(unsent), cluster_stages.unwanted().filter(stale))
+    due = [pk for found in rows for pk in found.values_list("pk", flat=True)[:100]]
     wake(due)
     return len(due)
 
 
 def _stop_orphans(now: datetime) -> None:
     """Engines whose worker was killed, of campaigns that were paused or cancelled since: nobody else would stop them."""
-    left = Stage.objects.filter(lease_until__lt=now).exclude(campaign__state=CampaignState.RUNNING).exclude(state=StageState.DONE)
+    left = (
+        Stage.objects.filter(lease_until__lt=now, job_state=JobState.NONE)
+        .exclude(campaign__state=CampaignState.RUNNING)
+        .exclude(state=StageState.DONE)
+    )
     for stage in left.select_related("campaign"):
         child = local.find(stage.folder)
         if child is not None and not child.is_here:

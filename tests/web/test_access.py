@@ -81,6 +81,7 @@ ANYBODY_SIGNED_IN_POST = {
     "token-withdraw": (["nothing"], 404),
 }
 OPEN = {"login": 200, "home": 302, "healthz": None, "metrics": None, "logout": None}
+ADMINISTRATORS = {"resource-list": ([], 200)}
 
 
 @pytest.fixture
@@ -131,6 +132,7 @@ def test_every_address_is_in_the_table():
         *OWN_POST,
         *ANYBODY_SIGNED_IN,
         *ANYBODY_SIGNED_IN_POST,
+        *ADMINISTRATORS,
         *OPEN,
         "campaign-edit",
         CHANGES_PASSWORD,
@@ -192,6 +194,17 @@ def test_pages_of_everybody(places, bob):
         assert (name, _status(somebody.post(address))) == (name, status)
         assert (name, _status(somebody.get(address))) == (name, 405)
         assert (name, _status(nobody.post(address))) == (name, 302)
+
+
+def test_pages_of_administrators(places, ada, root):
+    administrator, somebody, nobody = _signed_in(root), _signed_in(ada), Client()
+    for name, (arguments, status) in ADMINISTRATORS.items():
+        address = _address(name, arguments, places)
+        assert (name, _status(administrator.get(address))) == (name, status)
+        assert (name, _status(administrator.post(address))) == (name, 405)
+        assert (name, _status(somebody.get(address))) == (name, 404)
+        assert (name, _status(nobody.get(address))) == (name, 302)
+    assert b"Clusters" not in somebody.get(reverse("campaign-list")).content
 
 
 def test_a_form_without_its_token_is_refused(places, ada):
