@@ -105,7 +105,6 @@ def test_specs_survive_the_way_through_json():
         loop=1,
         step=2,
         earlier=[judge_specs.EarlierModel(1, 1, [{"a": 1}], None)],
-        seed=3,
         stationary_spread_dex=0.1,
         energy_drift_limit_meV_atom_ns=1.0,
         temperature_limit_percent=10.0,
