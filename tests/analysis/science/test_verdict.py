@@ -137,24 +137,24 @@ def test_ions_that_leave_their_cages_are_diffusive():
     assert names.count("diffusive") >= 24
 
 
-def test_a_run_that_may_have_passed_by_chance_does_not_pass():
-    path = lattice_walk(np.random.default_rng(1), 400, 20, 0.1, 0.1, HOP_A)
-    found = evidence(path)
-    size_A2, error_A2 = found.estimate.msd_A2[-1], found.estimate.msd_error_A2[-1]
-    at_goal = np.sqrt((1.02 * 18) / size_A2)  # times as large: the MSD is just above its goal of 18, but not by its error
-    near = evidence(path * at_goal)
-    verdict_near = verdict.judge(near)
-    assert near.estimate.msd_A2[-1] > 18
-    assert verdict_near.name == "too_short"
-    assert "not surely 18" in verdict_near.reason
-    assert verdict.needed_ps(near) > near.completed_ps
-    far = verdict.with_chance_of_passing(found)
-    assert far is found.estimate
-    just = evidence(path * np.sqrt(1.05 * 18 / (size_A2 - error_A2)))
+def test_a_run_that_may_have_passed_by_chance_does_not_pass(diffusive):
+    whole = diffusive.estimate
+    surely_A2, goal_A2 = whole.msd_A2[-1] - whole.msd_error_A2[-1], 2 * HOP_A**2
+
+    def at(factor):
+        return replace(diffusive, estimate=replace(whole, msd_A2=factor * whole.msd_A2, msd_error_A2=factor * whole.msd_error_A2))
+
+    near = at(1.02 * goal_A2 / whole.msd_A2[-1])  # above the goal, but by less than the error
+    found = verdict.judge(near)
+    assert found.name == "too_short"
+    assert "not surely 18" in found.reason
+    assert verdict.needed_ps(near) > 0
+    just = at(1.001 * max(goal_A2, verdict.MIN_EVENTS * HOP_A**2 / diffusive.n_ions) / surely_A2)
     assert verdict.judge(just).name == "diffusive"
     wider = verdict.with_chance_of_passing(just)
-    assert 1.1 < wider.error_cm2_s / just.estimate.error_cm2_s < 1.29
-    assert "to the error of D" in wider.flags[-1]
+    assert wider.error_cm2_s == pytest.approx(1.28 * whole.error_cm2_s, rel=0.01)  # hypot(1, 0.8)
+    assert "28 %" in wider.flags[-1]
+    assert verdict.with_chance_of_passing(diffusive) is whole
 
 
 def test_d_of_the_runs_that_pass_is_not_too_large_for_its_error():
