@@ -80,52 +80,17 @@ def _port(host: str, wanted: int | None) -> int:
 def _services(host: str, port: int) -> list[Service]:
     logs = settings.DATA_DIR / "logs"
     logs.mkdir(exist_ok=True)
-    python, manage = sys.executable, str(settings.BASE_DIR / "manage.py")
-    services = [
-        Service(
-            "web",
-            [
-                python,
-                "-m",
-                "gunicorn",
-                "sseweb.wsgi",
-                "--bind",
-                f"{host}:{port}",
-                "--worker-class",
-                "gthread",
-                "--workers",
-                "1",
-                "--threads",
-                str(WEB_THREADS),
-                "--timeout",
-                "120",
-                "--access-logfile",
-                "-",
-            ],
-            logs / "web.log",
-        ),
-        # One process; a thread only waits for the engine it started. Two more than cores, so that a stage that does not fit is looked at.
-        Service(
-            "worker",
-            [
-                python,
-                "-m",
-                "dramatiq",
-                "sseweb.worker",
-                "--processes",
-                "1",
-                "--threads",
-                str(settings.ENGINE_CORES + 2),
-                "--worker-shutdown-timeout",
-                "20000",
-            ],
-            logs / "worker.log",
-        ),
-        Service("reconciler", [python, manage, "reconcile"], logs / "reconciler.log"),
-    ]
+    # A thread of the worker only waits for the engine it started. Two more than cores, so that a stage that does not fit is looked at.
+    commands = {
+        "web": f"-m gunicorn sseweb.wsgi --bind {host}:{port} --worker-class gthread --workers 1 --threads {WEB_THREADS} --timeout 120 "
+        "--access-logfile -",
+        "worker": f"-m dramatiq sseweb.worker --processes 1 --threads {settings.ENGINE_CORES + 2} --worker-shutdown-timeout 20000",
+    }
+    argvs = {name: [sys.executable, *words.split()] for name, words in commands.items()}
+    argvs["reconciler"] = [sys.executable, str(settings.BASE_DIR / "manage.py"), "reconcile"]
     if not settings.BROKER_URL:
-        services.insert(0, Service("broker", _valkey(settings.DATA_DIR / "valkey"), logs / "broker.log"))
-    return services
+        argvs = {"broker": _valkey(settings.DATA_DIR / "valkey"), **argvs}
+    return [Service(name, argv, logs / f"{name}.log") for name, argv in argvs.items()]
 
 
 def _valkey(folder: Path) -> list[str]:
