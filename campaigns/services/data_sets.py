@@ -23,9 +23,15 @@ def store_upload(owner: AbstractBaseUser, file: UploadedFile) -> str:
     token = secrets.token_hex(16)
     path = _folder(owner) / (token + _ending(file.name))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("xb") as stream:
-        for chunk in file.chunks():
-            stream.write(chunk)
+    try:
+        with path.open("xb") as stream:
+            for chunk in file.chunks():
+                stream.write(chunk)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise BadInput(
+            f"The file could not be stored ({error.strerror}): free some space on the server's disk, then upload it again."
+        ) from error
     return token
 
 
