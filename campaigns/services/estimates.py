@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Avg, F, Sum
 
+from campaigns.engines import disk
 from campaigns.enums import RunPurpose, S0Route, StageKind, StageState
 from campaigns.models import Campaign, Cell, Material, MdRun, Stage
 from campaigns.science.protocol import Counts, ProtocolSettings, counts
@@ -72,13 +73,14 @@ def estimate(owner: AbstractBaseUser, request: CampaignRequest) -> Estimate:
     one_loop = _rows(request, checked, training, evaluation, 1)
     fpmd = request.s0_route == S0Route.FPMD
     amounts = counts(chosen, len(training), len(evaluation), fpmd, chosen.max_loops)
+    disk_bytes = _disk_bytes(chosen, amounts, training, evaluation)
     return Estimate(
         rows,
         round(sum(row.amount for row in rows if row.unit == "labels")),
         sum(row.seconds for row in one_loop),
         sum(row.seconds for row in rows),
-        _disk_bytes(chosen, amounts, training, evaluation),
-        checked.warnings + _thin_cells(request, checked) + _no_bonds(checked) + _warnings(chosen, training),
+        disk_bytes,
+        checked.warnings + _too_little_room(disk_bytes) + _thin_cells(request, checked) + _no_bonds(checked) + _warnings(chosen, training),
         _advice(request.preset, one_loop),
     )
 
@@ -271,6 +273,14 @@ def _disk_bytes(chosen: ProtocolSettings, amounts: Counts, training: list[int], 
     trajectories = frames * largest * (amounts.evaluations * STORED_BYTES_ATOM + settings.ENGINE_CORES * DUMPED_BYTES_ATOM)
     sets = amounts.trainings * amounts.labels * max(training, default=0) * LABELLED_BYTES_ATOM / 2  # the set grows: half on average
     return int(trajectories + sets + amounts.trainings * MODEL_BYTES) + PROGRAM_BYTES
+
+
+def _too_little_room(disk_bytes: int) -> list[str]:
+    free = disk.free_bytes(settings.DATA_DIR)
+    if disk_bytes < free:
+        return []
+    return [f"The campaign may need {disk_bytes / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free on the disk of the data folder: make room, "
+            "ask for shorter evaluations or store their frames less often."]  # fmt: skip
 
 
 def _warnings(chosen: ProtocolSettings, training: list[int]) -> list[str]:
