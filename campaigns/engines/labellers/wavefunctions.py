@@ -14,6 +14,7 @@ from campaigns.science.selection import root_mean_square
 
 GEOMETRY = "geometry.npz"
 UNDER_WAY = "under-way"
+NUMBERED = "[0-9]*"
 CELL_TOLERANCE_A = 1e-6
 
 
@@ -42,10 +43,12 @@ class Wavefunctions:
         for file in files:
             file.rename(place / file.name)
         np.savez(place / GEOMETRY, numbers=atoms.numbers, positions_A=atoms.positions, cell_A=atoms.cell.array)
-        entries = self._entries()
-        place.rename(self._folder / f"{int(entries[-1].name) + 1 if entries else 1:06d}")
-        for entry in self._entries()[: -self._keep]:
-            self.discard(entry)
+        numbers = [int(entry.name) for entry in self._folder.glob(NUMBERED)]
+        place.rename(self._folder / f"{max(numbers, default=0) + 1:06d}")
+        latest = self._entries()[-self._keep :]
+        for entry in self._folder.glob(NUMBERED):
+            if entry not in latest:
+                self.discard(entry)
 
     def discard(self, entry: Path | None) -> None:
         """One that is of no use, or led astray."""
@@ -54,7 +57,7 @@ class Wavefunctions:
 
     def _entries(self) -> list[Path]:
         """The oldest first."""
-        return sorted(entry for entry in self._folder.glob("[0-9]*") if (entry / GEOMETRY).is_file())
+        return sorted(entry for entry in self._folder.glob(NUMBERED) if (entry / GEOMETRY).is_file())
 
 
 def _distance_A(entry: Path, atoms: Atoms) -> float | None:
