@@ -21,6 +21,9 @@ MODULES = {
     "chgnet": "campaigns.engines.labellers.chgnet",
     "lammps": "campaigns.engines.labellers.lammps",
     "cp2k": "campaigns.engines.labellers.cp2k",
+    "espresso": "campaigns.engines.labellers.espresso",
+    "vasp": "campaigns.engines.labellers.vasp",
+    "ase": "campaigns.engines.labellers.ase_calculator",
 }
 
 
