@@ -29,7 +29,8 @@ from campaigns.engines.runners.profile import Profile, ProfileRefused, from_json
 ROOT = Path(__file__).resolve().parents[3]
 RECORD = "job.json"
 TRANSIENT = re.compile(
-    r"timed out|unable to contact|zero bytes|transport endpoint|temporarily|connection (refused|reset)|try again|cannot connect|no route|inactive or drain",
+    r"timed out|unable to contact|zero bytes|transport endpoint|temporarily|connection (refused|reset)|try again|cannot connect|no route"
+    r"|inactive or drain",
     re.IGNORECASE,
 )
 FULL = "The queue takes no more jobs from this account now; it is tried again."
