@@ -78,9 +78,14 @@ def estimate(owner: AbstractBaseUser, request: CampaignRequest) -> Estimate:
         sum(row.seconds for row in one_loop),
         sum(row.seconds for row in rows),
         _disk_bytes(chosen, amounts, training, evaluation),
-        checked.warnings + _thin_cells(request, checked) + _warnings(chosen, training),
+        checked.warnings + _thin_cells(request, checked) + _warnings(chosen, training) + _elsewhere(request),
         _advice(request.preset, one_loop),
     )
+
+
+def _elsewhere(request: CampaignRequest) -> list[str]:
+    names = sorted(set(request.resources.values()))
+    return [f"Times are those of this machine; {', '.join(names)} may be faster, and jobs wait in its queue."] if names else []
 
 
 def _rows(request: CampaignRequest, checked: Checked, training: list[int], evaluation: list[int], loops: int) -> list[EstimateRow]:

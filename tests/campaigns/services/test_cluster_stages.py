@@ -265,9 +265,9 @@ def test_a_time_limit_that_is_reached_lets_the_training_go_on_from_its_checkpoin
     spec = train_spec(tmp_path / "frames.npz", 12, n_batches=20_000, compress=False, max_force_rms_ratio=10.0)
     job.write_spec(stage.folder, "train", spec)
     checkpoint = stage.folder / "try-1" / "checkpoint"
-    visit_until(stage, checkpoint.exists, limit_s=120)
+    visit_until(stage, checkpoint.exists, limit_s=300)
     slurm.command("scontrol", "update", f"JobId={cluster.read(stage.folder).job_id}", "EndTime=now")
-    visit_until(stage, lambda: stage.failures.exists(), limit_s=60)
+    visit_until(stage, lambda: stage.failures.exists(), limit_s=120)
     failure = stage.failures.get()
     assert (failure.cause, stage.tries, stage.state) == ("walltime", 0, StageState.PENDING)
     assert "goes on from the last checkpoint" in failure.message
@@ -276,7 +276,7 @@ def test_a_time_limit_that_is_reached_lets_the_training_go_on_from_its_checkpoin
     assert reached > 0
     job.write_spec(stage.folder, "train", dataclasses.replace(spec, n_batches=reached + 200))
     visit(stage)
-    _wait_for((stage.folder / "result.json").exists, 90)
+    _wait_for((stage.folder / "result.json").exists, 200)
     steps = [int(line.split()[0]) for line in (stage.folder / "try-1" / "lcurve.out").read_text().splitlines() if not line.startswith("#")]
     assert steps.count(min(steps)) == 1  # it did not begin again
     assert max(steps) == reached + 200
