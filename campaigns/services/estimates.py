@@ -85,7 +85,7 @@ def estimate(owner: AbstractBaseUser, request: CampaignRequest) -> Estimate:
 
 def _elsewhere(request: CampaignRequest) -> list[str]:
     names = sorted(set(request.resources.values()))
-    return [f"Times are those of this machine; {', '.join(names)} may be faster, and jobs wait in its queue."] if names else []
+    return [f"Times are those of this machine: on {', '.join(names)} stages wait in a queue first, and may be faster."] if names else []
 
 
 def _rows(request: CampaignRequest, checked: Checked, training: list[int], evaluation: list[int], loops: int) -> list[EstimateRow]:
