@@ -93,6 +93,8 @@ def test_jobs_of_one_stage_never_run_side_by_side(slurm, folder, tmp_path):
     second = cluster.submit(MODULE, folder, "q", slurm_profile())
     assert slurm.command("squeue", "-h", "-j", second.job_id, "-o", "%t %r") == "PD Dependency"
     assert first.job_id != second.job_id
+    slurm.command("scancel", second.job_id)
+    assert ask_until(folder, slurm_profile(), lambda found: found.job_id == first.job_id).state == "queued"  # the one that is left
 
 
 def test_no_answer_says_nothing_about_the_job(slurm, folder):
