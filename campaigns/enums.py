@@ -25,6 +25,7 @@ class StageKind(TextChoices):
     LABEL = "label", "label the snapshots"
     EVALUATE = "evaluate", "evaluate (NVE)"
     JUDGE = "judge", "judge D and Ea"
+    CHECK = "check", "check the reference method"
 
 
 class StageState(TextChoices):

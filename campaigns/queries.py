@@ -40,6 +40,7 @@ class LedgerRow:
     kind: str
     n_stages: int
     labels: int
+    labels_found: int
     seconds: float
     startup_seconds: float
     failures: dict[str, int]
@@ -75,7 +76,8 @@ def stage_log_tail(stage: Stage, lines: int = job.LOG_TAIL_LINES) -> str:
 
 def campaign_progress(campaign: Campaign) -> CampaignProgress:
     """How much of the loops' work is done, weighed with the seconds that stages of each kind took so far."""
-    rows = list(campaign.stages.exclude(state=StageState.CANCELLED).values_list("kind", "state", "seconds"))
+    counted = campaign.stages.exclude(state=StageState.CANCELLED).exclude(kind=StageKind.CHECK)
+    rows = list(counted.values_list("kind", "state", "seconds"))
     running = list(campaign.stages.filter(state=StageState.RUNNING).select_related("campaign", "cell__material"))
     seconds = _wall_seconds(rows)
     done_s = total_s = 0.0
@@ -130,7 +132,7 @@ def _wall_seconds(rows: list[tuple[str, str, float]]) -> dict[str, float]:
             measured.setdefault(kind, []).append(max(seconds, 0.1))
     typical = {kind: median(found) for kind, found in measured.items()}
     pace = median(seconds / REFERENCE_STAGE_S[StageKind(kind)] for kind, seconds in typical.items()) if typical else 1.0
-    seconds = {kind: typical.get(kind, pace * REFERENCE_STAGE_S[kind]) for kind in StageKind}
+    seconds = {kind: typical.get(kind, pace * reference_s) for kind, reference_s in REFERENCE_STAGE_S.items()}
     return {kind: found / settings.ENGINE_CORES if kind in ONE_CORE_KINDS else found for kind, found in seconds.items()}
 
 
@@ -146,15 +148,16 @@ def _summary(campaign: Campaign, running: list[Stage]) -> str:
 
 def cost_ledger(campaign: Campaign) -> list[LedgerRow]:
     totals = campaign.stages.values("kind").annotate(
-        n=Count("id", filter=Q(state=StageState.DONE)), labels=Sum("labels_computed"), wall=Sum("seconds"), startup=Sum("startup_seconds")
-    )
+        n=Count("id", filter=Q(state=StageState.DONE)), labels=Sum("labels_computed"), found=Sum("labels_found"),
+        wall=Sum("seconds"), startup=Sum("startup_seconds"),
+    )  # fmt: skip
     failures = StageFailure.objects.filter(stage__campaign=campaign).values("stage__kind", "cause").annotate(n=Count("id")).order_by()
     causes: dict[str, dict[str, int]] = {}
     for row in failures:
         causes.setdefault(row["stage__kind"], {})[row["cause"]] = row["n"]
     rows = {row["kind"]: row for row in totals}
     return [
-        LedgerRow(label, rows[kind]["n"], rows[kind]["labels"], rows[kind]["wall"], rows[kind]["startup"], causes.get(kind, {}))
+        LedgerRow(label, *(rows[kind][name] for name in ("n", "labels", "found", "wall", "startup")), causes.get(kind, {}))
         for kind, label in StageKind.choices
         if kind in rows
     ]
@@ -229,6 +232,7 @@ def result(campaign: Campaign) -> dict[str, Any]:
         "labeller": campaign.labeller,
         "preset": campaign.preset,
         "labels_computed": campaign.stages.aggregate(total=Sum("labels_computed"))["total"] or 0,
+        "labels_found": campaign.stages.aggregate(total=Sum("labels_found"))["total"] or 0,
         "seconds_by_stage_kind": {row.kind: round(row.seconds, 1) for row in cost_ledger(campaign)},
         "wall_seconds": round(wall_s, 1),
         "wall_seconds_in_engines": round(in_engines_s, 1),

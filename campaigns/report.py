@@ -62,7 +62,8 @@ def result_text(found: dict[str, Any], progress: CampaignProgress, ledger: list[
         lines.append(f"{progress.summary}, {progress.fraction:.0%} of this loop, about {duration(progress.eta_seconds)} left in it")
     if found["runs"]:
         lines += ["", *_runs(found), "", _arrhenius(found), *_other_models(found)]
-    lines += ["", "What it cost", f"  {found['labels_computed']} reference calculations ({found['labeller']})"]
+    known = f", {found['labels_found']} more had been computed before" if found["labels_found"] else ""
+    lines += ["", "What it cost", f"  {found['labels_computed']} reference calculations ({found['labeller']}){known}"]
     for row in ledger:
         failures = "; ".join(f"{count} × {cause}" for cause, count in row.failures.items())
         lines.append(

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from campaigns.views import campaigns, configurations, materials, models, new_campaign, stages, tokens
+from campaigns.views import campaigns, configurations, labels, materials, method_checks, models, new_campaign, stages, tokens
 
 urlpatterns = [
     path("campaigns/", campaigns.campaign_list, name="campaign-list"),
@@ -24,6 +24,9 @@ urlpatterns = [
     path("campaigns/<int:pk>/settings/", campaigns.settings, name="campaign-settings"),
     path("campaigns/<int:pk>/setup/", campaigns.setup, name="campaign-setup"),
     *(path(f"campaigns/<int:pk>/{verb}/", campaigns.act, {"verb": verb}, name=f"campaign-{verb}") for verb in campaigns.VERBS),
+    path("campaigns/<int:pk>/check/", method_checks.start, name="campaign-check"),
+    path("campaigns/<int:pk>/check/stop/", method_checks.stop, name="campaign-check-stop"),
+    path("campaigns/<int:pk>/cost/", method_checks.cost, name="campaign-cost"),
     path("cells/<int:pk>/structure/", campaigns.cell_structure, name="cell-structure"),
     path("configurations/<int:pk>/", configurations.configuration, name="configuration"),
     path("configurations/<int:pk>/structure/", configurations.configuration_structure, name="configuration-structure"),
@@ -33,6 +36,8 @@ urlpatterns = [
     path("models/<int:pk>/files/<slug:name>/", models.model_file, name="model-file"),
     path("stages/<int:pk>/", stages.stage_page, name="stage"),
     path("stages/<int:pk>/live/", stages.stage_live, name="stage-live"),
+    path("stages/<int:pk>/labels/", labels.stage_labels, name="stage-labels"),
+    path("stages/<int:pk>/labels/<int:number>/", labels.stage_label, name="stage-label"),
     path("stages/<int:pk>/files/<path:name>", stages.stage_file, name="stage-file"),
     path("materials/", materials.material_list, name="material-list"),
     path("materials/new/", materials.material_new, name="material-new"),

@@ -54,9 +54,9 @@ STAGE_SILENCE_S = _whole_number("SSEWEB_STAGE_SILENCE_S", 3600, 1)
 # Tries of a stage whose failure may pass by itself.
 STAGE_MAX_TRIES = _whole_number("SSEWEB_STAGE_MAX_TRIES", 3, 1)
 # The module that does each kind of stage, run as `python -m MODULE FOLDER`.
-STAGE_MODULES = {kind: f"campaigns.engines.{kind}" for kind in ("prepare", "s0", "train", "probe", "explore", "label", "evaluate")} | {
-    "judge": "analysis.engines.judge"
-}
+STAGE_MODULES = {
+    kind: f"campaigns.engines.{kind}" for kind in ("prepare", "s0", "train", "probe", "explore", "label", "evaluate", "check")
+} | {"judge": "analysis.engines.judge"}
 
 BROKER_URL = os.environ.get("BROKER_URL", "")  # empty: the embedded Valkey that `manage.py up` starts
 

@@ -9,9 +9,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from campaigns.engines.runners import local
-from campaigns.enums import CampaignState, StageState
+from campaigns.enums import CampaignState, StageKind, StageState
 from campaigns.models import Artefact, Campaign, Cell
-from campaigns.services import protocol
+from campaigns.services import method_checks, protocol
 from campaigns.services.errors import WrongState
 from campaigns.services.requests import CampaignRequest, Checked, check, oxidation_states
 from campaigns.services.wake import wake
@@ -44,6 +44,7 @@ def update(campaign: Campaign, request: CampaignRequest) -> None:
         if not draft.update(source_key="", **_columns(request, checked)):
             raise WrongState(NO_DRAFT)
         campaign.refresh_from_db()
+        method_checks.stop(campaign)  # of what it was
         campaign.cells.all().delete()
         _create_cells(campaign, request, checked)
 
@@ -116,7 +117,7 @@ def retry(campaign: Campaign) -> None:
 
 
 def _try_again(campaign: Campaign) -> None:
-    failed = list(campaign.stages.filter(state=StageState.FAILED))
+    failed = list(campaign.stages.filter(state=StageState.FAILED).exclude(kind=StageKind.CHECK))
     for stage in failed:
         last = stage.failures.last()
         if last is not None and last.cause in FROM_SCRATCH:
@@ -153,6 +154,7 @@ def delete(campaign: Campaign) -> None:
     campaign.refresh_from_db()
     if campaign.state == CampaignState.RUNNING:
         raise WrongState("This campaign is running: cancel it first.")
+    method_checks.stop(campaign)
     if any(local.find(stage.folder) for stage in campaign.stages.exclude(state=StageState.DONE).select_related("campaign")):
         raise WrongState("An engine of this campaign is still stopping: try again in some seconds.")
     folder, prefix = campaign.folder, f"campaigns/{campaign.pk}/"

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from campaigns.engines import job
 from campaigns.engines.runners import local
-from campaigns.enums import CampaignState, StageState
+from campaigns.enums import CampaignState, StageKind, StageState
 from campaigns.models import Campaign, Stage, StageFailure
 from campaigns.services import artefacts, ingest, protocol, specs
 from campaigns.services.silence import Silence
@@ -28,6 +28,8 @@ from campaigns.services.wake import QUEUE, wake
 __all__ = ["QUEUE", "claim", "reconcile", "run"]
 
 log = logging.getLogger(__name__)
+# What engines may work for: a running campaign's stages, and the check of a reference method, which precedes the start.
+WANTED = Q(campaign__state=CampaignState.RUNNING) | Q(kind=StageKind.CHECK, state__in=(StageState.PENDING, StageState.RUNNING))
 POLL_S = 0.25
 RETRY_DELAY_S = 10
 RESEND_AFTER_S = 15
@@ -64,9 +66,7 @@ def wake_waiting() -> None:
 
 def _due(now: datetime) -> QuerySet[Stage]:
     """Stages that wait and may be claimed, oldest first."""
-    return Stage.objects.filter(
-        Q(due_at=None) | Q(due_at__lte=now), state=StageState.PENDING, campaign__state=CampaignState.RUNNING
-    ).order_by("id")
+    return Stage.objects.filter(WANTED, Q(due_at=None) | Q(due_at__lte=now), state=StageState.PENDING).order_by("id")
 
 
 def claim(stage_id: int) -> Stage | None:
@@ -82,9 +82,9 @@ def claim(stage_id: int) -> Stage | None:
         room = Q(cores__lte=settings.ENGINE_CORES - used) if used else Q()
         # Where an older stage waits for more cores than are free, small ones must not take them away for ever.
         starved = used and _due(now).filter(pk__lt=stage_id, cores__gt=settings.ENGINE_CORES - used).exists()
-        taken = Stage.objects.filter(
-            abandoned if starved else free | abandoned, room, pk=stage_id, campaign__state=CampaignState.RUNNING
-        ).update(state=StageState.RUNNING, owner=owner, lease_until=_lease(), message="")
+        taken = Stage.objects.filter(WANTED, abandoned if starved else free | abandoned, room, pk=stage_id).update(
+            state=StageState.RUNNING, owner=owner, lease_until=_lease(), message=""
+        )
         if not taken:
             return None
         Stage.objects.filter(pk=stage_id, started_at=None).update(started_at=now)
@@ -138,7 +138,7 @@ def _renew(stage: Stage) -> bool:
 
 
 def _is_wanted(stage: Stage) -> bool:
-    return Campaign.objects.filter(pk=stage.campaign_id, state=CampaignState.RUNNING).exists()
+    return Stage.objects.filter(WANTED, pk=stage.pk).exists()
 
 
 def release(stage: Stage) -> None:
@@ -162,6 +162,7 @@ def finish(stage: Stage) -> None:
             finished_at=timezone.now(),
             startup_seconds=result.get("startup_seconds") or 0.0,
             labels_computed=result.get("labels_computed") or 0,
+            labels_found=result.get("labels_found") or 0,
             versions=result.get("versions") or {},
         )
         if not mine:
@@ -204,7 +205,7 @@ def _fail_with(stage: Stage, failure: dict[str, Any]) -> None:
             StageFailure.objects.create(
                 stage=stage, attempt=stage.attempt, cause=failure["cause"], message=failure["message"], permanent=failure["permanent"]
             )
-        if mine and not again:
+        if mine and not again and stage.kind != StageKind.CHECK:
             campaign = Campaign.objects.select_for_update().get(pk=stage.campaign_id)
             protocol.end(
                 campaign,
@@ -219,7 +220,7 @@ def reconcile() -> int:
     now = timezone.now()
     _stop_orphans(now)
     stale = Q(sent_at=None) | Q(sent_at__lt=now - timedelta(seconds=RESEND_AFTER_S))
-    abandoned = Stage.objects.filter(state=StageState.RUNNING, lease_until__lt=now, campaign__state=CampaignState.RUNNING)
+    abandoned = Stage.objects.filter(WANTED, state=StageState.RUNNING, lease_until__lt=now)
     due = [*_due(now).filter(stale).values_list("pk", flat=True)[:100], *abandoned.filter(stale).values_list("pk", flat=True)[:100]]
     wake(due)
     return len(due)
@@ -227,11 +228,9 @@ def reconcile() -> int:
 
 def _stop_orphans(now: datetime) -> None:
     """Engines whose worker was killed, of campaigns that were paused or cancelled since: nobody else would stop them."""
-    left = Stage.objects.filter(lease_until__lt=now).exclude(campaign__state=CampaignState.RUNNING).exclude(state=StageState.DONE)
+    left = Stage.objects.filter(lease_until__lt=now).exclude(WANTED).exclude(state=StageState.DONE)
     for stage in left.select_related("campaign"):
-        mine = Stage.objects.filter(pk=stage.pk, owner=stage.owner, lease_until=stage.lease_until).exclude(
-            campaign__state=CampaignState.RUNNING
-        )
+        mine = Stage.objects.filter(pk=stage.pk, owner=stage.owner, lease_until=stage.lease_until).exclude(WANTED)
         if not mine.update(lease_until=_lease()):
             continue  # a worker has it again
         child = local.find(stage.folder)
