@@ -166,7 +166,8 @@ def _seconds_per_label_of_one_atom(labeller: str, options: dict[str, Any]) -> tu
     if seconds := _seconds_of_one_atom(by_size[True], exponent):
         return seconds, MEASURED
     if found := method_checks.measured(labeller, options):
-        basis = f"the check of this method: one label of {found.n_atoms} atoms in {found.seconds:.3g} s on {found.cores} cores"
+        cores = f"{found.cores} core{'s' * (found.cores > 1)}"
+        basis = f"check of this method: {found.seconds:.3g} s for {found.n_atoms} atoms on {cores}"
         return found.core_seconds / settings.ENGINE_CORES / found.n_atoms**exponent, basis
     if seconds := _seconds_of_one_atom(by_size[True] + by_size[False], exponent):
         return seconds, MEASURED_OTHER_OPTIONS

@@ -171,5 +171,5 @@ def log_under_way(stage: Stage, table: LabelTable) -> tuple[str, str] | None:
     if stage.state != StageState.RUNNING:
         return None
     names = names_of(stage, table.running[0].number) if table.running else names_of(stage, 0) if table.kind == "dynamics" else []
-    found = logs(stage, names, lines=12)
+    found = logs(stage, names, lines=5)
     return found[-1] if found else None

@@ -128,6 +128,14 @@ def judge(folder, spec):
     )
 
 
+def check(folder, spec):
+    variants = [
+        specs.CheckVariant("", "As set", "", "done", "", "", 12.5),
+        specs.CheckVariant("cutoff_Ry", "Plane-wave cut-off", "675 Ry", "done", "", "", 20.0, -1.0, 0.002, 0.004, 0.01),
+    ]
+    return specs.CheckResult("Li3N", 4, 12.5, 0.8, variants, "converged", "Converged.", 2)
+
+
 def misbehaves(kind, how):
     """Whether to misbehave now; counts down in the file so that it stops by itself."""
     path = Path(os.environ.get("STAND_IN_BEHAVIOUR", "/nonexistent"))
@@ -174,5 +182,6 @@ if __name__ == "__main__":
             "label": specs.LabelSpec,
             "evaluate": specs.EvaluateSpec,
             "judge": judge_specs.JudgeSpec,
+            "check": specs.CheckSpec,
         }[kind],
     )
