@@ -36,6 +36,20 @@ class StageState(TextChoices):
     CANCELLED = "cancelled", "cancelled"
 
 
+class JobState(TextChoices):
+    """Of a stage that was sent to a cluster."""
+
+    NONE = "", "-"
+    SUBMITTING = "submitting", "being submitted"
+    QUEUED = "queued", "queued"
+    RUNNING = "running", "running"
+    UNKNOWN = "unknown", "unknown, the cluster gave no answer"
+
+
+# Stages that can be sent to a cluster. The probe goes with the exploration, whose machine it measures; the judge takes seconds.
+CLUSTER_KINDS = (StageKind.PREPARE, StageKind.S0, StageKind.TRAIN, StageKind.EXPLORE, StageKind.LABEL, StageKind.EVALUATE)
+
+
 class S0Route(TextChoices):
     FPMD = "fpmd", "short dynamics with the reference method (fpmd)"
     UPLOAD = "upload", "an existing data set (upload)"

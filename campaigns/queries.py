@@ -11,7 +11,8 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from campaigns.engines import job
-from campaigns.enums import S0Route, StageKind, StageState
+from campaigns.engines.runners import cluster
+from campaigns.enums import JobState, S0Route, StageKind, StageState
 from campaigns.models import Campaign, Stage, StageFailure, TrainedModel, TrainingSet
 
 
@@ -61,6 +62,9 @@ def stage_progress(stage: Stage) -> StageProgress:
     if stage.state == StageState.DONE:
         return StageProgress(1, 1, "", "done", 1.0, 0.0)
     record = job.read_json(stage.folder / "progress.json")
+    if stage.job_state not in (JobState.NONE, JobState.RUNNING):
+        fraction = min(1.0, record["done"] / record["total"]) if record and record["total"] else 0.0
+        return StageProgress(0, 1, "", job_in_words(stage), fraction, None)
     if not record:
         return StageProgress(0, 1, "", "starting" if stage.state == StageState.RUNNING else "", 0.0, None)
     fraction = min(1.0, record["done"] / record["total"]) if record["total"] else 0.0
@@ -68,6 +72,25 @@ def stage_progress(stage: Stage) -> StageProgress:
     own = fraction - record.get("done_before", 0) / record["total"] if record["total"] else 0.0
     eta = elapsed * (1 - fraction) / own if own > 0.02 and elapsed > 1 else None
     return StageProgress(record["done"], record["total"], record["unit"], record["message"], fraction, eta)
+
+
+def job_in_words(stage: Stage) -> str:
+    """How the job of a stage stands on its cluster, and why nothing is known where that is so."""
+    found = cluster.read(stage.folder)
+    detail = f": {found.detail}" if found.detail else ""
+    number = f"job {found.job_id}" if found.job_id else "its job"
+    return {
+        JobState.SUBMITTING: f"being submitted to {stage.resource}{detail}",
+        JobState.QUEUED: f"queued on {stage.resource} as {number}",
+        JobState.RUNNING: f"running on {stage.resource} as {number}",
+        JobState.UNKNOWN: f"{stage.resource} gives no answer, so how {number} stands is not known{detail}",
+    }[JobState(stage.job_state)]
+
+
+def stages_with_jobs() -> list[tuple[Stage, cluster.Job]]:
+    """Every stage that has a job on a cluster now, whoever it belongs to."""
+    stages = Stage.objects.exclude(job_state=JobState.NONE).select_related("campaign").order_by("resource", "id")
+    return [(stage, cluster.read(stage.folder)) for stage in stages]
 
 
 def stage_log_tail(stage: Stage, lines: int = job.LOG_TAIL_LINES) -> str:

@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from campaigns.views import campaigns, configurations, labels, materials, method_checks, models, new_campaign, stages, tokens
+from campaigns.views import (
+    campaigns,
+    configurations,
+    labels,
+    materials,
+    method_checks,
+    models,
+    new_campaign,
+    resources,
+    stages,
+    tokens,
+)
 
 urlpatterns = [
     path("campaigns/", campaigns.campaign_list, name="campaign-list"),
@@ -23,6 +34,7 @@ urlpatterns = [
     path("campaigns/<int:pk>/stages/", campaigns.stages, name="campaign-stages"),
     path("campaigns/<int:pk>/settings/", campaigns.settings, name="campaign-settings"),
     path("campaigns/<int:pk>/setup/", campaigns.setup, name="campaign-setup"),
+    path("campaigns/<int:pk>/deletion/", campaigns.deletion_page, name="campaign-deletion"),
     *(path(f"campaigns/<int:pk>/{verb}/", campaigns.act, {"verb": verb}, name=f"campaign-{verb}") for verb in campaigns.VERBS),
     path("campaigns/<int:pk>/check/", method_checks.start, name="campaign-check"),
     path("campaigns/<int:pk>/check/stop/", method_checks.stop, name="campaign-check-stop"),
@@ -39,6 +51,7 @@ urlpatterns = [
     path("stages/<int:pk>/labels/", labels.stage_labels, name="stage-labels"),
     path("stages/<int:pk>/labels/<int:number>/", labels.stage_label, name="stage-label"),
     path("stages/<int:pk>/files/<path:name>", stages.stage_file, name="stage-file"),
+    path("clusters/", resources.resource_list, name="resource-list"),
     path("materials/", materials.material_list, name="material-list"),
     path("materials/new/", materials.material_new, name="material-new"),
     path("materials/examples/<slug:slug>/", materials.material_example, name="material-example"),

@@ -42,7 +42,8 @@ def trajectory_list(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_GET
 def trajectory_page(request: HttpRequest, pk: int) -> HttpResponse:
-    return render(request, "analysis/trajectory.html", _context(_own(request, pk)))
+    row = _own(request, pk)
+    return render(request, "analysis/trajectory.html", _context(row) | {"files": trajectories.files_of(row)})
 
 
 @login_required

@@ -51,7 +51,7 @@ class CampaignDetailSerializer(CampaignSerializer):
     progress = serializers.SerializerMethodField()
 
     class Meta(CampaignSerializer.Meta):
-        fields = (*CampaignSerializer.Meta.fields, "labeller_options", "protocol", "cells", "progress")
+        fields = (*CampaignSerializer.Meta.fields, "labeller_options", "protocol", "resources", "cells", "progress")
 
     def get_progress(self, campaign: Campaign) -> ProgressSerializer:
         return ProgressSerializer(queries.campaign_progress(campaign)).data
@@ -69,14 +69,17 @@ class CampaignDocumentSerializer(serializers.Serializer):
     protocol = serializers.DictField(required=False, help_text="settings that differ from the preset")
     mobile_ion = serializers.CharField(required=False)
     seed = serializers.IntegerField(required=False)
+    resources = serializers.DictField(
+        child=serializers.CharField(), required=False, help_text="where stages run: names of resources by kind of stage; left out: here"
+    )
 
 
 class StageSerializer(serializers.ModelSerializer):
     class Meta:
         model = Stage
-        fields = ("id", "kind", "loop", "step", "repeat", "index", "cell", "temperature_K", "replica", "cores", "state", "attempt", "tries",
-                  "message", "cause", "created_at", "started_at", "finished_at", "seconds", "startup_seconds", "labels_computed",
-                  "labels_found", "versions")  # fmt: skip
+        fields = ("id", "kind", "loop", "step", "repeat", "index", "cell", "temperature_K", "replica", "cores", "resource", "job_state",
+                  "state", "attempt", "tries", "message", "cause", "created_at", "started_at", "finished_at", "seconds",
+                  "startup_seconds", "labels_computed", "labels_found", "versions")  # fmt: skip
 
 
 class TrainedModelSerializer(serializers.ModelSerializer):

@@ -12,9 +12,12 @@ checkpoints.
 """
 
 import dataclasses
+import errno
 import fcntl
+import functools
 import json
 import os
+import socket
 import sys
 import time
 import traceback
@@ -116,6 +119,21 @@ def read_json(path: Path) -> Any | None:
         return None
 
 
+def has_result(folder: Path) -> bool:
+    """Whether the stage is done. A result that is not whole (a full disk, a file system that lost it) is set aside, and counts as a
+    failure: it is computed again from the checkpoints.
+    """
+    path = folder / "result.json"
+    if not path.exists():
+        return False
+    if read_json(path) is not None:
+        return True
+    os.replace(path, path.with_suffix(".json.unreadable"))
+    message = "The result was not written whole: was the disk full? It is set aside and made again."
+    write_json(folder / "failure.json", {"message": message, "cause": "disk_full", "permanent": False, "log_tail": log_tail(folder)})
+    return False
+
+
 def to_json(value: Any) -> Any:
     """Dataclasses, tuples and paths as plain JSON values; a number that is not finite becomes null (JSON has none)."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -194,11 +212,34 @@ def read_spec(folder: Path, spec_type: type[Spec]) -> Spec:
 def folder_lock(folder: Path) -> Iterator[None]:
     """Hold the stage folder. The kernel frees it when the process dies, however it dies. Raises FolderBusy."""
     with (folder / "lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise FolderBusy(str(folder)) from error
+        for last_try in (False, False, True):
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if last_try:
+                    raise FolderBusy(str(folder)) from error
+                time.sleep(0.2)  # who only looks (`is_locked`) holds it for a moment
         yield
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process, on whichever host, holds the stage folder."""
+    try:
+        with (folder / "lock").open() as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+@functools.cache
+def where() -> str:
+    """The host, its current boot and its space of process numbers: within this a process number means one process."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{socket.gethostname()} {boot} {os.readlink('/proc/self/ns/pid')}"
 
 
 def record_child(folder: Path) -> None:
@@ -207,7 +248,13 @@ def record_child(folder: Path) -> None:
     The creation time tells a recycled process number.
     """
     process = psutil.Process()
-    write_json(folder / "child.json", {"pid": process.pid, "created": process.create_time()})
+    write_json(folder / "child.json", {"pid": process.pid, "created": process.create_time(), "where": where()})
+
+
+def _is_recorded(folder: Path) -> bool:
+    """Whether we are still who computes here. A host that was cut off and has lost its lock must not write over its successor's result."""
+    record = read_json(folder / "child.json") or {}
+    return (record.get("pid"), record.get("where")) == (os.getpid(), where())
 
 
 def log_tail(folder: Path, lines: int = LOG_TAIL_LINES) -> str:
@@ -238,6 +285,8 @@ def main(run: Callable[[Path, Any, Progress], Any], spec_type: type) -> None:
             if not (folder / "result.json").exists():
                 (folder / "failure.json").unlink(missing_ok=True)
                 result = run(folder, read_spec(folder, spec_type), Progress(folder))
+                if not _is_recorded(folder):
+                    raise FolderBusy(str(folder))
                 write_json(folder / "result.json", to_json(result))
     except FolderBusy:
         sys.exit(75)
@@ -251,10 +300,17 @@ def _failure(folder: Path, error: Exception) -> dict[str, Any]:
     """What `failure.json` says; an unforeseen error keeps its type and text, its traceback goes to the log alone."""
     if isinstance(error, EngineFailed):
         return {"message": str(error), "cause": error.cause, "permanent": error.permanent, "log_tail": error.log_tail or log_tail(folder)}
-    if isinstance(error, OSError) and error.errno == 28:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         return {
-            "message": "The disk is full: free some space, then retry this stage.",
+            "message": f"The data folder could not be written ({error.strerror}): make room, or make it writable again.",
             "cause": "disk_full",
+            "permanent": False,
+            "log_tail": log_tail(folder),
+        }
+    if isinstance(error, MemoryError):
+        return {
+            "message": "The machine had not enough memory for this stage: end other programs, or take a smaller cell.",
+            "cause": "out_of_memory",
             "permanent": False,
             "log_tail": log_tail(folder),
         }

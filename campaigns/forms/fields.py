@@ -11,6 +11,13 @@ from django.contrib.auth.models import AbstractBaseUser
 from campaigns.services import potential_files
 from campaigns.services.errors import BadInput
 
+_WHOLE = re.compile(r"[0-9]{1,18}")  # what a database can hold
+
+
+def whole_number(word: str) -> int | None:
+    """The number that a page sent; None for everything else that someone typed. (`str.isdigit` is true for a superscript.)"""
+    return int(word) if _WHOLE.fullmatch(word) else None
+
 
 class NumbersField(forms.CharField):
     """Several numbers, separated by commas or blanks, as a tuple of the type that the setting has."""

@@ -7,6 +7,7 @@ from campaigns.models.dynamics import Launch, MdRun
 from campaigns.models.material import Material
 from campaigns.models.method_check import MethodCheck
 from campaigns.models.network import TrainedModel
+from campaigns.models.resource import Resource
 from campaigns.models.stage import Stage, StageFailure
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Material",
     "MdRun",
     "MethodCheck",
+    "Resource",
     "Stage",
     "StageFailure",
     "TrainedModel",

@@ -28,6 +28,7 @@ class Campaign(models.Model):
     preset = models.CharField(max_length=20)
     protocol = models.JSONField(help_text="every setting of ProtocolSettings, as it was when the campaign was made")
     seed = models.PositiveIntegerField(default=1)
+    resources = models.JSONField(default=dict, help_text="where stages run: names of resources by kind of stage; left out: on this machine")
     source_key = models.CharField(max_length=64, blank=True, help_text="sha256 of the settings file it was made from")
     # Where the protocol stands: the training step under way, and how often it was repeated with a larger batch.
     loop = models.PositiveIntegerField(default=0)

@@ -1,19 +1,18 @@
-"""Campaigns from draft to end: create, update, start, pause, resume, cancel, retry, delete."""
+"""Campaigns from draft to end: create, update, start, pause, resume, cancel, retry."""
 
-import shutil
 from dataclasses import asdict
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.utils import timezone
 
-from campaigns.engines.runners import local
 from campaigns.enums import CampaignState, StageKind, StageState
-from campaigns.models import Artefact, Campaign, Cell
-from campaigns.services import method_checks, protocol
+from campaigns.models import Campaign, Cell
+from campaigns.services import method_checks, protocol, quotas
 from campaigns.services.errors import WrongState
-from campaigns.services.requests import CampaignRequest, Checked, check, oxidation_states
+from campaigns.services.requests import CampaignRequest, Checked, check_wholly, oxidation_states
 from campaigns.services.wake import wake
 
 FROM_SCRATCH = ("unphysical", "bad_output")  # causes for which the checkpoints themselves are to blame
@@ -21,8 +20,9 @@ NO_DRAFT = "This campaign is no draft any more: its settings cannot be changed. 
 
 
 def create(owner: AbstractBaseUser, request: CampaignRequest) -> Campaign:
-    """Check everything and make a draft. Raises BadInput with the problems by field."""
-    checked = check(owner, request)
+    """Check everything, the uploaded data set too, and make a draft. Raises BadInput with the problems by field."""
+    quotas.check_count(owner, Campaign, settings.QUOTA_CAMPAIGNS, "campaigns")
+    checked = check_wholly(owner, request)
     with transaction.atomic():
         campaign = Campaign.objects.create(owner=owner, source_key=request.source_key, **_columns(request, checked))
         _create_cells(campaign, request, checked)
@@ -38,7 +38,7 @@ def create_once(owner: AbstractBaseUser, request: CampaignRequest) -> tuple[Camp
 
 def update(campaign: Campaign, request: CampaignRequest) -> None:
     """Change a draft; it is no longer the campaign of the settings file that it may have come from. Raises BadInput or WrongState."""
-    checked = check(campaign.owner, request)
+    checked = check_wholly(campaign.owner, request)
     with transaction.atomic():
         draft = Campaign.objects.filter(pk=campaign.pk, state=CampaignState.DRAFT)
         if not draft.update(source_key="", **_columns(request, checked)):
@@ -62,6 +62,7 @@ def _columns(request: CampaignRequest, checked: Checked) -> dict[str, Any]:
         "preset": request.preset,
         "protocol": asdict(checked.settings),
         "seed": request.seed,
+        "resources": request.resources,
     }
 
 
@@ -122,8 +123,9 @@ def _try_again(campaign: Campaign) -> None:
         last = stage.failures.last()
         if last is not None and last.cause in FROM_SCRATCH:
             stage.attempt += 1
-        for name in ("spec.json", "failure.json"):  # what was mended may stand there
-            (stage.folder / name).unlink(missing_ok=True)
+        if not (stage.folder / "result.json").exists():  # else the engine is done, and only its registration failed
+            for name in ("spec.json", "failure.json"):  # what was mended may stand there
+                (stage.folder / name).unlink(missing_ok=True)
         stage.state, stage.tries, stage.due_at, stage.sent_at, stage.message, stage.cause = StageState.PENDING, 0, None, None, "", ""
         stage.save()
     if not failed:
@@ -144,21 +146,7 @@ def _move(
         if before_advance:
             before_advance()
         if target == CampaignState.RUNNING:
+            quotas.check_running(campaign)
             waiting = list(campaign.stages.filter(state=StageState.PENDING).values_list("pk", flat=True))
             protocol.advance(campaign)
             wake(waiting)
-
-
-def delete(campaign: Campaign) -> None:
-    """Rows and files. Only a campaign at rest: no engine writes into the folder any more."""
-    campaign.refresh_from_db()
-    if campaign.state == CampaignState.RUNNING:
-        raise WrongState("This campaign is running: cancel it first.")
-    method_checks.stop(campaign)
-    if any(local.find(stage.folder) for stage in campaign.stages.exclude(state=StageState.DONE).select_related("campaign")):
-        raise WrongState("An engine of this campaign is still stopping: try again in some seconds.")
-    folder, prefix = campaign.folder, f"campaigns/{campaign.pk}/"
-    with transaction.atomic():
-        campaign.delete()
-        Artefact.objects.filter(path__startswith=prefix).delete()
-    shutil.rmtree(folder, ignore_errors=True)

@@ -10,6 +10,8 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.core.files.uploadedfile import UploadedFile
 
 from campaigns.engines import bounded
+from campaigns.engines.upload_formats import FORMATS
+from campaigns.services import quotas
 from campaigns.services.errors import BadInput
 
 INSPECTION_TIMEOUT_S = 60
@@ -20,13 +22,23 @@ def store_upload(owner: AbstractBaseUser, file: UploadedFile) -> str:
     """Keep an uploaded file; returns its token. The name on disk is ours: of the user's only a known ending is taken."""
     if file.size > settings.MAX_DATA_SET_BYTES:
         raise BadInput(f"The file has {file.size / 1e6:.0f} MB; at most {settings.MAX_DATA_SET_BYTES / 1e6:.0f} MB are accepted.")
+    quotas.check_bytes(owner, file.size)
     token = secrets.token_hex(16)
     path = _folder(owner) / (token + _ending(file.name))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("xb") as stream:
-        for chunk in file.chunks():
-            stream.write(chunk)
+    try:
+        with path.open("xb") as stream:
+            for chunk in file.chunks():
+                stream.write(chunk)
+    except BaseException:  # a full disk, a client that went away: half a file is no use to anybody
+        path.unlink(missing_ok=True)
+        raise
     return token
+
+
+def forget(owner: AbstractBaseUser, token: str) -> None:
+    """Remove an upload that cannot be used."""
+    (settings.DATA_DIR / stored_path(owner, token)).unlink(missing_ok=True)
 
 
 def _folder(owner: AbstractBaseUser) -> Path:
@@ -58,3 +70,15 @@ def inspect_upload(owner: AbstractBaseUser, token: str, upload_format: str, elem
         return bounded.run_json("campaigns.engines.upload", [str(path), upload_format, *elements], timeout_s=INSPECTION_TIMEOUT_S)
     except bounded.ChildRefused as error:
         raise BadInput(f"The data set cannot be used: {error}", {"s0_upload": str(error)}) from error
+
+
+def require_usable(owner: AbstractBaseUser, token: str, upload_format: str, elements: list[str]) -> None:
+    """Raises BadInput where the stored set cannot be the S0 of a campaign with these elements, with all that is wrong with it."""
+    if upload_format not in FORMATS:
+        raise BadInput(
+            f"There is no data set format {upload_format!r}; known are {', '.join(FORMATS)}.",
+            {"s0_upload_format": f"must be one of {', '.join(FORMATS)}"},
+        )
+    problems = inspect_upload(owner, token, upload_format, elements)["problems"]
+    if problems:
+        raise BadInput(f"The data set cannot be used: {' '.join(problems)}", {"s0_upload": " ".join(problems)})

@@ -82,7 +82,7 @@ def estimate(owner: AbstractBaseUser, request: CampaignRequest) -> Estimate:
         sum(row.seconds for row in one_loop),
         sum(row.seconds for row in rows),
         _disk_bytes(chosen, amounts, training, evaluation),
-        checked.warnings + _thin_cells(request, checked) + _warnings(chosen, training),
+        checked.warnings + _thin_cells(request, checked) + _no_bonds(checked) + _warnings(chosen, training),
         _advice(request.preset, one_loop),
     )
 
@@ -249,6 +249,21 @@ def _advice(preset: str, one_loop: list[EstimateRow]) -> str:
     return f"{meant}{longest.what} takes {share} of a loop, with {longest.n_atoms:.0f} atoms: {longest.lever}."
 
 
+def _no_bonds(checked: Checked) -> list[str]:
+    """The bond-variation rule where it has nothing to test."""
+    if not checked.settings.clean_bond_variation:
+        return []
+    from campaigns.science.selection import bond_limits_A  # loads ase and scipy, which hardly any estimate needs
+
+    found = []
+    for material in checked.materials.values():
+        framework = [symbol for symbol in material.facts["elements"] if symbol != checked.mobile_ion]
+        if not bond_limits_A(framework):
+            elements = ", ".join(framework) or "none"
+            found.append(f"The framework of {material.name} ({elements}) has no bonds: the bond-variation rule will reject nothing.")
+    return found
+
+
 def _thin_cells(request: CampaignRequest, checked: Checked) -> list[str]:
     """Cells in which an atom sees its own images."""
     found = []
@@ -296,6 +311,8 @@ def _warnings(chosen: ProtocolSettings, training: list[int]) -> list[str]:
     n_frames = chosen.s0_frames_per_temperature * len(chosen.s0_temperatures_K)
     if training and n_frames * 3 * max(training) < 30_000:
         found.append(f"S0 will hold {n_frames * 3 * max(training):,} force components; the paper's smallest had 30,000.")
-    if chosen.evaluated_steps_per_loop < 3:
+    if min(chosen.evaluated_steps_per_loop, len(chosen.ramp_temperatures_K)) < 2:
+        found.append("One evaluated model per loop: D has nothing to be compared with, so every loop that is allowed will be run.")
+    elif chosen.evaluated_steps_per_loop < 3:
         found.append("Fewer than 3 evaluated models per loop: whether D is stationary can hardly be judged.")
     return found

@@ -11,6 +11,7 @@ from django.db.models import ProtectedError
 
 from campaigns.engines.read_cif import CifRejected, read_cif
 from campaigns.models import Material
+from campaigns.services import quotas
 from campaigns.services.errors import BadInput, WrongState
 
 MAX_DEFAULT_NAME = 40
@@ -42,6 +43,7 @@ def create_material(owner: AbstractBaseUser, cif: bytes, filename: str, name: st
     digest = hashlib.sha256(cif).hexdigest()
     if known := Material.objects.filter(owner=owner, cif_sha256=digest).first():
         return known
+    quotas.check_count(owner, Material, settings.QUOTA_MATERIALS, "materials")
     try:
         text, facts = read_cif(cif)
     except CifRejected as error:

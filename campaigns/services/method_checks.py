@@ -11,7 +11,7 @@ from campaigns.engines import job, labellers
 from campaigns.engines.labellers.known import method_key
 from campaigns.enums import CampaignState, StageKind, StageState
 from campaigns.models import Campaign, MethodCheck, Stage
-from campaigns.services import specs
+from campaigns.services import protocol, specs
 from campaigns.services.errors import BadInput, WrongState
 from campaigns.services.wake import wake
 
@@ -59,7 +59,8 @@ def start(campaign: Campaign, options: Sequence[str] | None = None) -> Stage:
         if checks.filter(state__in=UNDER_WAY).exists():
             raise WrongState("The reference method is being checked already.")
         cores = settings.ENGINE_CORES if labellers.module(campaign.labeller).USES_CORES else 1
-        stage = Stage.objects.create(campaign=campaign, kind=StageKind.CHECK, index=checks.count(), cores=cores)
+        where = {"cores": cores} | protocol.place(campaign, StageKind.CHECK)
+        stage = Stage.objects.create(campaign=campaign, kind=StageKind.CHECK, index=checks.count(), **where)
         spec = replace(specs.build(stage), options=None if options is None else list(options))
         job.write_spec(stage.folder, stage.kind, spec)
         wake([stage.pk])

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from campaigns.engines import labellers
 from campaigns.enums import CampaignState, RunOutcome, RunPurpose, S0Route, StageKind, StageState
-from campaigns.models import Campaign, Frame, Launch, MdRun, Stage, TrainedModel, TrainingSet
+from campaigns.models import Campaign, Frame, Launch, MdRun, Resource, Stage, TrainedModel, TrainingSet
 from campaigns.services import cleaning
 from campaigns.services.wake import wake
 
@@ -155,7 +155,7 @@ def _evaluation_runs(campaign: Campaign) -> list[dict]:
 
 def evaluation_cores(campaign: Campaign) -> int:
     """What each of the runs that evaluate a model will have."""
-    return _evaluation_runs(campaign)[0]["cores"]
+    return (_evaluation_runs(campaign)[0] | place(campaign, StageKind.EVALUATE))["cores"]
 
 
 def _judge(campaign: Campaign) -> Phase:
@@ -227,9 +227,20 @@ def _share_cores(wanted: list[dict]) -> list[dict]:
     return [values | {"cores": max(1, settings.ENGINE_CORES // max(len(wanted), 1))} for values in wanted]
 
 
+def place(campaign: Campaign, kind: StageKind) -> dict:
+    """Resource and cores of a stage that is sent to a cluster. The probe measures the machine that explores, the check the one that
+    labels.
+    """
+    name = campaign.resources.get({StageKind.PROBE: StageKind.EXPLORE, StageKind.CHECK: StageKind.LABEL}.get(kind, kind))
+    resource = Resource.objects.filter(name=name).first() if name else None
+    # One that was removed meanwhile: the stage says so.
+    return {"resource": name, "cores": resource.profile.cores if resource else 1} if name else {}
+
+
 def _stages(campaign: Campaign, kind: StageKind, loop: int, step: int, wanted: list[dict]) -> Phase:
     """Create the stages of one phase that are missing; COMPLETE when all of them are done."""
     repeat = campaign.repeat if loop else 0
+    wanted = [values | place(campaign, kind) for values in wanted]
     there = {stage.index: stage for stage in Stage.objects.filter(campaign=campaign, kind=kind, loop=loop, step=step, repeat=repeat)}
     created = [
         Stage.objects.create(campaign=campaign, kind=kind, loop=loop, step=step, repeat=repeat, index=index, **values)

@@ -161,8 +161,9 @@ def _model_before(stage: Stage) -> TrainedModel | None:
 
 
 def kept_frames(campaign: Campaign) -> list[specs.FrameSelection]:
-    """The training set as it stands: every kept configuration, by frames file."""
-    rows = Frame.objects.filter(campaign=campaign, verdict=Verdict.KEPT).order_by("artefact_id", "row").values_list("artefact_id", "row")
+    """The training set as it stands: every kept configuration, by frames file, in the order of the stages whatever order they ended in."""
+    kept = Frame.objects.filter(campaign=campaign, verdict=Verdict.KEPT)
+    rows = kept.order_by("stage_id", "artefact_id", "row").values_list("artefact_id", "row")
     indices: dict[int, list[int]] = {}
     for artefact_id, row in rows:
         indices.setdefault(artefact_id, []).append(row)
@@ -260,7 +261,7 @@ def _judge(stage: Stage) -> judge_specs.JudgeSpec:
     runs = (
         MdRun.objects.filter(model=model, purpose=RunPurpose.EVALUATE)
         .select_related("stage__campaign", "cell__material")
-        .order_by("cell_id", "id")
+        .order_by("cell_id", "stage_id")
     )
     return judge_specs.JudgeSpec(
         runs=[

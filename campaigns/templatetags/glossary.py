@@ -39,6 +39,8 @@ GLOSSARY = {
     "uses this one.",
     "energy drift": "Change of the total energy in NVE dynamics, which should be none. A large drift means forces that do not belong to "
     "an energy.",
+    "resource": "A queue of a cluster that an administrator has defined. A stage that is sent there becomes a job: it waits in the "
+    "queue, and takes no core of this machine.",
     "attempt": "Folder in which the stage works. A failed try in it goes on from its last checkpoint.",
     "virial": "Minus the stress times the volume: what the model learns about pressure.",
     "interquartile range": "Distance between the lower and the upper quarter of the values: a width that outliers do not stretch.",

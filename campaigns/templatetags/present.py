@@ -10,7 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 
-from campaigns.enums import CampaignState, CleaningRule, RunOutcome, StageState, Verdict
+from campaigns.enums import CampaignState, CleaningRule, JobState, RunOutcome, StageState, Verdict
 from campaigns.models import Frame
 from campaigns.templatetags.glossary import GLOSSARY
 
@@ -26,6 +26,7 @@ TONES = {
     CampaignState.PAUSED: "warn",
     StageState.DONE: "good",
     "measured": "good",
+    JobState.UNKNOWN: "warn",
     Verdict.KEPT: "good",
     Verdict.REJECTED: "warn",
     Verdict.UNLABELLED: "bad",

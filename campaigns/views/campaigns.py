@@ -14,10 +14,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from campaigns import queries
 from campaigns.enums import CampaignState, StageKind, StageState
+from campaigns.forms.fields import whole_number
 from campaigns.models import Campaign, Cell, TrainedModel
 from campaigns.science.protocol import GROUPS, PRESETS, ProtocolSettings
 from campaigns.services import campaigns as services
-from campaigns.services import estimates, method_checks
+from campaigns.services import deletion, estimates, method_checks
 from campaigns.services import exports as packages
 from campaigns.services.errors import ServiceError
 from campaigns.services.requests import request_of
@@ -38,7 +39,7 @@ VERBS = {
     "resume": (services.resume, "The campaign goes on."),
     "cancel": (services.cancel, "The campaign is cancelled. What was computed stays."),
     "retry": (services.retry, "The failed stages are tried again."),
-    "delete": (services.delete, "The campaign and its files are deleted."),
+    "delete": (deletion.delete, "The campaign and its files are deleted."),
 }
 # What to do next, by state, where the campaign itself has not said.
 NEXT = {
@@ -78,7 +79,7 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
     context = {
         "section": "campaigns",
         "page": page,
-        "ticked": {int(word) for word in request.GET.getlist("campaign") if word.isdigit()},
+        "ticked": {whole_number(word) for word in request.GET.getlist("campaign")},
         "states": CampaignState.choices,
         "state": state,
         "any_running": any(campaign.state == CampaignState.RUNNING for campaign in page),
@@ -190,6 +191,20 @@ def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         if verb == "delete":
             return redirect("campaign-list")
     return redirect("campaign-overview", pk)
+
+
+@login_required
+@require_GET
+def deletion_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """What would go with the campaign, before it goes."""
+    campaign = access.campaign(request, pk)
+    context = {
+        "section": "campaigns",
+        "campaign": campaign,
+        "loss": deletion.what_goes(campaign),
+        "is_at_rest": "delete" in actions(campaign),
+    }
+    return render(request, "campaigns/deletion.html", context)
 
 
 @login_required

@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET
 
 from campaigns.enums import CleaningRule, FrameSource, Verdict
+from campaigns.forms.fields import whole_number
 from campaigns.models import Campaign, Frame
 from campaigns.services import exports as services
 from campaigns.views import access, exports, pictures, refusals
@@ -28,8 +29,8 @@ def filtered(request: HttpRequest, campaign: Campaign) -> tuple[QuerySet[Frame],
         if request.GET.get(name) in values:
             chosen[name] = request.GET[name]
     for name in ("loop", "step"):
-        if request.GET.get(name, "").isdigit() and len(request.GET[name]) < 6:
-            chosen[name] = request.GET[name]
+        if (number := whole_number(request.GET.get(name, ""))) is not None:
+            chosen[name] = str(number)
     return found.filter(**chosen), chosen
 
 

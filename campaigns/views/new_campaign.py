@@ -14,14 +14,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from campaigns.engines import labellers
 from campaigns.enums import CampaignState
 from campaigns.forms.campaign import CellForm
-from campaigns.forms.fields import FilesField
+from campaigns.forms.fields import FilesField, whole_number
 from campaigns.forms.settings import LabellerOptionsForm, ProtocolForm
 from campaigns.forms.setup import CampaignSetup, cell_indices, initial_of
 from campaigns.models import Campaign, Material
 from campaigns.services import campaigns, data_sets, estimates, potential_files
-from campaigns.services.errors import ServiceError
+from campaigns.services.errors import BadInput, ServiceError
 from campaigns.services.requests import request_of
-from campaigns.views import access, refusals, uploads
+from campaigns.views import access, uploads
 
 
 def _materials(request: HttpRequest) -> Any:
@@ -29,8 +29,7 @@ def _materials(request: HttpRequest) -> Any:
 
 
 def _chosen(request: HttpRequest) -> Material | None:
-    wanted = request.GET.get("material", "")
-    return _materials(request).filter(pk=wanted).first() if wanted.isdigit() else None
+    return _materials(request).filter(pk=whole_number(request.GET.get("material", ""))).first()
 
 
 def proposed_cells(material: Material) -> list[dict[str, Any]]:
@@ -50,8 +49,8 @@ def proposed_cells(material: Material) -> list[dict[str, Any]]:
 def campaign_new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _create(request)
-    if request.GET.get("copy", "").isdigit():
-        copied = access.campaign(request, int(request.GET["copy"]))
+    if (number := whole_number(request.GET.get("copy", ""))) is not None:
+        copied = access.campaign(request, number)
         asked = request_of(copied)
         initial = initial_of(replace(asked, name=f"{asked.name}, copy"[:200]), request.user)
         return _page(request, CampaignSetup(request.user, _materials(request), initial=initial), copied.cells.first().material)
@@ -64,7 +63,10 @@ def _create(request: HttpRequest) -> HttpResponse:
     setup = CampaignSetup(request.user, _materials(request), request.POST)
     wanted = setup.checked_request()
     if wanted:
-        return redirect("campaign-overview", campaigns.create(request.user, wanted).pk)
+        try:
+            return redirect("campaign-overview", campaigns.create(request.user, wanted).pk)
+        except BadInput as error:
+            setup.refuse(error)
     return _page(request, setup, _first_material(setup), status=422)
 
 
@@ -83,8 +85,14 @@ def campaign_edit(request: HttpRequest, pk: int) -> HttpResponse:
     wanted = setup.checked_request()
     if not wanted:
         return _page(request, setup, _first_material(setup), status=422, draft=campaign)
-    with refusals.as_message(request):
+    try:
         campaigns.update(campaign, wanted)
+    except BadInput as error:
+        setup.refuse(error)
+        return _page(request, setup, _first_material(setup), status=422, draft=campaign)
+    except ServiceError as error:
+        messages.error(request, str(error))
+    else:
         messages.success(request, "The draft is saved.")
     return redirect("campaign-overview", pk)
 
@@ -136,7 +144,7 @@ def labeller_options(request: HttpRequest) -> HttpResponse:
 
 def _proposed_options(request: HttpRequest, labeller: str) -> LabellerOptionsForm:
     named = {value for key, value in request.GET.items() if key == "material" or re.fullmatch(r"cell-\d{1,3}-material", key)}
-    chosen = _materials(request).filter(pk__in=[value for value in named if value.isdigit()])
+    chosen = _materials(request).filter(pk__in=[number for value in named if (number := whole_number(value)) is not None])
     symbols = sorted({symbol for material in chosen for symbol in material.facts["elements"]})
     states: dict[str, float] = {}
     for material in chosen:
@@ -188,10 +196,15 @@ def upload_data_set(request: HttpRequest) -> HttpResponse:
     setup = CampaignSetup(request.user, _materials(request), request.POST)
     elements = setup.elements() if setup.cells and all(form.is_valid() for form in setup.cells) else []
     upload_format = request.POST.get("s0_upload_format") or "auto"
+    token = ""
     try:
         token = data_sets.store_upload(request.user, file)
         summary = data_sets.inspect_upload(request.user, token, upload_format, elements)
     except ServiceError as error:
+        if token:
+            data_sets.forget(request.user, token)
         return render(request, "campaigns/_upload.html", {"problem": str(error)})
     accepted = "" if summary.get("problems") else token
+    if not accepted:
+        data_sets.forget(request.user, token)
     return render(request, "campaigns/_upload.html", {"summary": summary, "token": accepted, "filename": file.name})

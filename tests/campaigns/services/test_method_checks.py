@@ -10,7 +10,7 @@ from campaigns.engines import job
 from campaigns.engines.runners import local
 from campaigns.enums import CampaignState, StageKind, StageState
 from campaigns.models import MethodCheck
-from campaigns.services import campaigns, estimates, method_checks, stages
+from campaigns.services import campaigns, deletion, estimates, method_checks, stages
 from campaigns.services.errors import BadInput, WrongState
 from campaigns.services.requests import request_of
 
@@ -111,7 +111,7 @@ def test_a_draft_that_is_changed_stops_its_check_and_an_old_one_is_not_shown(dra
 
 def test_a_draft_with_a_check_can_be_deleted(draft):
     method_checks.start(draft)
-    campaigns.delete(draft)
+    deletion.delete(draft)
     assert not MethodCheck.objects.exists()
 
 

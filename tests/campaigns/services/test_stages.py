@@ -12,7 +12,7 @@ from campaigns import queries
 from campaigns.engines.runners import local
 from campaigns.enums import CampaignState, StageState
 from campaigns.models import Stage
-from campaigns.services import campaigns, ingest, protocol, stages
+from campaigns.services import artefacts, campaigns, deletion, ingest, protocol, stages
 from campaigns.services.errors import WrongState
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -194,6 +194,31 @@ def test_what_was_mended_goes_on_in_its_folder(make_campaign, stand_ins, run_to_
     assert campaign.stages.get(failures__cause="engine_missing").attempt == 1
 
 
+def test_retry_after_a_registration_that_failed_keeps_the_result(make_campaign, stand_ins, run_to_end, monkeypatch):
+    campaign = make_campaign()
+    with monkeypatch.context() as patched:
+        patched.setattr(artefacts, "hash_outputs", _full_disk_at("train", artefacts.hash_outputs))
+        for _ in range(stages.settings.STAGE_MAX_TRIES):
+            with pytest.raises(OSError, match="No space"):
+                run_to_end(campaign)
+    campaign.refresh_from_db()
+    stage = campaign.stages.get(kind="train", loop=1, step=1)
+    assert stage.state == StageState.FAILED
+    campaigns.retry(campaign)
+    run_to_end(campaign)
+    assert campaign.state in (CampaignState.CONVERGED, CampaignState.NOT_CONVERGED), campaign.reason
+    assert computed(stage) == 1
+
+
+def _full_disk_at(kind, hash_outputs):
+    def refuse(folder, result):
+        if folder.parent.name.startswith(kind):
+            raise OSError(28, "No space left on device")
+        return hash_outputs(folder, result)
+
+    return refuse
+
+
 def test_the_reconciler_sends_what_nobody_is_at(first_stage):
     assert stages.reconcile() == 0  # it has just been sent
     Stage.objects.update(sent_at=timezone.now() - timedelta(minutes=1))
@@ -216,12 +241,12 @@ def test_a_cancelled_campaign_keeps_what_it_has_and_can_be_deleted(make_campaign
     folder = campaign.folder
     with pytest.raises(WrongState):
         campaigns.cancel(campaign)
-    campaigns.delete(campaign)
+    deletion.delete(campaign)
     assert not folder.exists()
 
 
 def test_an_engine_that_says_nothing_is_stopped_and_tried_again(make_campaign, stand_ins, run_to_end, settings):
-    settings.STAGE_SILENCE_S, settings.STAGE_LEASE_S = 1, 4
+    settings.STAGE_SILENCE_S, settings.STAGE_LEASE_S = 6, 4
     stand_ins("prepare", "hang")
     campaign = run_to_end(make_campaign())
     assert campaign.state == CampaignState.CONVERGED

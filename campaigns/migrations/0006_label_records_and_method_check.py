@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('campaigns', '0003_training_set_repeat'),
+        ('campaigns', '0005_clusters'),
     ]
 
     operations = [
