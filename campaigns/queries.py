@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from campaigns.engines import job
 from campaigns.engines.runners import cluster
-from campaigns.enums import JobState, S0Route, StageKind, StageState
+from campaigns.enums import ASIDE, JobState, S0Route, StageKind, StageState
 from campaigns.models import Campaign, Stage, StageFailure, TrainedModel, TrainingSet
 
 
@@ -99,7 +99,7 @@ def stage_log_tail(stage: Stage, lines: int = job.LOG_TAIL_LINES) -> str:
 
 def campaign_progress(campaign: Campaign) -> CampaignProgress:
     """How much of the loops' work is done, weighed with the seconds that stages of each kind took so far."""
-    counted = campaign.stages.exclude(state=StageState.CANCELLED).exclude(kind=StageKind.CHECK)
+    counted = campaign.stages.exclude(state=StageState.CANCELLED).exclude(kind__in=ASIDE)
     rows = list(counted.values_list("kind", "state", "seconds"))
     running = list(campaign.stages.filter(state=StageState.RUNNING).select_related("campaign", "cell__material"))
     seconds = _wall_seconds(rows)

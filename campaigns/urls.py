@@ -49,6 +49,7 @@ urlpatterns = [
     path("stages/<int:pk>/", stages.stage_page, name="stage"),
     path("stages/<int:pk>/live/", stages.stage_live, name="stage-live"),
     path("stages/<int:pk>/labels/", labels.stage_labels, name="stage-labels"),
+    path("stages/<int:pk>/relabel/", labels.stage_relabel, name="stage-relabel"),
     path("stages/<int:pk>/labels/<int:number>/", labels.stage_label, name="stage-label"),
     path("stages/<int:pk>/files/<path:name>", stages.stage_file, name="stage-file"),
     path("clusters/", resources.resource_list, name="resource-list"),

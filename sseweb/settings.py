@@ -83,7 +83,7 @@ CLUSTER_POLL_S = _whole_number("SSEWEB_CLUSTER_POLL_S", 30, 1)
 # The module that does each kind of stage, run as `python -m MODULE FOLDER`.
 STAGE_MODULES = {
     kind: f"campaigns.engines.{kind}" for kind in ("prepare", "s0", "train", "probe", "explore", "label", "evaluate", "check")
-} | {"judge": "analysis.engines.judge"}
+} | {"relabel": "campaigns.engines.label", "judge": "analysis.engines.judge"}
 
 BROKER_URL = os.environ.get("BROKER_URL", "")  # empty: the embedded Valkey that `manage.py up` starts
 

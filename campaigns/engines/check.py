@@ -15,11 +15,12 @@ from ase.formula import Formula
 from ase.io import read as read_atoms
 
 from campaigns.engines import journal, labellers
+from campaigns.engines.check_specs import CheckResult, CheckSpec, CheckVariant
 from campaigns.engines.job import EngineFailed, Progress, from_json, main, to_json
 from campaigns.engines.labellers import LabelFailed, Option
 from campaigns.engines.labellers.base import MACHINE_CAUSES
 from campaigns.engines.prepare import ordered
-from campaigns.engines.specs import CheckResult, CheckSpec, CheckVariant, LabellerSpec
+from campaigns.engines.specs import LabellerSpec
 from campaigns.science.method_convergence import Change, Values, change, verdict
 from campaigns.science.selection import force_statistics, min_distance_A
 

@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='stage',
             name='kind',
-            field=models.CharField(choices=[('prepare', 'order and relax the cell'), ('s0', 'starting set S0'), ('train', 'train the model'), ('probe', 'probe ranks and threads'), ('explore', 'explore (NVT)'), ('label', 'label the snapshots'), ('evaluate', 'evaluate (NVE)'), ('judge', 'judge D and Ea'), ('check', 'check the reference method')], max_length=10),
+            field=models.CharField(choices=[('prepare', 'order and relax the cell'), ('s0', 'starting set S0'), ('train', 'train the model'), ('probe', 'probe ranks and threads'), ('explore', 'explore (NVT)'), ('label', 'label the snapshots'), ('evaluate', 'evaluate (NVE)'), ('judge', 'judge D and Ea'), ('check', 'check the reference method'), ('relabel', 'missing labels again')], max_length=10),
         ),
         migrations.CreateModel(
             name='MethodCheck',
@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
                 ('rms_force_eV_A', models.FloatField()),
                 ('verdict', models.CharField(max_length=20)),
                 ('sentence', models.TextField()),
-                ('variants', models.JSONField(help_text='each label with its differences, as CheckVariant in campaigns/engines/specs.py')),
+                ('variants', models.JSONField(help_text='each label with its differences, as CheckVariant in campaigns/engines/check_specs.py')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('campaign', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='method_checks', to='campaigns.campaign')),
                 ('stage', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='method_check', to='campaigns.stage')),

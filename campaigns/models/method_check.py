@@ -19,7 +19,7 @@ class MethodCheck(models.Model):
     rms_force_eV_A = models.FloatField()
     verdict = models.CharField(max_length=20)
     sentence = models.TextField()
-    variants = models.JSONField(help_text="each label with its differences, as CheckVariant in campaigns/engines/specs.py")
+    variants = models.JSONField(help_text="each label with its differences, as CheckVariant in campaigns/engines/check_specs.py")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -8,7 +8,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.utils import timezone
 
-from campaigns.enums import CampaignState, StageKind, StageState
+from campaigns.enums import ASIDE, CampaignState, StageState
 from campaigns.models import Campaign, Cell
 from campaigns.services import method_checks, protocol, quotas
 from campaigns.services.errors import WrongState
@@ -118,7 +118,7 @@ def retry(campaign: Campaign) -> None:
 
 
 def _try_again(campaign: Campaign) -> None:
-    failed = list(campaign.stages.filter(state=StageState.FAILED).exclude(kind=StageKind.CHECK))
+    failed = list(campaign.stages.filter(state=StageState.FAILED).exclude(kind__in=ASIDE))
     for stage in failed:
         last = stage.failures.last()
         if last is not None and last.cause in FROM_SCRATCH:

@@ -135,6 +135,20 @@ def _label(stage: Stage, result: dict[str, Any], files: Files) -> None:
     keep_test_error(run.model)
 
 
+def _relabel(stage: Stage, result: dict[str, Any], files: Files) -> None:
+    """The configurations get their labels, or a newer reason why there is none; the next cleaning judges them."""
+    model = protocol.model_of(stage)
+    run = MdRun.objects.select_related("trajectory").get(model=model, purpose=RunPurpose.EXPLORE, cell=stage.cell)
+    without = Frame.objects.filter(artefact=run.trajectory, verdict=Verdict.UNLABELLED).select_related("stage__campaign", "cell")
+    by_index, snapshots = {frame.row: frame for frame in without}, Frames.load(run.trajectory.file)
+    for record in result["records"]:
+        if frame := by_index.get(record["index"]):
+            new = _labelled_frame(frame.stage, record, snapshots, run.trajectory, files.get(result["frames_file"]))
+            new.pk = frame.pk
+            new.save()
+    keep_test_error(model)
+
+
 def keep_test_error(model: TrainedModel) -> None:
     """The model's error on everything new of its step, all training cells together; a force component counts the same in each."""
     new = Frame.objects.filter(
@@ -236,4 +250,5 @@ HANDLERS: dict[str, Callable[[Stage, dict[str, Any], Files], None]] = {
     StageKind.EVALUATE: _evaluate,
     StageKind.JUDGE: _judge,
     StageKind.CHECK: _check,
+    StageKind.RELABEL: _relabel,
 }

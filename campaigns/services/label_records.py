@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from campaigns.engines import job, journal
-from campaigns.enums import S0Route, StageKind, StageState
-from campaigns.models import Stage
+from campaigns.enums import S0Route, StageKind, StageState, Verdict
+from campaigns.models import Frame, Stage
 
 LABELS_JOURNAL, DYNAMICS_JOURNAL, UNDER_WAY = "labels.jsonl", "md.jsonl", "under_way.json"
 INPUTS = frozenset({".inp", ".in", ".pwi", ".json", ".npz", ".wfn", ".kp", ".xml"})  # what a program reads, and what is no text
+WITH_SNAPSHOTS = (StageKind.LABEL, StageKind.RELABEL)
 MAX_LOGS = 8
 LOG_LINES = 60
 
@@ -55,7 +56,7 @@ class LabelTable:
 
 def of_stage(stage: Stage) -> LabelTable | None:
     """None for stages that have no records of labels."""
-    if stage.kind == StageKind.LABEL:
+    if stage.kind in WITH_SNAPSHOTS:
         return _table("snapshots", _snapshots(stage))
     if stage.kind == StageKind.S0 and stage.campaign.s0_route == S0Route.FPMD:
         return _table("dynamics", _dynamics(stage))
@@ -81,13 +82,27 @@ def _spec(stage: Stage) -> dict[str, Any]:
 def _snapshots(stage: Stage) -> list[LabelRow]:
     result = job.read_json(stage.folder / "result.json")
     if result is not None:
-        frames = list(stage.frames.order_by("id").values_list("pk", "n_atoms"))
-        known = frames if len(frames) == len(result["records"]) else [(None, None)] * len(result["records"])
-        return [_row(record, pk, n_atoms) for record, (pk, n_atoms) in zip(result["records"], known, strict=True)]
+        frames, records = list(stage.frames.order_by("id")), result["records"]
+        if len(frames) == len(records):
+            return [_frame_row(record["index"], frame) for record, frame in zip(records, frames, strict=True)]
+        return [_row(record, None, None) for record in records]
     entries = {entry["record"]["index"]: entry for entry in journal.read(stage.folder / LABELS_JOURNAL)}
     under_way = job.read_json(stage.folder / UNDER_WAY) if stage.state == StageState.RUNNING else None
     indices = (_spec(stage).get("snapshots") or {}).get("indices") or sorted(entries)
     return [_journal_row(entries.get(index), index, under_way) for index in indices]
+
+
+def _frame_row(number: int, frame: Frame) -> LabelRow:
+    """As it stands now: a missing label may have been computed since."""
+    return LabelRow(
+        number=number,
+        state="failed" if frame.verdict == Verdict.UNLABELLED else "done",
+        seconds=frame.label_seconds,
+        found=frame.label_found,
+        attempts=frame.label_attempts,
+        configuration=frame.pk,
+        **{name: getattr(frame, name) for name in ("cause", "message", "energy_eV_atom", "max_force_eV_A")},
+    )
 
 
 def _row(record: dict[str, Any], configuration: int | None, n_atoms: int | None) -> LabelRow:
@@ -163,7 +178,7 @@ def logs(stage: Stage, names: Sequence[str], lines: int = LOG_LINES) -> list[tup
 
 def names_of(stage: Stage, number: int) -> list[str]:
     """What a method calls the files of one label: campaigns/engines/labellers/base.py."""
-    return [f"label-{number:06d}"] if stage.kind == StageKind.LABEL else ["configuration"]
+    return [f"label-{number:06d}"] if stage.kind in WITH_SNAPSHOTS else ["configuration"]
 
 
 def log_under_way(stage: Stage, table: LabelTable) -> tuple[str, str] | None:

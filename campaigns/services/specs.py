@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Exists, Max, OuterRef, QuerySet
 
-from campaigns.engines import judge_specs, specs
+from campaigns.engines import check_specs, judge_specs, specs
 from campaigns.engines.job import read_json
 from campaigns.enums import RunOutcome, RunPurpose, S0Route, StageKind, StageState, Verdict
 from campaigns.models import Artefact, Campaign, Cell, Frame, Launch, MdRun, Stage, TrainedModel
@@ -221,9 +221,12 @@ def _explore(stage: Stage) -> specs.ExploreSpec:
 
 
 def _label(stage: Stage) -> specs.LabelSpec:
-    run = MdRun.objects.select_related("stage").get(
-        model=protocol.current_model(stage.campaign), purpose=RunPurpose.EXPLORE, cell=stage.cell
-    )
+    return label_spec(stage, protocol.current_model(stage.campaign))
+
+
+def label_spec(stage: Stage, model: TrainedModel) -> specs.LabelSpec:
+    """Every snapshot of the model's exploration of the stage's cell."""
+    run = MdRun.objects.select_related("stage").get(model=model, purpose=RunPurpose.EXPLORE, cell=stage.cell)
     result = read_json(run.stage.folder / "result.json")
     return specs.LabelSpec(
         snapshots=specs.FrameSelection(str(run.stage.folder / result["frames_file"]), list(range(result["n_snapshots"]))),
@@ -281,10 +284,10 @@ def _judge(stage: Stage) -> judge_specs.JudgeSpec:
     )
 
 
-def _check(stage: Stage) -> specs.CheckSpec:
+def _check(stage: Stage) -> check_specs.CheckSpec:
     """The first training cell: as it was relaxed, where it has been, else as it will be ordered."""
     cell = stage.campaign.cells.filter(for_training=True).select_related("material", "structure").order_by("id").first()
-    return specs.CheckSpec(
+    return check_specs.CheckSpec(
         cell=_cell_to_prepare(stage, cell),
         cell_file=_cell_file(cell) if cell.structure else None,
         # Asked anew, for what it costs is the question.

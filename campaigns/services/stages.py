@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from campaigns.engines import job
 from campaigns.engines.runners import local
-from campaigns.enums import CampaignState, JobState, StageKind, StageState
+from campaigns.enums import ASIDE, CampaignState, JobState, StageState
 from campaigns.models import Campaign, Stage, StageFailure
 from campaigns.services import artefacts, cluster_stages, ingest, logs, protocol, specs, storage
 from campaigns.services.claims import WANTED, one_at_a_time
@@ -261,7 +261,7 @@ def _fail_with(stage: Stage, failure: dict[str, Any]) -> None:
             StageFailure.objects.create(
                 stage=stage, attempt=stage.attempt, cause=failure["cause"], message=failure["message"], permanent=failure["permanent"]
             )
-        if mine and not again and stage.kind != StageKind.CHECK:
+        if mine and not again and stage.kind not in ASIDE:
             campaign = Campaign.objects.select_for_update().get(pk=stage.campaign_id)
             protocol.end(
                 campaign,

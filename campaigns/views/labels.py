@@ -2,16 +2,17 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
 
 from campaigns.enums import StageState
 from campaigns.models import Stage
-from campaigns.services import label_records
-from campaigns.views import access, fragments
+from campaigns.services import label_records, relabelling
+from campaigns.views import access, fragments, refusals
 from campaigns.views.campaigns import page_context
 
 PER_PAGE = 50
@@ -35,6 +36,8 @@ def context(request: HttpRequest, stage: Stage) -> dict[str, Any]:
         "missing": [(cause, numbers[:MAX_NUMBERS], max(0, len(numbers) - MAX_NUMBERS)) for cause, numbers in table.missing.items()],
         "program_log": label_records.log_under_way(stage, table),
         "labels_ended": stage.state not in UNDER_WAY,
+        "again": relabelling.missing(stage) if relabelling.is_possible(stage) else [],
+        "again_stage": relabelling.under_way(stage),
     }
 
 
@@ -58,3 +61,14 @@ def stage_label(request: HttpRequest, pk: int, number: int) -> HttpResponse:
         raise Http404
     found = {"stage": stage, "row": row, "kind": table.kind, "logs": label_records.logs(stage, label_records.names_of(stage, number))}
     return render(request, "campaigns/stage_label.html", page_context(stage.campaign, "stages") | found)
+
+
+@login_required
+@require_POST
+def stage_relabel(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask for the missing labels of a finished stage again."""
+    stage = access.stage(request, pk)
+    with refusals.as_message(request):
+        relabelling.start(stage)
+        messages.success(request, "The missing labels are asked for again. What comes of it enters the set with the next cleaning.")
+    return redirect("stage", pk)

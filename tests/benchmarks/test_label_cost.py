@@ -16,7 +16,8 @@ import pytest
 from django.contrib.auth import get_user_model
 
 from campaigns.engines import check, job, labellers
-from campaigns.engines.specs import CheckSpec, LabellerSpec, PrepareSpec
+from campaigns.engines.check_specs import CheckSpec
+from campaigns.engines.specs import LabellerSpec, PrepareSpec
 from campaigns.enums import CampaignState, StageKind, StageState
 from campaigns.models import MethodCheck, Stage
 from campaigns.services import campaigns, estimates, method_checks, settings_file

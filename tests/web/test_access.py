@@ -58,6 +58,7 @@ OWN_POST = {
     "campaign-delete": ["campaign"],
     "campaign-check": ["campaign"],
     "campaign-check-stop": ["campaign"],
+    "stage-relabel": ["label stage"],
     "material-delete": ["material"],
     "trajectory-delete": ["trajectory"],
 }

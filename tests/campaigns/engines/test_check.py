@@ -9,9 +9,10 @@ import pytest
 from ase.spacegroup import crystal
 
 from campaigns.engines import check, journal, labellers
+from campaigns.engines.check_specs import CheckSpec
 from campaigns.engines.job import EngineFailed, Progress
 from campaigns.engines.labellers import base
-from campaigns.engines.specs import CheckSpec, LabellerSpec, PrepareSpec
+from campaigns.engines.specs import LabellerSpec, PrepareSpec
 from tests.campaigns.engines.test_cp2k import LOOSE, lih
 
 pytestmark = pytest.mark.engine
