@@ -25,6 +25,12 @@ class StageKind(TextChoices):
     LABEL = "label", "label the snapshots"
     EVALUATE = "evaluate", "evaluate (NVE)"
     JUDGE = "judge", "judge D and Ea"
+    CHECK = "check", "check the reference method"
+    RELABEL = "relabel", "missing labels again"
+
+
+# The protocol neither plans these nor waits for them: a user asks for them, and where one fails the campaign goes on.
+ASIDE = (StageKind.CHECK, StageKind.RELABEL)
 
 
 class StageState(TextChoices):

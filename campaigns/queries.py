@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from campaigns.engines import job
 from campaigns.engines.runners import cluster
-from campaigns.enums import CampaignState, JobState, S0Route, StageKind, StageState
+from campaigns.enums import ASIDE, CampaignState, JobState, S0Route, StageKind, StageState
 from campaigns.models import Campaign, Stage, StageFailure, TrainedModel, TrainingSet
 
 
@@ -44,6 +44,7 @@ class LedgerRow:
     kind: str
     n_stages: int
     labels: int
+    labels_found: int
     seconds: float
     startup_seconds: float
     failures: dict[str, int]
@@ -101,7 +102,7 @@ def stage_log_tail(stage: Stage, lines: int = job.LOG_TAIL_LINES) -> str:
 
 def campaign_progress(campaign: Campaign) -> CampaignProgress:
     """How much of the loop under way is done, weighed with the seconds that stages of each kind took so far."""
-    stages = campaign.stages.exclude(state=StageState.CANCELLED)
+    stages = campaign.stages.exclude(state=StageState.CANCELLED).exclude(kind__in=ASIDE)
     rows = list(stages.values_list("kind", "state", "seconds", "loop"))
     unfinished = list(stages.exclude(state=StageState.DONE).select_related("campaign", "cell__material"))
     seconds, loop = _wall_seconds(rows), max(campaign.loop, 1)
@@ -158,7 +159,7 @@ def _wall_seconds(rows: list[tuple[str, str, float, int]]) -> dict[str, float]:
             measured.setdefault(kind, []).append(max(seconds, 0.1))
     typical = {kind: median(found) for kind, found in measured.items()}
     pace = median(seconds / REFERENCE_STAGE_S[StageKind(kind)] for kind, seconds in typical.items()) if typical else 1.0
-    seconds = {kind: typical.get(kind, pace * REFERENCE_STAGE_S[kind]) for kind in StageKind}
+    seconds = {kind: typical.get(kind, pace * reference_s) for kind, reference_s in REFERENCE_STAGE_S.items()}
     return {kind: found / settings.ENGINE_CORES if kind in ONE_CORE_KINDS else found for kind, found in seconds.items()}
 
 
@@ -174,15 +175,16 @@ def _summary(campaign: Campaign, running: list[Stage]) -> str:
 
 def cost_ledger(campaign: Campaign) -> list[LedgerRow]:
     totals = campaign.stages.values("kind").annotate(
-        n=Count("id", filter=Q(state=StageState.DONE)), labels=Sum("labels_computed"), wall=Sum("seconds"), startup=Sum("startup_seconds")
-    )
+        n=Count("id", filter=Q(state=StageState.DONE)), labels=Sum("labels_computed"), found=Sum("labels_found"),
+        wall=Sum("seconds"), startup=Sum("startup_seconds"),
+    )  # fmt: skip
     failures = StageFailure.objects.filter(stage__campaign=campaign).values("stage__kind", "cause").annotate(n=Count("id")).order_by()
     causes: dict[str, dict[str, int]] = {}
     for row in failures:
         causes.setdefault(row["stage__kind"], {})[row["cause"]] = row["n"]
     rows = {row["kind"]: row for row in totals}
     return [
-        LedgerRow(label, rows[kind]["n"], rows[kind]["labels"], rows[kind]["wall"], rows[kind]["startup"], causes.get(kind, {}))
+        LedgerRow(label, *(rows[kind][name] for name in ("n", "labels", "found", "wall", "startup")), causes.get(kind, {}))
         for kind, label in StageKind.choices
         if kind in rows
     ]
@@ -257,6 +259,7 @@ def result(campaign: Campaign) -> dict[str, Any]:
         "labeller": campaign.labeller,
         "preset": campaign.preset,
         "labels_computed": campaign.stages.aggregate(total=Sum("labels_computed"))["total"] or 0,
+        "labels_found": campaign.stages.aggregate(total=Sum("labels_found"))["total"] or 0,
         "seconds_by_stage_kind": {row.kind: round(row.seconds, 1) for row in cost_ledger(campaign)},
         "wall_seconds": round(wall_s, 1),
         "wall_seconds_in_engines": round(in_engines_s, 1),

@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from campaigns.views import campaigns, configurations, materials, models, new_campaign, resources, stages, tokens
+from campaigns.views import (
+    campaigns,
+    configurations,
+    labels,
+    materials,
+    method_checks,
+    models,
+    new_campaign,
+    resources,
+    stages,
+    tokens,
+)
 
 urlpatterns = [
     path("campaigns/", campaigns.campaign_list, name="campaign-list"),
@@ -25,6 +36,9 @@ urlpatterns = [
     path("campaigns/<int:pk>/setup/", campaigns.setup, name="campaign-setup"),
     path("campaigns/<int:pk>/deletion/", campaigns.deletion_page, name="campaign-deletion"),
     *(path(f"campaigns/<int:pk>/{verb}/", campaigns.act, {"verb": verb}, name=f"campaign-{verb}") for verb in campaigns.VERBS),
+    path("campaigns/<int:pk>/check/", method_checks.start, name="campaign-check"),
+    path("campaigns/<int:pk>/check/stop/", method_checks.stop, name="campaign-check-stop"),
+    path("campaigns/<int:pk>/cost/", method_checks.cost, name="campaign-cost"),
     path("cells/<int:pk>/structure/", campaigns.cell_structure, name="cell-structure"),
     path("configurations/<int:pk>/", configurations.configuration, name="configuration"),
     path("configurations/<int:pk>/structure/", configurations.configuration_structure, name="configuration-structure"),
@@ -34,6 +48,9 @@ urlpatterns = [
     path("models/<int:pk>/files/<slug:name>/", models.model_file, name="model-file"),
     path("stages/<int:pk>/", stages.stage_page, name="stage"),
     path("stages/<int:pk>/live/", stages.stage_live, name="stage-live"),
+    path("stages/<int:pk>/labels/", labels.stage_labels, name="stage-labels"),
+    path("stages/<int:pk>/relabel/", labels.stage_relabel, name="stage-relabel"),
+    path("stages/<int:pk>/labels/<int:number>/", labels.stage_label, name="stage-label"),
     path("stages/<int:pk>/files/<path:name>", stages.stage_file, name="stage-file"),
     path("clusters/", resources.resource_list, name="resource-list"),
     path("materials/", materials.material_list, name="material-list"),

@@ -82,7 +82,7 @@ class StageSerializer(serializers.ModelSerializer):
         model = Stage
         fields = ("id", "kind", "loop", "step", "repeat", "index", "cell", "temperature_K", "replica", "cores", "resource", "job_state",
                   "state", "attempt", "tries", "message", "cause", "created_at", "started_at", "finished_at", "seconds",
-                  "startup_seconds", "labels_computed", "versions")  # fmt: skip
+                  "startup_seconds", "labels_computed", "labels_found", "versions")  # fmt: skip
 
 
 class TrainedModelSerializer(serializers.ModelSerializer):
@@ -100,4 +100,5 @@ class ConfigurationSerializer(serializers.ModelSerializer):
         model = Frame
         fields = ("id", "source", "loop", "step", "temperature_K", "time_ps", "n_atoms", "composition", "energy_eV_atom", "max_force_eV_A",
                   "rms_force_eV_A", "min_distance_A", "max_bond_variation", "model_energy_error_meV_atom", "model_force_rmse_eV_A",
-                  "verdict", "rule", "number", "lower", "upper", "verdict_changes", "message")  # fmt: skip
+                  "verdict", "rule", "number", "lower", "upper", "verdict_changes", "message", "cause", "label_seconds", "label_attempts",
+                  "label_found")  # fmt: skip

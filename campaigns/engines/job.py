@@ -267,8 +267,11 @@ def _is_recorded(folder: Path) -> bool:
 def log_tail(folder: Path, lines: int = LOG_TAIL_LINES) -> str:
     """The last lines of the stage's log, read from its end: a log may be large."""
     path = folder / "log"
-    if not path.exists():
-        return ""
+    return tail(path, lines) if path.exists() else ""
+
+
+def tail(path: Path, lines: int = LOG_TAIL_LINES) -> str:
+    """The last lines of a text that may be large."""
     with path.open("rb") as stream:
         stream.seek(0, os.SEEK_END)
         stream.seek(max(0, stream.tell() - 200 * lines))

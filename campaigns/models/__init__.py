@@ -5,6 +5,7 @@ from campaigns.models.campaign import Campaign, Cell
 from campaigns.models.configuration import Frame, TrainingSet, VerdictChange
 from campaigns.models.dynamics import Launch, MdRun
 from campaigns.models.material import Material
+from campaigns.models.method_check import MethodCheck
 from campaigns.models.network import TrainedModel
 from campaigns.models.resource import Resource
 from campaigns.models.stage import Stage, StageFailure
@@ -17,6 +18,7 @@ __all__ = [
     "Launch",
     "Material",
     "MdRun",
+    "MethodCheck",
     "Resource",
     "Stage",
     "StageFailure",

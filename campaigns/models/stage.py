@@ -40,6 +40,7 @@ class Stage(models.Model):
     seconds = models.FloatField(default=0.0, help_text="wall time of the engine, over all attempts")
     startup_seconds = models.FloatField(default=0.0, help_text="of these, the engines' own start-up")
     labels_computed = models.PositiveIntegerField(default=0, help_text="over all attempts, of those that failed too")
+    labels_found = models.PositiveIntegerField(default=0, help_text="others, that had been computed before")
     versions = models.JSONField(default=dict, help_text="of the programs that did it")
 
     class Meta:

@@ -8,9 +8,9 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.utils import timezone
 
-from campaigns.enums import CampaignState, StageState
+from campaigns.enums import ASIDE, CampaignState, StageState
 from campaigns.models import Campaign, Cell
-from campaigns.services import protocol, quotas
+from campaigns.services import method_checks, protocol, quotas
 from campaigns.services.errors import WrongState
 from campaigns.services.requests import CampaignRequest, Checked, check_wholly, oxidation_states
 from campaigns.services.wake import wake
@@ -44,6 +44,7 @@ def update(campaign: Campaign, request: CampaignRequest) -> None:
         if not draft.update(source_key="", **_columns(request, checked)):
             raise WrongState(NO_DRAFT)
         campaign.refresh_from_db()
+        method_checks.stop(campaign)  # of what it was
         campaign.cells.all().delete()
         _create_cells(campaign, request, checked)
 
@@ -117,7 +118,7 @@ def retry(campaign: Campaign) -> None:
 
 
 def _try_again(campaign: Campaign) -> None:
-    failed = list(campaign.stages.filter(state=StageState.FAILED))
+    failed = list(campaign.stages.filter(state=StageState.FAILED).exclude(kind__in=ASIDE))
     for stage in failed:
         last = stage.failures.last()
         if last is not None and last.cause in FROM_SCRATCH:

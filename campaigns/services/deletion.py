@@ -21,6 +21,7 @@ from django.db.models import Model, QuerySet, Sum
 from campaigns.engines.runners import local
 from campaigns.enums import CampaignState, JobState, StageState
 from campaigns.models import Artefact, Campaign
+from campaigns.services import method_checks
 from campaigns.services.errors import WrongState
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ def delete(campaign: Campaign) -> None:
     campaign.refresh_from_db()
     if campaign.state == CampaignState.RUNNING:
         raise WrongState("This campaign is running: cancel it first.")
+    method_checks.stop(campaign)
     if any(local.find(stage.folder) for stage in campaign.stages.exclude(state=StageState.DONE).select_related("campaign")):
         raise WrongState("An engine of this campaign is still stopping: try again in some seconds.")
     if campaign.stages.exclude(job_state=JobState.NONE).exists():

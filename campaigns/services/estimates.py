@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
@@ -12,6 +13,7 @@ from campaigns.engines import disk
 from campaigns.enums import RunPurpose, S0Route, StageKind, StageState
 from campaigns.models import Campaign, Cell, Material, MdRun, Stage
 from campaigns.science.protocol import Counts, ProtocolSettings, counts
+from campaigns.services import method_checks
 from campaigns.services.requests import CampaignRequest, Checked, check
 
 # Where this installation has not measured yet: a reference machine of two cores, LGPS with 50 atoms.
@@ -31,10 +33,12 @@ REFERENCE_ATOMS = 50
 ENGINE_START_S = 10.0
 REFERENCE = "reference machine, 2 cores"
 MEASURED = "measured on this installation"
+MEASURED_OTHER_OPTIONS = "measured on this installation, with other options"
 MEASURED_OTHER_NETWORK = "measured on this installation, with another network"
 # What the cost of a batch or of an MD step depends on, the size of the cell apart.
 NETWORK = ("precision", "cutoff_A", "embedding_net", "axis_neurons", "fitting_net")
 MIN_LABELS_MEASURED = 50
+KNOWN_LABEL_BYTES, KNOWN_LABEL_BYTES_ATOM = 4096, 80  # of the file in which a label is found again
 STORED_BYTES_ATOM = 12  # of a frame: three float32
 DUMPED_BYTES_ATOM = 45
 LABELLED_BYTES_ATOM = 48  # positions and forces
@@ -146,7 +150,7 @@ def _rows(request: CampaignRequest, checked: Checked, training: list[int], evalu
 
 
 def _label_rows(request: CampaignRequest, checked: Checked, training: list[int], labels: int) -> list[EstimateRow]:
-    seconds_1, basis = _seconds_per_label_of_one_atom(request.labeller)
+    seconds_1, basis = _seconds_per_label_of_one_atom(request.labeller, request.labeller_options)
     exponent = LABEL_EXPONENT.get(request.labeller, 1.0)
     relaxed = checked.n_atoms(request.cells) if checked.settings.relax_cells else []
     steps = checked.settings.relax_max_steps
@@ -171,24 +175,45 @@ def _label_rows(request: CampaignRequest, checked: Checked, training: list[int],
     return [relaxation, reference] if relaxed and steps else [reference]
 
 
-def _seconds_per_label_of_one_atom(labeller: str) -> tuple[float, str]:
-    """The factor of n_atoms ** LABEL_EXPONENT, from the S0 and label stages of this installation with the same reference method."""
+def _seconds_per_label_of_one_atom(labeller: str, options: dict[str, Any]) -> tuple[float, str]:
+    """The factor of n_atoms ** LABEL_EXPONENT: from stages with the same method and options, from a check of it, from stages with other
+    options.
+    """
     exponent = LABEL_EXPONENT.get(labeller, 1.0)
-    by_size = (
+    key = method_checks.key_of(labeller, options)
+    by_size: dict[bool, list[tuple[int, float, int]]] = {True: [], False: []}
+    for n_atoms, of_stage, core_seconds, n in _label_costs(labeller):
+        by_size[method_checks.key_of(labeller, of_stage) == key].append((n_atoms, core_seconds, n))
+    if seconds := _seconds_of_one_atom(by_size[True], exponent):
+        return seconds, MEASURED
+    if found := method_checks.measured(labeller, options):
+        cores = f"{found.cores} core{'s' * (found.cores > 1)}"
+        basis = f"check of this method: {found.seconds:.3g} s for {found.n_atoms} atoms on {cores}"
+        return found.core_seconds / settings.ENGINE_CORES / found.n_atoms**exponent, basis
+    if seconds := _seconds_of_one_atom(by_size[True] + by_size[False], exponent):
+        return seconds, MEASURED_OTHER_OPTIONS
+    return REFERENCE_LABEL_S.get(labeller, 1.0) / REFERENCE_ATOMS**exponent, REFERENCE
+
+
+def _label_costs(labeller: str) -> Iterable[tuple[int, dict[str, Any], float, int]]:
+    """Atoms, options, core-seconds and labels of the S0 and label stages of this installation, by cell size and options."""
+    return (
         Stage.objects.filter(
             kind__in=(StageKind.S0, StageKind.LABEL), state=StageState.DONE, campaign__labeller=labeller,
             labels_computed__gt=0, cell__n_atoms__gt=0,
         )
         .order_by()
-        .values_list("cell__n_atoms")
+        .values_list("cell__n_atoms", "campaign__labeller_options")
         .annotate(core_seconds=Sum(F("seconds") * F("cores")), n=Sum("labels_computed"))
     )  # fmt: skip
+
+
+def _seconds_of_one_atom(by_size: list[tuple[int, float, int]], exponent: float) -> float:
+    """0 where there are too few labels to tell."""
     core_s = work = labels = 0.0
     for n_atoms, seconds, n in by_size:  # stages run side by side: the cores are shared
         core_s, work, labels = core_s + seconds, work + n * n_atoms**exponent, labels + n
-    if labels >= MIN_LABELS_MEASURED:
-        return core_s / settings.ENGINE_CORES / work, MEASURED
-    return REFERENCE_LABEL_S.get(labeller, 1.0) / REFERENCE_ATOMS**exponent, REFERENCE
+    return core_s / settings.ENGINE_CORES / work if labels >= MIN_LABELS_MEASURED else 0.0
 
 
 def _seconds_per_batch_atom(chosen: ProtocolSettings) -> tuple[float, str]:
@@ -291,7 +316,8 @@ def _disk_bytes(chosen: ProtocolSettings, amounts: Counts, training: list[int], 
     largest = max(evaluation, default=0)
     trajectories = frames * largest * (amounts.evaluations * STORED_BYTES_ATOM + settings.ENGINE_CORES * DUMPED_BYTES_ATOM)
     sets = amounts.trainings * amounts.labels * max(training, default=0) * LABELLED_BYTES_ATOM / 2  # the set grows: half on average
-    return int(trajectories + sets + amounts.trainings * MODEL_BYTES) + PROGRAM_BYTES
+    known = amounts.labels * (KNOWN_LABEL_BYTES + KNOWN_LABEL_BYTES_ATOM * max(training, default=0))
+    return int(trajectories + sets + known + amounts.trainings * MODEL_BYTES) + PROGRAM_BYTES
 
 
 def _too_little_room(disk_bytes: int) -> list[str]:

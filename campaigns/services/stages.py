@@ -20,10 +20,10 @@ from django.utils import timezone
 
 from campaigns.engines import disk, job
 from campaigns.engines.runners import local
-from campaigns.enums import CampaignState, JobState, StageState
+from campaigns.enums import ASIDE, CampaignState, JobState, StageState
 from campaigns.models import Campaign, Stage, StageFailure
 from campaigns.services import artefacts, cluster_stages, ingest, logs, protocol, specs, storage
-from campaigns.services.claims import one_at_a_time
+from campaigns.services.claims import WANTED, one_at_a_time
 from campaigns.services.silence import Silence
 from campaigns.services.wake import QUEUE, wake
 
@@ -75,7 +75,7 @@ def wake_waiting() -> None:
 
 def _due(now: datetime) -> QuerySet[Stage]:
     """Stages that wait and may be claimed, oldest first."""
-    return Stage.objects.filter(_is_due(now), state=StageState.PENDING, campaign__state=CampaignState.RUNNING).order_by("id")
+    return Stage.objects.filter(WANTED, _is_due(now), state=StageState.PENDING).order_by("id")
 
 
 def _is_due(now: datetime) -> Q:
@@ -106,9 +106,9 @@ def claim(stage_id: int) -> Stage | None:
         # Where an older stage waits for more cores than are free, small ones must not take them away for ever.
         starved = used and _due(now).filter(pk__lt=stage_id, cores__gt=settings.ENGINE_CORES - used, resource="").exists()
         unwatched_since = Stage.objects.filter(abandoned, pk=stage_id, resource="").values_list("lease_until", flat=True).first()
-        taken = Stage.objects.filter(
-            abandoned | free & ~Q(resource="") if starved else free | abandoned, room, pk=stage_id, campaign__state=CampaignState.RUNNING
-        ).update(state=StageState.RUNNING, owner=owner, host=host, lease_until=_lease(), message="")
+        taken = Stage.objects.filter(WANTED, abandoned | free & ~Q(resource="") if starved else free | abandoned, room, pk=stage_id).update(
+            state=StageState.RUNNING, owner=owner, host=host, lease_until=_lease(), message=""
+        )
         if not taken:
             return None
         Stage.objects.filter(pk=stage_id, started_at=None).update(started_at=now)
@@ -178,7 +178,7 @@ def _renew(stage: Stage, seconds: float) -> bool:
 
 
 def _is_wanted(stage: Stage) -> bool:
-    return _unless_away(Campaign.objects.filter(pk=stage.campaign_id, state=CampaignState.RUNNING).exists)
+    return _unless_away(Stage.objects.filter(WANTED, pk=stage.pk).exists)
 
 
 def _unless_away(question: Callable[[], bool]) -> bool:
@@ -221,6 +221,7 @@ def finish(stage: Stage) -> None:
             finished_at=timezone.now(),
             startup_seconds=result.get("startup_seconds") or 0.0,
             labels_computed=_labels_of_all_attempts(stage, result),
+            labels_found=result.get("labels_found") or 0,
             versions=result.get("versions") or {},
         )
         if not mine:
@@ -289,7 +290,7 @@ def _fail_with(stage: Stage, failure: dict[str, Any]) -> None:
                 stage=stage, attempt=stage.attempt, cause=failure["cause"], message=failure["message"], permanent=failure["permanent"],
                 labels_computed=failure.get("labels_computed") or 0,
             )  # fmt: skip
-        if mine and not again:
+        if mine and not again and stage.kind not in ASIDE:
             campaign = Campaign.objects.select_for_update().get(pk=stage.campaign_id)
             protocol.end(
                 campaign,
@@ -304,7 +305,7 @@ def reconcile() -> int:
     now = timezone.now()
     _stop_orphans(now)
     stale = Q(sent_at=None) | Q(sent_at__lt=now - timedelta(seconds=RESEND_AFTER_S)) | Q(sent_at__gt=now + timedelta(seconds=1))
-    abandoned = Stage.objects.filter(_has_lost_its_owner(now), campaign__state=CampaignState.RUNNING)
+    abandoned = Stage.objects.filter(WANTED, _has_lost_its_owner(now))
     # A message from before the lease ran out was for its owner, or came too early.
     unsent = stale | Q(sent_at__lt=F("lease_until"))
     rows = (_due(now).filter(stale), abandoned.filter(unsent), cluster_stages.unwanted().filter(stale))
@@ -315,18 +316,12 @@ def reconcile() -> int:
 
 def _stop_orphans(now: datetime) -> None:
     """Engines whose worker was killed, of campaigns that were paused or cancelled since: nobody else would stop them."""
-    left = (
-        Stage.objects.filter(lease_until__lt=now, job_state=JobState.NONE)
-        .exclude(campaign__state=CampaignState.RUNNING)
-        .exclude(state=StageState.DONE)
-    )
+    left = Stage.objects.filter(lease_until__lt=now, job_state=JobState.NONE).exclude(WANTED).exclude(state=StageState.DONE)
     for stage in left.select_related("campaign"):
         child = local.find(stage.folder)
         if child is not None and not child.is_here:
             continue  # the reconciler of its own host stops it
-        mine = Stage.objects.filter(pk=stage.pk, owner=stage.owner, lease_until=stage.lease_until).exclude(
-            campaign__state=CampaignState.RUNNING
-        )
+        mine = Stage.objects.filter(pk=stage.pk, owner=stage.owner, lease_until=stage.lease_until).exclude(WANTED)
         if not mine.update(lease_until=_lease()):
             continue  # a worker has it again
         if child is not None:

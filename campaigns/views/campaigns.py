@@ -18,7 +18,7 @@ from campaigns.forms.fields import whole_number
 from campaigns.models import Campaign, Cell, TrainedModel
 from campaigns.science.protocol import GROUPS, PRESETS, ProtocolSettings
 from campaigns.services import campaigns as services
-from campaigns.services import deletion, estimates
+from campaigns.services import deletion, estimates, method_checks
 from campaigns.services import exports as packages
 from campaigns.services.errors import ServiceError
 from campaigns.services.requests import request_of
@@ -120,16 +120,24 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
     for part in PARTS.values():
         context |= part(campaign)
     if campaign.state == CampaignState.DRAFT:
-        context |= _cost(campaign)
+        context |= cost(campaign)
     return render(request, "campaigns/overview.html", context)
 
 
-def _cost(campaign: Campaign) -> dict[str, Any]:
-    """What a draft will cost, or what keeps it from being started."""
+def cost(campaign: Campaign) -> dict[str, Any]:
+    """What a draft will cost, or what keeps it from being started; and the check of its reference method."""
+    under_way = method_checks.under_way(campaign)
+    found = {
+        "check": method_checks.last(campaign),
+        "check_stage": under_way,
+        "check_progress": under_way and queries.stage_progress(under_way),
+        "check_failed": None if under_way else method_checks.failed(campaign),
+        "stricter": method_checks.stricter_options(campaign.labeller, campaign.labeller_options),
+    }
     try:
-        return {"estimate": estimates.estimate(campaign.owner, request_of(campaign))}
+        return found | {"estimate": estimates.estimate(campaign.owner, request_of(campaign))}
     except ServiceError as error:
-        return {"problems": [{"text": f"{name}: {problem}"} for name, problem in error.fields.items()]}
+        return found | {"problems": [{"text": f"{name}: {problem}"} for name, problem in error.fields.items()]}
 
 
 def _status(campaign: Campaign) -> dict[str, Any]:
@@ -223,6 +231,7 @@ def stages(request: HttpRequest, pk: int) -> HttpResponse:
     total = {
         "stages": sum(row.n_stages for row in ledger),
         "labels": sum(row.labels for row in ledger),
+        "labels_found": sum(row.labels_found for row in ledger),
         "seconds": sum(row.seconds for row in ledger),
         "startup_seconds": sum(row.startup_seconds for row in ledger),
     }
@@ -259,7 +268,7 @@ def settings(request: HttpRequest, pk: int) -> HttpResponse:
         }
         for name, title in GROUPS.items()
     ]
-    context = page_context(campaign, "settings") | {"groups": groups, "cells": _materials(campaign)}
+    context = page_context(campaign, "settings") | {"groups": groups, "cells": _materials(campaign), "check": method_checks.last(campaign)}
     return render(request, "campaigns/settings.html", context)
 
 

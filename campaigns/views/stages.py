@@ -11,7 +11,7 @@ from campaigns import queries
 from campaigns.engines.runners import cluster
 from campaigns.enums import StageState
 from campaigns.models import Stage
-from campaigns.views import access, fragments
+from campaigns.views import access, fragments, labels
 from campaigns.views.campaigns import page_context
 
 MAX_FILES = 200
@@ -22,7 +22,8 @@ UNDER_WAY = (StageState.PENDING, StageState.RUNNING)
 @require_GET
 def stage_page(request: HttpRequest, pk: int) -> HttpResponse:
     stage = access.stage(request, pk)
-    context = page_context(stage.campaign, "stages") | _live_context(stage) | {"files": files_of(stage), "failures": stage.failures.all()}
+    context = page_context(stage.campaign, "stages") | labels.context(request, stage) | _live_context(stage)
+    context |= {"files": files_of(stage), "failures": stage.failures.all()}
     return render(request, "campaigns/stage.html", context)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from campaigns.engines import job, judge_specs, specs
+from campaigns.engines import check_specs, job, judge_specs, specs
 from campaigns.engines.job import EngineFailed, Progress
 from campaigns.science.frames import Frames
 
@@ -129,6 +129,25 @@ def judge(folder, spec):
     )
 
 
+def relabel(folder, spec):
+    indices = spec.snapshots.indices
+    labelled = frames(len(indices), 8, model=True)
+    labelled.save(folder / "labelled.npz")
+    records = [
+        specs.LabelRecord(index, row, "done", "", "", float(labelled.energy_eV[row]), 2.0, 1.0, 1.5, 0.1, 2.5, 0.05, 0.01)
+        for row, index in enumerate(indices)
+    ]
+    return specs.LabelResult("labelled.npz", records, len(indices), 0.1)
+
+
+def check(folder, spec):
+    variants = [
+        check_specs.CheckVariant("", "As set", "", "done", "", "", 12.5),
+        check_specs.CheckVariant("cutoff_Ry", "Plane-wave cut-off", "675 Ry", "done", "", "", 20.0, -1.0, 0.002, 0.004, 0.01),
+    ]
+    return check_specs.CheckResult("Li3N", 4, 12.5, 0.8, variants, "converged", "Converged.", 2)
+
+
 def misbehaves(kind, how):
     """Whether to misbehave now; counts down in the file so that it stops by itself."""
     path = Path(os.environ.get("STAND_IN_BEHAVIOUR", "/nonexistent"))
@@ -179,6 +198,8 @@ SPECS = {
     "label": specs.LabelSpec,
     "evaluate": specs.EvaluateSpec,
     "judge": judge_specs.JudgeSpec,
+    "check": check_specs.CheckSpec,
+    "relabel": specs.LabelSpec,
 }
 
 if __name__ == "__main__":

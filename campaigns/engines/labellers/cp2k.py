@@ -14,7 +14,17 @@ from ase.data import atomic_numbers
 
 from campaigns.engines.job import EngineFailed
 from campaigns.engines.labellers import cp2k_data, cp2k_input, cp2k_output, program
-from campaigns.engines.labellers.base import Label, LabelFailed, Labeller, Option, OptionsRefused, option_values, refusal
+from campaigns.engines.labellers.base import (
+    Label,
+    LabelFailed,
+    Labeller,
+    Option,
+    OptionsRefused,
+    denser_mesh,
+    option_values,
+    refusal,
+    times,
+)
 from campaigns.engines.labellers.wavefunctions import Wavefunctions
 
 TITLE = "CP2K (PBE + D2, first principles, runs here)"
@@ -26,9 +36,9 @@ REACH_A = 0.5  # measured: up to 0.35 Å it saves a quarter of the SCF steps, at
 USES_CORES = True
 OPTIONS: tuple[Option, ...] = (
     Option("cutoff_Ry", "number", "Ry", "Plane-wave cut-off of the density. Compare the forces of one configuration at a higher one "
-           "before many are labelled.", 450.0, low=50, high=5000, label="Plane-wave cut-off"),
+           "before many are labelled.", 450.0, low=50, high=5000, label="Plane-wave cut-off", stricter=times(1.5)),
     Option("rel_cutoff_Ry", "number", "Ry", "Cut-off of the grid under a Gaussian: it decides which functions go to coarser grids.",
-           60.0, low=10, high=1000, label="Relative cut-off"),
+           60.0, low=10, high=1000, label="Relative cut-off", stricter=times(1.5)),
     Option("eps_default", "number", "", "Precision of all integrals (EPS_DEFAULT). Larger is faster, and noise in the forces.",
            1e-12, low=1e-16, high=1e-4, label="Precision of integrals"),
     Option("basis", "choice", "", "Family of the basis sets; the GTH pseudopotential of as many electrons goes with it.",
@@ -38,7 +48,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("dispersion", "choice", "", "Grimme's correction. D2 (the paper's) has parameters up to xenon; with lanthanum choose d3bj.",
            "d2", choices=("d2", "d3", "d3bj", "none")),
     Option("k_points", "text", "", "Monkhorst-Pack mesh, for example `2 2 2`. `1 1 1` is Γ alone, enough for cells wider than about 10 Å.",
-           "1 1 1", label="k-points"),
+           "1 1 1", label="k-points", stricter=denser_mesh),
     Option("smearing_K", "number", "K", "Electronic temperature (Fermi-Dirac). 0: fixed occupations, for insulators.",
            0.0, high=20000, label="Electronic temperature"),
     Option("spin", "choice", "", "Unrestricted: with magnetic ions or an odd number of electrons.",
@@ -46,12 +56,14 @@ OPTIONS: tuple[Option, ...] = (
     Option("multiplicity", "number", "2S+1", "With unrestricted spin. 0: the lowest possible.", 0.0, high=1000, label="Spin multiplicity"),
     Option("magnetization", "mapping", "µB", "Starting moment of an element, with unrestricted spin: `Fe 4`.",
            {}, label="Starting moments"),
-    Option("scf_eps", "number", "", "The SCF has converged below this.", 1e-6, low=1e-12, high=1e-2, label="SCF converged below"),
+    Option("scf_eps", "number", "", "The SCF has converged below this.", 1e-6, low=1e-12, high=1e-2, label="SCF converged below",
+           stricter=times(0.1)),
     Option("scf_steps", "number", "", "SCF steps at most. A label whose SCF has not converged by then is a failed one.",
-           200.0, low=1, high=10000, label="SCF steps at most"),
+           200.0, low=1, high=10000, label="SCF steps at most", changes_label=False),
     Option("retries", "number", "", "How often a failed SCF is tried again: more steps, other mixing, then smearing.",
-           3.0, high=3, label="Retries of a label"),
-    Option("walltime_h", "number", "h", "Time limit of one label.", 24.0, low=0.001, high=1000, label="Time limit of a label"),
+           3.0, high=3, label="Retries of a label", changes_label=False),
+    Option("walltime_h", "number", "h", "Time limit of one label.", 24.0, low=0.001, high=1000, label="Time limit of a label",
+           changes_label=False),
     Option("template", "template", "", "Input in CP2K's own words, the section &FORCE_EVAL; the words in braces are filled in. Stress and "
            "forces must be printed.", cp2k_input.TEMPLATE, label="Input template"),
 )  # fmt: skip

@@ -14,6 +14,7 @@ from campaigns.engines.labellers.base import Labeller, Option
 
 TITLE = "Classical potential (any pair style of LAMMPS)"
 USES_CORES = False
+CHEAP = True
 OPTIONS: tuple[Option, ...] = (
     Option("pair_style", "text", "", "Style and its arguments, units metal, for example `buck/coul/long 10.0`.", ""),
     Option("pair_coeff", "lines", "eV, Å", "One pair a line; elements may stand for type numbers: `Li O 632.1018 0.2906 0.0`.", ""),
