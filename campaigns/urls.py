@@ -27,6 +27,7 @@ urlpatterns = [
     path("cells/<int:pk>/structure/", campaigns.cell_structure, name="cell-structure"),
     path("configurations/<int:pk>/", configurations.configuration, name="configuration"),
     path("configurations/<int:pk>/structure/", configurations.configuration_structure, name="configuration-structure"),
+    path("configurations/<int:pk>/overrule/", configurations.configuration_overrule, name="configuration-overrule"),
     path("configurations/<int:pk>/download/", configurations.configuration_download, name="configuration-download"),
     path("models/<int:pk>/", models.model_page, name="model"),
     path("models/<int:pk>/package/", models.model_package, name="model-package"),

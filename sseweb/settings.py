@@ -189,7 +189,11 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "From a crystal structure to the ionic conductivity of a solid electrolyte. Units are in the names of the fields.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
-    "ENUM_NAME_OVERRIDES": {"CampaignState": "campaigns.enums.CampaignState", "StageState": "campaigns.enums.StageState"},
+    "ENUM_NAME_OVERRIDES": {
+        "CampaignState": "campaigns.enums.CampaignState",
+        "StageState": "campaigns.enums.StageState",
+        "Verdict": "campaigns.enums.Verdict",
+    },
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

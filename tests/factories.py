@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -194,6 +195,13 @@ def frames(labelled_by: Stage, n: int = 10, temperature_K: float = 600.0, first:
     """`n` configurations: most kept, one in nine rejected, the last without a label."""
     path = labelled_by.folder / "frames.npz"
     arrays = some_frames(n, seed=labelled_by.pk)
+    if not first:  # a model's own values came with them
+        error = np.random.default_rng(labelled_by.pk + 1)
+        arrays = replace(
+            arrays,
+            model_energy_eV=arrays.energy_eV + error.normal(0, 0.02, n),
+            model_forces_eV_A=arrays.forces_eV_A + error.normal(0, 0.1, arrays.forces_eV_A.shape),
+        )
     arrays.save(path)
     file, random = artefact(path), np.random.default_rng(labelled_by.pk)
     rows = []

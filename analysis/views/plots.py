@@ -143,15 +143,34 @@ def learning(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def training_set(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
     from analysis.plots.training_set import thinned, training_set_figure
+
+    points = _training_set_points(request, pk, quantity)
+    if not len(points.order):
+        return nothing(NO_LABEL)
+    return document(training_set_figure(thinned(points), theme(request), TITLES[quantity]))
+
+
+@login_required
+@require_GET
+def histogram(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
+    from analysis.plots.histogram import histogram_figure
+
+    points = _training_set_points(request, pk, quantity)
+    if not len(points.order):
+        return nothing(NO_LABEL)
+    return document(histogram_figure(points, theme(request), TITLES[quantity]))
+
+
+TITLES = {"energy": "energy (eV/atom)", "force": "largest force (eV/Å)"}
+NO_LABEL = "No configuration has a label yet."
+
+
+def _training_set_points(request: HttpRequest, pk: int, quantity: str) -> Any:
     from analysis.views import figures
 
     if quantity not in figures.QUANTITIES:
         raise Http404
-    points = figures.training_set_points(access.campaign(request, pk), quantity)
-    if not len(points.order):
-        return nothing("No configuration has a label yet.")
-    title = {"energy": "energy (eV/atom)", "force": "largest force (eV/Å)"}[quantity]
-    return document(training_set_figure(thinned(points), theme(request), title))
+    return figures.training_set_points(access.campaign(request, pk), quantity)
 
 
 @login_required

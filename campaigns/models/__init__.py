@@ -2,7 +2,7 @@
 
 from campaigns.models.artefact import Artefact
 from campaigns.models.campaign import Campaign, Cell
-from campaigns.models.configuration import Frame, TrainingSet, VerdictChange
+from campaigns.models.configuration import Frame, Overruling, TrainingSet, VerdictChange
 from campaigns.models.dynamics import Launch, MdRun
 from campaigns.models.material import Material
 from campaigns.models.network import TrainedModel
@@ -16,6 +16,7 @@ __all__ = [
     "Launch",
     "Material",
     "MdRun",
+    "Overruling",
     "Stage",
     "StageFailure",
     "TrainedModel",

@@ -22,7 +22,7 @@ from django.template.loader import render_to_string
 from campaigns.engines import bounded
 from campaigns.engines.job import write_json
 from campaigns.enums import Verdict
-from campaigns.models import Artefact, Campaign, Cell, Frame, TrainedModel
+from campaigns.models import Artefact, Campaign, Cell, Frame, Overruling, TrainedModel
 from campaigns.services import settings_file
 from campaigns.services.errors import BadInput, ServiceError
 from campaigns.services.specs import type_map_of
@@ -36,7 +36,7 @@ FORMATS = {
 TIMEOUT_S = 100.0  # below the web server's own
 LEFTOVER_S = 3600.0
 FACTS = (
-    *("source", "loop", "step", "temperature_K", "time_ps", "verdict", "rule"),
+    *("source", "loop", "step", "temperature_K", "time_ps", "verdict", "rule", "overruled"),
     *("model_energy_error_meV_atom", "model_force_rmse_eV_A"),
 )
 
@@ -135,6 +135,8 @@ def _write_data_set(campaign: Campaign, frames: Iterable[Frame], format_name: st
             selections.append({"path": str(artefact.file), "rows": [row.row for row in members], "facts": facts})
     if not selections:
         raise BadInput("There is no labelled configuration to export.")
+    if said := _overrulings(campaign, [one["configuration"] for selection in selections for one in selection["facts"]]):
+        write_json(folder / "overrulings.json", said)
     spec = folder / "spec.json"
     write_json(spec, {"selections": selections, "type_map": type_map_of(campaign), "format": format_name})
     try:
@@ -145,6 +147,17 @@ def _write_data_set(campaign: Campaign, frames: Iterable[Frame], format_name: st
         raise ServiceError("The data set could not be written: is the disk full, or a file of the campaign damaged?")
     spec.unlink()
     return sum(len(selection["rows"]) for selection in selections)
+
+
+def _overrulings(campaign: Campaign, configurations: list[int]) -> list[dict[str, Any]]:
+    """What persons have said of these configurations, the oldest first."""
+    wanted = set(configurations)
+    rows = Overruling.objects.filter(frame__campaign=campaign).values_list("frame_id", "verdict", "reason", "by_name", "at")
+    return [
+        {"configuration": pk, "verdict": verdict or "as cleaning", "reason": reason, "by": name, "at": at.isoformat(timespec="seconds")}
+        for pk, verdict, reason, name, at in rows
+        if pk in wanted
+    ]
 
 
 def _link(folder: Path, name: str, file: Path) -> None:

@@ -155,8 +155,14 @@ def _model_before(stage: Stage) -> TrainedModel | None:
 
 
 def kept_frames(campaign: Campaign) -> list[specs.FrameSelection]:
-    """The training set as it stands: every kept configuration, by frames file."""
-    rows = Frame.objects.filter(campaign=campaign, verdict=Verdict.KEPT).order_by("artefact_id", "row").values_list("artefact_id", "row")
+    """The last training set as cleaning made it, by frames file: a verdict that was overruled since enters with the next one.
+
+    A campaign that an earlier release began has no history of its first verdicts: there it is every kept configuration.
+    """
+    last, kept = campaign.training_sets.last(), Frame.objects.filter(campaign=campaign, verdict=Verdict.KEPT)
+    if last is not None and (members := last.members()).count() == last.n_kept:
+        kept = members
+    rows = kept.order_by("artefact_id", "row").values_list("artefact_id", "row")
     indices: dict[int, list[int]] = {}
     for artefact_id, row in rows:
         indices.setdefault(artefact_id, []).append(row)

@@ -35,6 +35,9 @@ OWN = {
     "plot-arrhenius": (["campaign"], 200),
     "plot-steps": (["campaign", "diffusivity"], 200),
     "plot-training-set": (["campaign", "energy"], 200),
+    "plot-histogram": (["campaign", "force"], 200),
+    "campaign-parity": (["campaign"], 200),
+    "plot-parity": (["campaign", 1, 1, "force"], 200),
     "plot-msd": (["run"], 200),
     "run": (["evaluation"], 200),
     "plot-structure": (["evaluation", "rdf"], 200),
@@ -53,6 +56,7 @@ OWN_POST = {
     "campaign-retry": ["campaign"],
     "campaign-delete": ["campaign"],
     "material-delete": ["material"],
+    "configuration-overrule": ["frame"],
     "trajectory-delete": ["trajectory"],
 }
 ANYBODY_SIGNED_IN = {
