@@ -2,11 +2,13 @@
 
 from django.urls import path
 
-from analysis.views import parity, plots, results, trajectories
+from analysis.views import parity, plots, report, results, trajectories
 
 urlpatterns = [
     path("campaigns/<int:pk>/results/", results.results, name="campaign-results"),
     path("campaigns/<int:pk>/parity/", parity.parity_page, name="campaign-parity"),
+    path("campaigns/<int:pk>/results.<slug:kind>", results.result_rows, name="campaign-result-rows"),
+    path("campaigns/<int:pk>/report/", report.report, name="campaign-report"),
     path("compare/", results.compare, name="compare"),
     path("compare/rows.<slug:kind>", results.compare_rows, name="compare-rows"),
     path("trajectories/", trajectories.trajectory_list, name="trajectory-list"),

@@ -53,9 +53,13 @@ def against_step(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
     from analysis.views import figures
 
     titles = {"activation-energy": ("activation_energy", "Ea (eV)", "eV"), "diffusivity": ("diffusivity", "D (cm²/s)", "cm²/s")}
-    if quantity not in titles:
+    if quantity not in (*titles, "force-error"):
         raise Http404
     campaign = access.campaign(request, pk)
+    if quantity == "force-error":
+        errors = figures.error_series(campaign)
+        title = "force error, new snapshots (eV/Å)"
+        return document(series_figure(errors, theme(request), title, "eV/Å")) if errors else nothing("No model has met new snapshots yet.")
     name, title, unit = titles[quantity]
     temperature_K = chosen_temperature_K(request, campaign)
     series = figures.step_series(queries.judged_models(campaign.trained_models.all()), name, temperature_K)
@@ -104,7 +108,7 @@ def structure(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
         raise Http404
     run = _run(request, pk)
     path = _judged_file(run)
-    curves = figures.structure_curves(path, run.pk, kind, run.campaign.mobile_ion) if path else []
+    curves = figures.structure_curves(path, run.number, kind, run.campaign.mobile_ion) if path else []
     if not curves:
         return nothing(NO_STRUCTURE)
     title, level = figures.STRUCTURE[kind]
@@ -121,7 +125,7 @@ def density(request: HttpRequest, pk: int, axis: int) -> HttpResponse:
         raise Http404
     run = _run(request, pk)
     path = _judged_file(run)
-    found = figures.density_of(path, run.pk) if path else None
+    found = figures.density_of(path, run.number) if path else None
     if found is None:
         return nothing(NO_STRUCTURE)
     projections, cell_A = found

@@ -37,6 +37,8 @@ OWN = {
     "plot-training-set": (["campaign", "energy"], 200),
     "plot-histogram": (["campaign", "force"], 200),
     "campaign-parity": (["campaign"], 200),
+    "campaign-report": (["campaign"], 200),
+    "campaign-result-rows": (["campaign", "csv"], 200),
     "plot-parity": (["campaign", 1, 1, "force"], 200),
     "plot-msd": (["run"], 200),
     "run": (["evaluation"], 200),
