@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from campaigns.views import campaigns, configurations, materials, models, new_campaign, stages, tokens
+from campaigns.views import archives, campaigns, configurations, materials, models, new_campaign, stages, tokens
 
 urlpatterns = [
     path("campaigns/", campaigns.campaign_list, name="campaign-list"),
@@ -22,6 +22,8 @@ urlpatterns = [
     path("campaigns/<int:pk>/models/", campaigns.models, name="campaign-models"),
     path("campaigns/<int:pk>/stages/", campaigns.stages, name="campaign-stages"),
     path("campaigns/<int:pk>/settings/", campaigns.settings, name="campaign-settings"),
+    path("campaigns/import/", archives.archive_import, name="archive-import"),
+    path("campaigns/<int:pk>/archive/", archives.archive, name="campaign-archive"),
     path("campaigns/<int:pk>/setup/", campaigns.setup, name="campaign-setup"),
     *(path(f"campaigns/<int:pk>/{verb}/", campaigns.act, {"verb": verb}, name=f"campaign-{verb}") for verb in campaigns.VERBS),
     path("cells/<int:pk>/structure/", campaigns.cell_structure, name="cell-structure"),

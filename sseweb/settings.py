@@ -155,6 +155,7 @@ WHITENOISE_MAX_AGE = 3600
 # CIFs are small text; data sets may be large and go to disk. Larger ones are refused before they are read.
 MAX_CIF_BYTES = 1_000_000
 MAX_DATA_SET_BYTES = _whole_number("SSEWEB_MAX_DATA_SET_MB", 512, 1) * 1_000_000
+MAX_ARCHIVE_BYTES = _whole_number("SSEWEB_MAX_ARCHIVE_MB", 20_000, 1) * 1_000_000  # unpacked
 MAX_TRAJECTORY_BYTES = 500_000_000
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 FILE_UPLOAD_TEMP_DIR = None

@@ -33,9 +33,7 @@ class Frame(models.Model):
     model_energy_error_meV_atom = models.FloatField(null=True, blank=True, help_text="before it entered the set")
     model_force_rmse_eV_A = models.FloatField(null=True, blank=True, help_text="before it entered the set")
     verdict = models.CharField(max_length=10, choices=Verdict)
-    overruled = models.CharField(
-        max_length=10, choices=Verdict, blank=True, help_text="the verdict that a person gave instead of cleaning's"
-    )
+    overruled = models.CharField(max_length=10, choices=Verdict, blank=True, help_text="a person's verdict instead of cleaning's")
     rule = models.CharField(max_length=20, choices=CleaningRule, blank=True, help_text="by which cleaning rejects it")
     number = models.FloatField(null=True, blank=True, help_text="the value that the rule tested")
     lower = models.FloatField(null=True, blank=True)

@@ -264,7 +264,9 @@ def _judge(stage: Stage) -> judge_specs.JudgeSpec:
     )
     return judge_specs.JudgeSpec(
         runs=[
-            judge_specs.JudgedRun(run.pk, str(run.stage.folder), run.temperature_K, _evaluate_result(run.stage), run.cell_id, str(run.cell))
+            judge_specs.JudgedRun(
+                run.number, str(run.stage.folder), run.temperature_K, _evaluate_result(run.stage), run.cell_id, str(run.cell)
+            )
             for run in runs
         ],
         mobile_ion=campaign.mobile_ion,

@@ -17,6 +17,7 @@ OWN = {
     "campaign-stages": (["campaign"], 200),
     "campaign-settings": (["campaign"], 200),
     "campaign-setup": (["campaign"], 200),
+    "campaign-archive": (["campaign"], 200),
     "campaign-results": (["campaign"], 200),
     "cell-structure": (["cell"], 200),
     "configuration": (["frame"], 200),
@@ -63,6 +64,7 @@ OWN_POST = {
 }
 ANYBODY_SIGNED_IN = {
     "campaign-list": ([], 200),
+    "archive-import": ([], 403),  # administrators alone: a frozen model is code
     "campaign-new": ([], 200),
     "campaign-new-cells": ([], 200),
     "campaign-new-cell": ([], 200),
