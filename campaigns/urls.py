@@ -24,6 +24,7 @@ urlpatterns = [
     path("campaigns/<int:pk>/settings/", campaigns.settings, name="campaign-settings"),
     path("campaigns/import/", archives.archive_import, name="archive-import"),
     path("campaigns/<int:pk>/archive/", archives.archive, name="campaign-archive"),
+    path("campaigns/<int:pk>/dpgen/", archives.dpgen, name="campaign-dpgen"),
     path("campaigns/<int:pk>/setup/", campaigns.setup, name="campaign-setup"),
     *(path(f"campaigns/<int:pk>/{verb}/", campaigns.act, {"verb": verb}, name=f"campaign-{verb}") for verb in campaigns.VERBS),
     path("cells/<int:pk>/structure/", campaigns.cell_structure, name="cell-structure"),

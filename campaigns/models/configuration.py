@@ -32,6 +32,9 @@ class Frame(models.Model):
     max_bond_variation = models.FloatField(null=True, blank=True)
     model_energy_error_meV_atom = models.FloatField(null=True, blank=True, help_text="before it entered the set")
     model_force_rmse_eV_A = models.FloatField(null=True, blank=True, help_text="before it entered the set")
+    model_deviation_eV_A = models.FloatField(
+        null=True, blank=True, help_text="largest standard deviation of a force among the models that chose it"
+    )
     verdict = models.CharField(max_length=10, choices=Verdict)
     overruled = models.CharField(max_length=10, choices=Verdict, blank=True, help_text="a person's verdict instead of cleaning's")
     rule = models.CharField(max_length=20, choices=CleaningRule, blank=True, help_text="by which cleaning rejects it")

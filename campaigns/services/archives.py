@@ -17,6 +17,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
@@ -106,29 +107,38 @@ def take_in(owner: AbstractBaseUser, path: Path) -> Campaign:
 
 def _put(owner: AbstractBaseUser, folder: Path) -> Campaign:
     texts = _texts(folder / "rows")
+    with placed(owner, folder / "files") as key:
+        upload: Path | None = None
+        try:
+            with transaction.atomic():
+                campaign = archive_rows.Loader(texts, owner, key).load()
+                _check(campaign)
+                upload = _put_upload(owner, campaign, folder / "upload")
+                _come_to_rest(campaign)
+        except BaseException as error:
+            if upload is not None:
+                upload.unlink(missing_ok=True)
+            if isinstance(error, IntegrityError):
+                raise BadInput(f"The archive contradicts itself: {error}.") from error
+            raise
+    return campaign
+
+
+@contextmanager
+def placed(owner: AbstractBaseUser, files: Path) -> Iterator[int]:
+    """Move `files` to the folder of a campaign that is to be: its key. They are gone where the rows cannot be made."""
     key = _reserve_key(owner)
     target = settings.DATA_DIR / "campaigns" / str(key)
-    files = folder / "files"
     files.mkdir(exist_ok=True)
     (files / IMPORTING).touch()
     target.parent.mkdir(parents=True, exist_ok=True)
     files.rename(target)
-    upload: Path | None = None
     try:
-        with transaction.atomic():
-            campaign = archive_rows.Loader(texts, owner, key).load()
-            _check(campaign)
-            upload = _put_upload(owner, campaign, folder / "upload")
-            _come_to_rest(campaign)
-    except BaseException as error:
+        yield key
+    except BaseException:
         shutil.rmtree(target, ignore_errors=True)
-        if upload is not None:
-            upload.unlink(missing_ok=True)
-        if isinstance(error, IntegrityError):
-            raise BadInput(f"The archive contradicts itself: {error}.") from error
         raise
     (target / IMPORTING).unlink()
-    return campaign
 
 
 def _texts(folder: Path) -> dict[str, str]:

@@ -15,9 +15,9 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
-from campaigns.services import archives
+from campaigns.services import archives, dpgen_export, dpgen_import
 from campaigns.services.errors import ServiceError
-from campaigns.views import access, refusals, uploads
+from campaigns.views import access, exports, refusals, uploads
 
 
 @login_required
@@ -28,6 +28,16 @@ def archive(request: HttpRequest, pk: int) -> HttpResponseBase:
         chunks = archives.archive(campaign)
         name = f'attachment; filename="campaign-{campaign.pk}-archive.zip"'
         return StreamingHttpResponse(chunks, content_type="application/zip", headers={"Content-Disposition": name})
+    return redirect("campaign-settings", pk)
+
+
+@login_required
+@require_GET
+def dpgen(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """A run folder with which `dpgen run` goes on."""
+    campaign = access.campaign(request, pk)
+    with refusals.as_message(request):
+        return exports.zip_file(dpgen_export.run_folder(campaign), f"campaign-{campaign.pk}-dpgen")
     return redirect("campaign-settings", pk)
 
 
@@ -45,7 +55,8 @@ def archive_import(request: HttpRequest) -> HttpResponse:
         return render(request, "campaigns/import.html", context | {"problem": "Choose a file first."}, status=422)
     try:
         with _on_disk(file) as path:
-            campaign = archives.take_in(request.user, path)
+            take_in = dpgen_import.take_in if request.POST.get("kind") == "dpgen" else archives.take_in
+            campaign = take_in(request.user, path)
     except ServiceError as error:
         return render(request, "campaigns/import.html", context | {"problem": str(error)}, status=422)
     messages.success(request, "The campaign is imported with everything that the archive holds.")

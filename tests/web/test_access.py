@@ -18,6 +18,7 @@ OWN = {
     "campaign-settings": (["campaign"], 200),
     "campaign-setup": (["campaign"], 200),
     "campaign-archive": (["campaign"], 200),
+    "campaign-dpgen": (["campaign"], 200),
     "campaign-results": (["campaign"], 200),
     "cell-structure": (["cell"], 200),
     "configuration": (["frame"], 200),

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from campaigns.enums import Verdict
 from campaigns.models import Campaign, TrainedModel
-from campaigns.services import archives, exports
+from campaigns.services import archives, dpgen_export, exports
 from campaigns.services.errors import ServiceError
 
 CHUNK_BYTES = 2**20
@@ -27,7 +27,8 @@ class Command(BaseCommand):
         data_set.add_argument("--with-rejected", action="store_true", help="also what cleaning has rejected")
         setup = whats.add_parser("setup", help="the settings file with the CIFs and the data set that it names, for `campaign run`")
         whole = whats.add_parser("archive", help="everything of the campaign, for `import_archive` of another installation")
-        for verb in (model, data_set, setup, whole):
+        dpgen = whats.add_parser("dpgen", help="a run folder with which `dpgen run` goes on")
+        for verb in (model, data_set, setup, whole, dpgen):
             verb.add_argument("campaign", type=int, help="its number, as `campaign list` prints it")
             verb.add_argument("-o", "--output", type=Path, required=True, help="zip file to write")
 
@@ -41,7 +42,7 @@ class Command(BaseCommand):
             if what == "archive":
                 self._write(output, archives.archive(row))
                 return
-            package = {"model": self._model, "data-set": self._data_set, "setup": self._setup}[what](row, options)
+            package = {"model": self._model, "data-set": self._data_set, "setup": self._setup, "dpgen": self._dpgen}[what](row, options)
         except ServiceError as error:
             raise CommandError(str(error)) from error
         with package:
@@ -73,6 +74,9 @@ class Command(BaseCommand):
         if not options["with_rejected"]:
             frames = frames.filter(verdict=Verdict.KEPT)
         return exports.data_set(campaign, frames, options["format"])
+
+    def _dpgen(self, campaign: Campaign, options: dict[str, Any]) -> IO[bytes]:
+        return dpgen_export.run_folder(campaign)
 
     def _setup(self, campaign: Campaign, options: dict[str, Any]) -> IO[bytes]:
         return exports.setup(campaign)
