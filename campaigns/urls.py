@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from campaigns.views import campaigns, configurations, materials, models, new_campaign, stages, tokens
+from campaigns.views import accounts, campaigns, configurations, materials, models, new_campaign, people, projects, stages, tokens
 
 urlpatterns = [
     path("campaigns/", campaigns.campaign_list, name="campaign-list"),
@@ -24,6 +24,10 @@ urlpatterns = [
     path("campaigns/<int:pk>/settings/", campaigns.settings, name="campaign-settings"),
     path("campaigns/<int:pk>/setup/", campaigns.setup, name="campaign-setup"),
     *(path(f"campaigns/<int:pk>/{verb}/", campaigns.act, {"verb": verb}, name=f"campaign-{verb}") for verb in campaigns.VERBS),
+    path("campaigns/<int:pk>/people/", people.campaign_people, name="campaign-people"),
+    path("campaigns/<int:pk>/move/", people.campaign_move, name="campaign-move"),
+    path("campaigns/<int:pk>/links/", people.link_new, name="campaign-link-new"),
+    path("campaigns/<int:pk>/links/<int:link>/withdraw/", people.link_withdraw, name="campaign-link-withdraw"),
     path("cells/<int:pk>/structure/", campaigns.cell_structure, name="cell-structure"),
     path("configurations/<int:pk>/", configurations.configuration, name="configuration"),
     path("configurations/<int:pk>/structure/", configurations.configuration_structure, name="configuration-structure"),
@@ -41,6 +45,19 @@ urlpatterns = [
     path("materials/<int:pk>/structure/", materials.material_structure, name="material-structure"),
     path("materials/<int:pk>/cif/", materials.material_cif, name="material-cif"),
     path("materials/<int:pk>/delete/", materials.material_delete, name="material-delete"),
+    path("materials/<int:pk>/move/", people.material_move, name="material-move"),
+    path("projects/", projects.project_list, name="project-list"),
+    path("projects/<int:pk>/", projects.project_page, name="project"),
+    path("projects/<int:pk>/rename/", projects.project_rename, name="project-rename"),
+    path("projects/<int:pk>/delete/", projects.project_delete, name="project-delete"),
+    path("projects/<int:pk>/members/", projects.project_member, name="project-member"),
+    path("projects/<int:pk>/members/<int:member>/remove/", projects.project_member_remove, name="project-member-remove"),
+    path("account/", accounts.account, name="account"),
+    path("account/password/", accounts.ChangePassword.as_view(), name="change-password"),
+    path("account/set-password/<uidb64>/<token>/", accounts.SetPassword.as_view(), name="set-password"),
+    path("people/", accounts.account_list, name="account-list"),
+    path("people/<int:pk>/link/", accounts.account_link, name="account-link"),
+    path("people/<int:pk>/active/", accounts.account_active, name="account-active"),
     path("account/tokens/", tokens.token_list, name="token-list"),
     path("account/tokens/<str:digest>/withdraw/", tokens.token_withdraw, name="token-withdraw"),
 ]

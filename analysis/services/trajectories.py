@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from analysis.models import AnalysisState, TrajectoryAnalysis
 from campaigns.engines import bounded, job
+from campaigns.services import activity
 from campaigns.services.errors import BadInput
 from campaigns.services.wake import QUEUE
 
@@ -117,10 +118,12 @@ def _compute(row: TrajectoryAnalysis) -> dict[str, object]:
     return found
 
 
-def delete(row: TrajectoryAnalysis) -> None:
+def delete(row: TrajectoryAnalysis, by: AbstractBaseUser | None = None) -> None:
     """The row and its files."""
     folder = row.folder
-    row.delete()
+    with transaction.atomic():
+        activity.record(by, "deleted", row)
+        row.delete()
     shutil.rmtree(folder, ignore_errors=True)
 
 

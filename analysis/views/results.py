@@ -22,18 +22,22 @@ from campaigns.views.campaigns import page_context
 @require_GET
 def results(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request, pk)
+    return render(request, "analysis/results.html", page_context(campaign, "results") | results_context(request, campaign))
+
+
+def results_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
+    """What the page of results shows below its head."""
     found = queries.judged_models(campaign.trained_models.all())
     wanted = request.GET.get("model", "")
     shown = next((judged for judged in found if str(judged.model.pk) == wanted), found[-1] if found else None)
     temperature_K = chosen_temperature_K(request, campaign)
-    context = {
+    return {
         "judged": found,
         "shown": shown,
         "reading": queries.reading(shown) if shown else None,
         "temperature_K": temperature_K,
         "table": [(judged, *queries.diffusivity_at(judged.fit, temperature_K)) for judged in reversed(found)],
     }
-    return render(request, "analysis/results.html", page_context(campaign, "results") | context)
 
 
 @login_required

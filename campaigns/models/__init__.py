@@ -6,9 +6,12 @@ from campaigns.models.configuration import Frame, TrainingSet, VerdictChange
 from campaigns.models.dynamics import Launch, MdRun
 from campaigns.models.material import Material
 from campaigns.models.network import TrainedModel
+from campaigns.models.project import Membership, Project
+from campaigns.models.sharing import Activity, SharedLink
 from campaigns.models.stage import Stage, StageFailure
 
 __all__ = [
+    "Activity",
     "Artefact",
     "Campaign",
     "Cell",
@@ -16,6 +19,9 @@ __all__ = [
     "Launch",
     "Material",
     "MdRun",
+    "Membership",
+    "Project",
+    "SharedLink",
     "Stage",
     "StageFailure",
     "TrainedModel",

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET
 
 from campaigns.enums import CleaningRule, FrameSource, Verdict
 from campaigns.models import Campaign, Frame
+from campaigns.services import activity
 from campaigns.services import exports as services
 from campaigns.views import access, exports, pictures, refusals
 from campaigns.views.campaigns import page_context
@@ -75,6 +76,7 @@ def training_set_download(request: HttpRequest, pk: int) -> HttpResponseBase:
     labelled = found.exclude(verdict=Verdict.UNLABELLED).select_related("artefact").order_by("artefact_id", "row")
     with refusals.as_message(request):
         package = services.data_set(campaign, labelled, request.GET.get("format", "extxyz"))
+        activity.record(request.user, "exported", campaign, f"configurations as {request.GET.get('format', 'extxyz')}")
         return exports.zip_file(package, f"campaign-{campaign.pk}-configurations")
     return redirect("campaign-training-set", pk)
 
