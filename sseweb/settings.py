@@ -182,6 +182,9 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "campaigns.api.errors.answer",
+    # Of one account. A program that asks more often is told to wait (429).
+    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"user": f"{_whole_number('SSEWEB_API_PER_MINUTE', 600, 1)}/min"},
     "URL_FORMAT_OVERRIDE": None,  # ?format= is that of a data set
 }
 REST_KNOX = {"TOKEN_TTL": timedelta(days=365), "AUTO_REFRESH": False}
@@ -190,7 +193,15 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "From a crystal structure to the ionic conductivity of a solid electrolyte. Units are in the names of the fields.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
-    "ENUM_NAME_OVERRIDES": {"CampaignState": "campaigns.enums.CampaignState", "StageState": "campaigns.enums.StageState"},
+    "ENUM_NAME_OVERRIDES": {
+        "CampaignState": "campaigns.enums.CampaignState",
+        "StageState": "campaigns.enums.StageState",
+        "AnalysisState": "analysis.models.trajectory.AnalysisState",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "campaigns.api.schema.document_refusals",
+    ],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

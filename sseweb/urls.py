@@ -14,6 +14,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
     path("api/v1/", include("campaigns.api.urls")),
+    path("api/v1/", include("analysis.api.urls")),
     path("", include("campaigns.urls")),
     path("", include("analysis.urls")),
 ]

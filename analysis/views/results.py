@@ -103,20 +103,27 @@ def _compared(campaigns: list[Campaign], temperature_K: float) -> list[dict[str,
 @require_GET
 def compare_rows(request: HttpRequest, kind: str) -> HttpResponse:
     """The table of the comparison, and what is published, as `csv` or `json`."""
-    campaigns = chosen_campaigns(request)
-    temperature_K = chosen_temperature_K(request)
-    rows = [_plain(row, temperature_K) for row in _compared(campaigns, temperature_K)]
-    name = f'attachment; filename="comparison-{temperature_K:g}-K.{kind}"'
+    name = f'attachment; filename="comparison-{chosen_temperature_K(request):g}-K.{kind}"'
+    document = comparison_document(request)
     if kind == "json":
-        document = {"campaigns": rows, "published": [_plain_reference(one) for one in published_of(campaigns)]}
         return JsonResponse(document, json_dumps_params={"indent": 1}, headers={"Content-Disposition": name})
     if kind != "csv":
         raise Http404
     response = HttpResponse(content_type="text/csv", headers={"Content-Disposition": name})
     writer = csv.DictWriter(response, COLUMNS)
     writer.writeheader()
-    writer.writerows({column: exports.spreadsheet_safe(value) for column, value in row.items()} for row in rows)
+    writer.writerows({column: exports.spreadsheet_safe(value) for column, value in row.items()} for row in document["campaigns"])
     return response
+
+
+def comparison_document(request: HttpRequest) -> dict[str, Any]:
+    """The rows of the comparison as numbers and words, and what is published of the same elements."""
+    campaigns = chosen_campaigns(request)
+    temperature_K = chosen_temperature_K(request)
+    return {
+        "campaigns": [_plain(row, temperature_K) for row in _compared(campaigns, temperature_K)],
+        "published": [_plain_reference(one) for one in published_of(campaigns)],
+    }
 
 
 COLUMNS = (

@@ -101,18 +101,27 @@ def trajectory_move(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_GET
 def trajectory_msd(request: HttpRequest, pk: int) -> HttpResponse:
-    from analysis.plots.msd import MsdCurve, msd_figure
+    from analysis.plots.msd import msd_figure
 
     row = _visible(request, pk)
+    curves = curves_of(row)
+    if not curves:
+        return nothing("There is no mean square displacement.")
+    window = row.result["run"]["details"].get("fit_window_ps")
+    return document(msd_figure(curves, theme(request), tuple(window) if window else None))
+
+
+def curves_of(row: TrajectoryAnalysis) -> list[Any]:
+    """MSD of every species, the mobile ion first; empty where there is none."""
+    from analysis.plots.msd import MsdCurve
+
     path = row.folder / (row.result or {}).get("msd_file", "msd.npz")
     if not path.exists():
-        return nothing("There is no mean square displacement.")
+        return []
     with np.load(path, allow_pickle=False) as archive:
         prefix = "msd_A2_1_"
         species = sorted(
             (name.removeprefix(prefix) for name in archive.files if name.startswith(prefix)),
             key=lambda name: (name != row.mobile_ion, name),
         )
-        curves = [MsdCurve(name, archive["t_ps_1"], archive[prefix + name], archive[f"msd_error_A2_1_{name}"]) for name in species]
-    window = row.result["run"]["details"].get("fit_window_ps")
-    return document(msd_figure(curves, theme(request), tuple(window) if window else None))
+        return [MsdCurve(name, archive["t_ps_1"], archive[prefix + name], archive[f"msd_error_A2_1_{name}"]) for name in species]
