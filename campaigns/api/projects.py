@@ -109,9 +109,10 @@ class LinkView(OfOneCampaign):
     @extend_schema(responses={201: serializers.NewLinkSerializer} | REFUSED)
     def create(self, request: Request, campaign: int) -> Response:
         """The answer holds the address, this once: only a digest of it is kept."""
+        row = self._campaign()
         given = self.get_serializer(data=request.data)
         given.is_valid(raise_exception=True)
-        link, token = sharing.make_link(self._campaign(), request.user, given.validated_data.get("note", ""))
+        link, token = sharing.make_link(row, request.user, given.validated_data.get("note", ""))
         link.address = reverse("shared", args=[token], request=request)
         return Response(serializers.NewLinkSerializer(link).data, status=status.HTTP_201_CREATED)
 

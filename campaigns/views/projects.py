@@ -3,14 +3,14 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Count
+from django.db.models import Count, Model, OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from campaigns.enums import Role
 from campaigns.forms.project import MemberForm, ProjectForm
-from campaigns.models import Membership, Project
+from campaigns.models import Campaign, Material, Membership, Project
 from campaigns.services import projects
 from campaigns.services.errors import ServiceError
 from campaigns.views import access, refusals
@@ -27,7 +27,7 @@ def project_list(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with refusals.as_form_error(form):
             return redirect("project", projects.create(request.user, form.cleaned_data["name"]).pk)
-    counts = {f"n_{name}": Count(name, distinct=True) for name in ("memberships", "campaigns", "materials")}
+    counts = {f"n_{name}": _count(model) for name, model in (("people", Membership), ("campaigns", Campaign), ("materials", Material))}
     found = Project.objects.visible_to(request.user).annotate(**counts)
     roles = dict(Membership.objects.filter(user=request.user).values_list("project_id", "role"))
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
@@ -35,6 +35,12 @@ def project_list(request: HttpRequest) -> HttpResponse:
         project.my_role = Role(roles[project.pk]).label if project.pk in roles else "administrator"
     context = {"section": "projects", "form": form, "page": page}
     return render(request, "projects/list.html", context, status=422 if request.method == "POST" else 200)
+
+
+def _count(model: type[Model]) -> Subquery:
+    """Rows of `model` in each project; nothing where there are none."""
+    rows = model.objects.filter(project=OuterRef("pk")).order_by().values("project").annotate(n=Count("pk"))
+    return Subquery(rows.values("n"))
 
 
 @login_required
