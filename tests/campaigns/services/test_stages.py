@@ -221,7 +221,7 @@ def test_a_cancelled_campaign_keeps_what_it_has_and_can_be_deleted(make_campaign
 
 
 def test_an_engine_that_says_nothing_is_stopped_and_tried_again(make_campaign, stand_ins, run_to_end, settings):
-    settings.STAGE_SILENCE_S, settings.STAGE_LEASE_S = 1, 4
+    settings.STAGE_SILENCE_S, settings.STAGE_LEASE_S = 5, 4
     stand_ins("prepare", "hang")
     campaign = run_to_end(make_campaign())
     assert campaign.state == CampaignState.CONVERGED
