@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from ase.io import read, write
-
 from campaigns.engines.job import from_json, read_json
 from campaigns.science.frames import Frames, concatenate, write_deepmd_system
 
@@ -38,6 +36,8 @@ class WriteDpgenSpec:
 
 
 def run(folder: Path, spec: WriteDpgenSpec) -> None:
+    from ase.io import read, write  # not above: the service that makes the spec is loaded by the web server
+
     for one in spec.systems:
         groups: dict[tuple[str, ...], list[Frames]] = {}
         for selection in one.selections:
