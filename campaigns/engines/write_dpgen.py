@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from campaigns.engines.job import from_json, read_json
 from campaigns.science.frames import Frames, concatenate, write_deepmd_system
 
