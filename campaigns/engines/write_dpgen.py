@@ -37,6 +37,8 @@ class WriteDpgenSpec:
 
 
 def run(folder: Path, spec: WriteDpgenSpec) -> None:
+    from ase.io import read, write  # not above: the service that makes the spec is loaded by the web server
+
     for one in spec.systems:
         groups: dict[tuple[str, ...], list[Frames]] = {}
         for selection in one.selections:
