@@ -45,9 +45,10 @@ class ProgressPrinter:
         for stage in progress.stages[:2]:
             found = stage_progress(stage)
             details.append(f"{found.done:g}/{found.total:g} {found.unit}".strip() if found.unit else found.message)
-        eta = f", about {duration(progress.eta_seconds)} left in this loop" if progress.eta_seconds else ""
+        eta = f", about {duration(progress.eta_seconds)} left in it" if progress.eta_seconds else ""
         where = f" [{'; '.join(details)}]" if details else ""
-        return f"{duration(time.monotonic() - self._began):>12}  {progress.fraction:4.0%}  {progress.summary}{where}{eta}"
+        share = f"{progress.fraction:4.0%} of loop {progress.loop}"
+        return f"{duration(time.monotonic() - self._began):>12}  {share}  {progress.summary}{where}{eta}"
 
     def close(self) -> None:
         if self._is_terminal:
@@ -60,7 +61,9 @@ def result_text(found: dict[str, Any], progress: CampaignProgress, ledger: list[
     if found["reason"]:
         lines.append(found["reason"])
     if found["state"] == "running":
-        lines.append(f"{progress.summary}, {progress.fraction:.0%} of this loop, about {duration(progress.eta_seconds)} left in it")
+        lines.append(
+            f"{progress.summary}, {progress.fraction:.0%} of loop {progress.loop}, about {duration(progress.eta_seconds)} left in it"
+        )
     if found["runs"]:
         lines += ["", *_runs(found), "", _arrhenius(found), *_other_models(found)]
     known = f", {found['labels_found']} more had been computed before" if found["labels_found"] else ""

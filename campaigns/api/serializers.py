@@ -41,6 +41,9 @@ class CampaignSerializer(serializers.ModelSerializer):
 
 
 class ProgressSerializer(serializers.Serializer):
+    loop = serializers.IntegerField(
+        help_text="the loop under way, to which fraction and eta_seconds belong; cells and S0 count to the first"
+    )
     fraction = serializers.FloatField()
     eta_seconds = serializers.FloatField(allow_null=True, help_text="until the end of the loop under way")
     summary = serializers.CharField()

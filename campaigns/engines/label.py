@@ -43,9 +43,15 @@ def run(folder: Path, spec: LabelSpec, progress: Progress) -> LabelResult:
     problems = labellers.check(spec.labeller, list(snapshots.symbols))
     if problems:
         raise EngineFailed(" ".join(problems), cause="bad_input", permanent=True)
+    if not spec.snapshots.indices:
+        raise EngineFailed("There is no snapshot to label: ask for at least one in each exploration.", cause="bad_input", permanent=True)
     entries = {entry["record"]["index"]: entry for entry in journal.read(folder / JOURNAL)}
-    _label_missing(folder, spec, snapshots, reference, entries, progress)
-    return _result(folder, spec, snapshots, [entries[index] for index in spec.snapshots.indices])
+    try:
+        _label_missing(folder, spec, snapshots, reference, entries, progress)
+        return _result(folder, spec, snapshots, [entries[index] for index in spec.snapshots.indices])
+    except EngineFailed as error:
+        error.labels_computed = sum(entry["asked"] for entry in journal.read(folder / JOURNAL)) + _spent_before(folder)
+        raise
 
 
 def _same_atoms(reference: Atoms, snapshots: Frames) -> None:
@@ -199,7 +205,9 @@ def _ask_again_for_lost(folder: Path, spec: LabelSpec, entries: list[dict[str, A
     if len(lost) <= (1 - spec.min_labelled_share) * len(entries):
         return
     there = [entry for entry in entries if entry not in lost]
-    write_json(folder / SPENT, {"labels": _spent_before(folder) + len(lost)})
+    names = [[entry["record"]["index"], entry["record"]["seconds"]] for entry in lost]
+    if (read_json(folder / SPENT) or {}).get("lost") != names:  # a kill before the next line must not count them twice
+        write_json(folder / SPENT, {"labels": _spent_before(folder) + len(lost), "lost": names})
     journal.rewrite(folder / JOURNAL, there)
     raise EngineFailed(
         f"{len(lost)} of {len(entries)} labels are missing, more than the settings allow ({_causes(lost)}). The first: "

@@ -70,13 +70,18 @@ def run(folder: Path, spec: PrepareSpec, progress: Progress) -> PrepareResult:
             refused.append(f"ordering {cell.provenance.rank}: {error}")
             labels, found = labels + error.labels, found + error.labels_found
             continue
+        except EngineFailed as error:
+            error.labels_computed += labels - found
+            raise
         return _result(folder, cell, relaxed, labeller, refused, labels + relaxed.labels, found + relaxed.labels_found)
-    raise EngineFailed(
+    failure = EngineFailed(
         f"No ordering of this cell survives relaxation with the reference method ({'; '.join(refused)}). Choose another seed or supercell, "
         "check the CIF for atoms that are too close, or choose another reference method.",
         cause="unphysical",
         permanent=True,
     )
+    failure.labels_computed = labels - found
+    raise failure
 
 
 def ordered(spec: PrepareSpec) -> list[OrderedCell]:
@@ -137,10 +142,12 @@ def _relax(folder: Path, spec: PrepareSpec, cell: OrderedCell, labeller: Labelle
     except LabelFailed as error:
         if error.cause in MACHINE_CAUSES:
             save()
-            raise EngineFailed(
+            failure = EngineFailed(
                 f"The reference method gave no forces at step {step} of the relaxation: {error.message}",
                 cause=error.cause, permanent=error.cause != "engine_error",
-            ) from error  # fmt: skip
+            )  # fmt: skip
+            failure.labels_computed = labels - found()
+            raise failure from error
         apart = TakenApart(f"at step {step}: {error.message}")
         apart.labels, apart.labels_found = labels, found()
         raise apart from error

@@ -30,9 +30,11 @@ def store_upload(owner: AbstractBaseUser, file: UploadedFile) -> str:
         with path.open("xb") as stream:
             for chunk in file.chunks():
                 stream.write(chunk)
-    except BaseException:  # a full disk, a client that went away: half a file is no use to anybody
+    except OSError as error:  # half a file is no use to anybody
         path.unlink(missing_ok=True)
-        raise
+        raise BadInput(
+            f"The file could not be stored ({error.strerror}): free some space on the server's disk, then upload it again."
+        ) from error
     return token
 
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Avg, F, Sum
 
+from campaigns.engines import disk
 from campaigns.enums import RunPurpose, S0Route, StageKind, StageState
 from campaigns.models import Campaign, Cell, Material, MdRun, Stage
 from campaigns.science.protocol import Counts, ProtocolSettings, counts
@@ -16,11 +17,18 @@ from campaigns.services import method_checks
 from campaigns.services.requests import CampaignRequest, Checked, check
 
 # Where this installation has not measured yet: a reference machine of two cores, LGPS with 50 atoms.
-REFERENCE_LABEL_S = {"chgnet": 0.2, "lammps": 1e-3, "cp2k": 390.0}  # cp2k: 400 Ry, double zeta
+REFERENCE_LABEL_S = {
+    "chgnet": 0.2,
+    "lammps": 1e-3,
+    "cp2k": 390.0,  # 400 Ry, double zeta
+    "espresso": 2000.0,  # Goedecker's pseudopotentials, 80 Ry
+    "vasp": 400.0,  # not measured here: as CP2K
+    "ase": 0.2,  # not known: as a universal potential
+}
 REFERENCE_MD_ATOM_STEPS_S = {"float32": 17_000.0, "float64": 5_000.0}
 REFERENCE_BATCH_S_ATOM = {"float32": 0.035 / 50, "float64": 0.07 / 50}
 # How the cost of a label grows with the number of atoms: neighbours alone, or the orthogonalization of orbitals.
-LABEL_EXPONENT = {"chgnet": 1.0, "lammps": 1.0, "cp2k": 2.5}
+LABEL_EXPONENT = {"chgnet": 1.0, "lammps": 1.0, "cp2k": 2.5, "espresso": 2.5, "vasp": 2.5, "ase": 1.0}
 REFERENCE_ATOMS = 50
 ENGINE_START_S = 10.0
 REFERENCE = "reference machine, 2 cores"
@@ -76,13 +84,14 @@ def estimate(owner: AbstractBaseUser, request: CampaignRequest) -> Estimate:
     one_loop = _rows(request, checked, training, evaluation, 1)
     fpmd = request.s0_route == S0Route.FPMD
     amounts = counts(chosen, len(training), len(evaluation), fpmd, chosen.max_loops)
+    disk_bytes = _disk_bytes(chosen, amounts, training, evaluation)
     return Estimate(
         rows,
         round(sum(row.amount for row in rows if row.unit == "labels")),
         sum(row.seconds for row in one_loop),
         sum(row.seconds for row in rows),
-        _disk_bytes(chosen, amounts, training, evaluation),
-        checked.warnings + _thin_cells(request, checked) + _no_bonds(checked) + _warnings(chosen, training),
+        disk_bytes,
+        checked.warnings + _too_little_room(disk_bytes) + _thin_cells(request, checked) + _no_bonds(checked) + _warnings(chosen, training),
         _advice(request.preset, one_loop),
     )
 
@@ -297,6 +306,14 @@ def _disk_bytes(chosen: ProtocolSettings, amounts: Counts, training: list[int], 
     sets = amounts.trainings * amounts.labels * max(training, default=0) * LABELLED_BYTES_ATOM / 2  # the set grows: half on average
     known = amounts.labels * (KNOWN_LABEL_BYTES + KNOWN_LABEL_BYTES_ATOM * max(training, default=0))
     return int(trajectories + sets + known + amounts.trainings * MODEL_BYTES) + PROGRAM_BYTES
+
+
+def _too_little_room(disk_bytes: int) -> list[str]:
+    free = disk.free_bytes(settings.DATA_DIR)
+    if disk_bytes < free:
+        return []
+    return [f"The campaign may need {disk_bytes / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free on the disk of the data folder: make room, "
+            "ask for shorter evaluations or store their frames less often."]  # fmt: skip
 
 
 def _warnings(chosen: ProtocolSettings, training: list[int]) -> list[str]:

@@ -166,7 +166,9 @@ def upload_potential(request: HttpRequest) -> HttpResponse:
             problems.append(str(error))
     known = FilesField(request.user).attached(request.POST.getlist("labeller-files"))
     attached = {file.name: file for file in (*known, *files)}  # a new file takes the place of one with its name
-    return render(request, "campaigns/_potential_files.html", {"attached": list(attached.values()), "problems": problems})
+    field = LabellerOptionsForm(request.POST.get("labeller", ""), request.user).fields.get("files")
+    context = {"field": field, "attached": list(attached.values()), "problems": problems}
+    return render(request, "campaigns/_potential_files.html", context)
 
 
 @login_required

@@ -51,7 +51,8 @@ def test_a_campaign_is_run_to_its_end_and_run_once(campaign):
     assert status == 0, out + progress
     found = json.loads(out)
     assert (found["state"], found["activation_energy_eV"], len(found["runs"])) == ("converged", 0.2, 3)
-    assert "left in this loop" in progress
+    assert "of loop 1" in progress
+    assert "left in it" in progress
 
     status, out, _ = campaign("run", campaign.file)
     assert status == 0

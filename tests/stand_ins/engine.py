@@ -160,16 +160,21 @@ def misbehaves(kind, how):
     return True
 
 
+def having_spent(labels_computed, failure):
+    failure.labels_computed = labels_computed
+    return failure
+
+
 def run(folder: Path, spec, progress: Progress):
     kind = job.read_json(folder / "spec.json")["kind"]
     with (folder / "computed").open("a") as stream:
         stream.write(f"{os.getpid()}\n")
     if misbehaves(kind, "fail"):
-        raise EngineFailed("The stand-in was asked to fail. Ask it not to.", cause="bad_output", permanent=True)
+        raise having_spent(2, EngineFailed("The stand-in was asked to fail. Ask it not to.", cause="bad_output", permanent=True))
     if misbehaves(kind, "missing"):
         raise EngineFailed("The stand-in is not installed.", cause="engine_missing", permanent=True)
     if misbehaves(kind, "stumble"):
-        raise EngineFailed("The stand-in stumbled.", cause="engine_died", permanent=False)
+        raise having_spent(2, EngineFailed("The stand-in stumbled.", cause="engine_died", permanent=False))
     if misbehaves(kind, "memory"):
         resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))
         bytearray(2**33)

@@ -1,5 +1,6 @@
 """What every reference method is to the stages: a `Labeller`."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -49,7 +50,7 @@ class Label:
 @dataclass(frozen=True)
 class Option:
     """One option of a method, as a page shows it. `kind`: text, lines, template, number, choice, mapping (numbers by name),
-    files (texts by name).
+    files (texts by name), json (an object of plain values).
 
     `low` and `high` bound a number. `label` is its title where the name does not read well. `changes_label`: False for time limits and
     other options that no number of a label depends on. `stricter` makes a better converged value of a given one.
@@ -115,9 +116,25 @@ def _option_value(option: Option, value: Any) -> Any:
         return value
     if option.kind == "mapping":
         return {str(name): float(number) for name, number in value.items()}
+    if option.kind == "files":
+        return {str(name): str(text) for name, text in value.items()}
+    if option.kind == "json":
+        found = json.loads(value or "{}") if isinstance(value, str) else dict(value)
+        if not isinstance(found, dict):
+            raise ValueError('This is not an object in JSON, such as {"cutoff": 5}')
+        return found
     if option.kind == "lines":
         return [line.strip() for line in (value.splitlines() if isinstance(value, str) else value) if line.strip()]
     return "\n".join(value) if isinstance(value, list) else str(value).replace("\r\n", "\n")
+
+
+def refusal(read: Callable[..., Any], *arguments: Any) -> list[str]:
+    """The sentence of the ValueError with which `read` refuses its arguments, if it does."""
+    try:
+        read(*arguments)
+    except ValueError as error:
+        return [f"{str(error).rstrip('.')}."]
+    return []
 
 
 class Labeller:

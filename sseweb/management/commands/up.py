@@ -86,37 +86,16 @@ def _port(host: str, wanted: int | None) -> int:
 def _services(host: str, port: int) -> list[Service]:
     logs = settings.DATA_DIR / "logs"
     logs.mkdir(exist_ok=True)
-    python, manage = sys.executable, str(settings.BASE_DIR / "manage.py")
-    services = [
-        Service(
-            "web",
-            [
-                python,
-                "-m",
-                "gunicorn",
-                "sseweb.wsgi",
-                "--bind",
-                f"{host}:{port}",
-                "--worker-class",
-                "gthread",
-                "--workers",
-                "1",
-                "--threads",
-                str(WEB_THREADS),
-                "--timeout",
-                "120",
-                "--access-logfile",
-                "-",
-            ],
-            logs / "web.log",
-        ),
-        # Two more threads than cores, so that a stage that does not fit is looked at.
-        Service("worker", worker_command(settings.ENGINE_CORES + 2), logs / "worker.log"),
-        Service("reconciler", [python, manage, "reconcile"], logs / "reconciler.log"),
-    ]
+    # A thread of the worker only waits for the engine it started. Two more than cores, so that a stage that does not fit is looked at.
+    web = f"--bind {host}:{port} --worker-class gthread --workers 1 --threads {WEB_THREADS} --timeout 120 --access-logfile -"
+    argvs = {
+        "web": [sys.executable, "-m", "gunicorn", "sseweb.wsgi", *web.split()],
+        "worker": worker_command(settings.ENGINE_CORES + 2),
+        "reconciler": [sys.executable, str(settings.BASE_DIR / "manage.py"), "reconcile"],
+    }
     if not settings.BROKER_URL:
-        services.insert(0, Service("broker", _valkey(settings.DATA_DIR / "valkey"), logs / "broker.log"))
-    return services
+        argvs = {"broker": _valkey(settings.DATA_DIR / "valkey"), **argvs}
+    return [Service(name, argv, logs / f"{name}.log") for name, argv in argvs.items()]
 
 
 def _valkey(folder: Path) -> list[str]:

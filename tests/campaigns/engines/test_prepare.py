@@ -111,6 +111,7 @@ def test_atoms_that_fall_into_each_other_fail_the_stage(tmp_path, spec):
         run(tmp_path, replace(spec, labeller=LabellerSpec("lammps", FALLING)))
     assert caught.value.cause == "unphysical"
     assert caught.value.permanent
+    assert caught.value.labels_computed >= len(prepare._ordered(spec))  # of every ordering that was taken apart
 
 
 def test_an_ordered_structure_needs_no_relaxation(tmp_path):
