@@ -2,10 +2,13 @@
 
 from django.urls import path
 
-from analysis.views import plots, results, trajectories
+from analysis.views import parity, plots, report, results, trajectories
 
 urlpatterns = [
     path("campaigns/<int:pk>/results/", results.results, name="campaign-results"),
+    path("campaigns/<int:pk>/parity/", parity.parity_page, name="campaign-parity"),
+    path("campaigns/<int:pk>/results.<slug:kind>", results.result_rows, name="campaign-result-rows"),
+    path("campaigns/<int:pk>/report/", report.report, name="campaign-report"),
     path("compare/", results.compare, name="compare"),
     path("compare/rows.<slug:kind>", results.compare_rows, name="compare-rows"),
     path("trajectories/", trajectories.trajectory_list, name="trajectory-list"),
@@ -17,6 +20,8 @@ urlpatterns = [
     path("plots/campaigns/<int:pk>/arrhenius/", plots.arrhenius, name="plot-arrhenius"),
     path("plots/campaigns/<int:pk>/steps/<slug:quantity>/", plots.against_step, name="plot-steps"),
     path("plots/campaigns/<int:pk>/training-set/<slug:quantity>/", plots.training_set, name="plot-training-set"),
+    path("plots/campaigns/<int:pk>/histogram/<slug:quantity>/", plots.histogram, name="plot-histogram"),
+    path("plots/campaigns/<int:pk>/parity/<int:loop>/<int:step>/<slug:quantity>/", parity.parity_plot, name="plot-parity"),
     path("runs/<int:pk>/", results.run_page, name="run"),
     path("plots/runs/<int:pk>/msd/", plots.msd, name="plot-msd"),
     path("plots/runs/<int:pk>/density/<int:axis>/", plots.density, name="plot-density"),

@@ -11,9 +11,16 @@ class CampaignState(TextChoices):
     NOT_CONVERGED = "not_converged", "not converged"
     FAILED = "failed", "failed"
     CANCELLED = "cancelled", "cancelled"
+    IMPORTED = "imported", "imported to look at"
 
 
-ENDED = (CampaignState.CONVERGED, CampaignState.NOT_CONVERGED, CampaignState.FAILED, CampaignState.CANCELLED)
+ENDED = (
+    CampaignState.CONVERGED,
+    CampaignState.NOT_CONVERGED,
+    CampaignState.FAILED,
+    CampaignState.CANCELLED,
+    CampaignState.IMPORTED,
+)
 
 
 class StageKind(TextChoices):

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from campaigns.views import (
+    archives,
     campaigns,
     configurations,
     labels,
@@ -33,6 +34,9 @@ urlpatterns = [
     path("campaigns/<int:pk>/models/", campaigns.models, name="campaign-models"),
     path("campaigns/<int:pk>/stages/", campaigns.stages, name="campaign-stages"),
     path("campaigns/<int:pk>/settings/", campaigns.settings, name="campaign-settings"),
+    path("campaigns/import/", archives.archive_import, name="archive-import"),
+    path("campaigns/<int:pk>/archive/", archives.archive, name="campaign-archive"),
+    path("campaigns/<int:pk>/dpgen/", archives.dpgen, name="campaign-dpgen"),
     path("campaigns/<int:pk>/setup/", campaigns.setup, name="campaign-setup"),
     path("campaigns/<int:pk>/deletion/", campaigns.deletion_page, name="campaign-deletion"),
     *(path(f"campaigns/<int:pk>/{verb}/", campaigns.act, {"verb": verb}, name=f"campaign-{verb}") for verb in campaigns.VERBS),
@@ -42,6 +46,7 @@ urlpatterns = [
     path("cells/<int:pk>/structure/", campaigns.cell_structure, name="cell-structure"),
     path("configurations/<int:pk>/", configurations.configuration, name="configuration"),
     path("configurations/<int:pk>/structure/", configurations.configuration_structure, name="configuration-structure"),
+    path("configurations/<int:pk>/overrule/", configurations.configuration_overrule, name="configuration-overrule"),
     path("configurations/<int:pk>/download/", configurations.configuration_download, name="configuration-download"),
     path("models/<int:pk>/", models.model_page, name="model"),
     path("models/<int:pk>/package/", models.model_package, name="model-package"),

@@ -186,6 +186,7 @@ WHITENOISE_MAX_AGE = 3600
 # CIFs are small text; data sets may be large and go to disk. Larger ones are refused before they are read.
 MAX_CIF_BYTES = 1_000_000
 MAX_DATA_SET_BYTES = _whole_number("SSEWEB_MAX_DATA_SET_MB", 512, 1) * 1_000_000
+MAX_ARCHIVE_BYTES = _whole_number("SSEWEB_MAX_ARCHIVE_MB", 20_000, 1) * 1_000_000  # unpacked
 MAX_TRAJECTORY_BYTES = 500_000_000
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 FILE_UPLOAD_TEMP_DIR = None
@@ -227,7 +228,11 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "From a crystal structure to the ionic conductivity of a solid electrolyte. Units are in the names of the fields.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
-    "ENUM_NAME_OVERRIDES": {"CampaignState": "campaigns.enums.CampaignState", "StageState": "campaigns.enums.StageState"},
+    "ENUM_NAME_OVERRIDES": {
+        "CampaignState": "campaigns.enums.CampaignState",
+        "StageState": "campaigns.enums.StageState",
+        "Verdict": "campaigns.enums.Verdict",
+    },
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

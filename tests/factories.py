@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -200,6 +201,13 @@ def frames(labelled_by: Stage, n: int = 10, temperature_K: float = 600.0, first:
     """`n` configurations: most kept, one in nine rejected, the last without a label."""
     path = labelled_by.folder / "frames.npz"
     arrays = some_frames(n, seed=labelled_by.pk)
+    if not first:  # a model's own values came with them
+        error = np.random.default_rng(labelled_by.pk + 1)
+        arrays = replace(
+            arrays,
+            model_energy_eV=arrays.energy_eV + error.normal(0, 0.02, n),
+            model_forces_eV_A=arrays.forces_eV_A + error.normal(0, 0.1, arrays.forces_eV_A.shape),
+        )
     arrays.save(path)
     file, random = artefact(path), np.random.default_rng(labelled_by.pk)
     rows = []
@@ -382,10 +390,10 @@ def judged(
             },
         )
         t_ps = np.linspace(0, 10, 200)
-        arrays[f"t_ps_{run.pk}"] = t_ps
+        arrays[f"t_ps_{run.number}"] = t_ps
         for species, msd in {"Li": 1.1 + 6 * diffusivity * 1e4 * t_ps, "S": 0.35 + 0 * t_ps, "P": 0.2 + 0 * t_ps}.items():
-            arrays[f"msd_A2_{run.pk}_{species}"] = msd * (1 - np.exp(-t_ps * 8))
-            arrays[f"msd_error_A2_{run.pk}_{species}"] = 0.02 * msd * np.sqrt(t_ps + 0.1)
+            arrays[f"msd_A2_{run.number}_{species}"] = msd * (1 - np.exp(-t_ps * 8))
+            arrays[f"msd_error_A2_{run.number}_{species}"] = 0.02 * msd * np.sqrt(t_ps + 0.1)
     path = stage(model.campaign, StageKind.JUDGE, loop=model.loop, step=model.step).folder / "msd.npz"
     np.savez(path, **arrays)
     model.convergence, model.convergence_reason = convergence, "log10 D moved by 0.04 over the last two models; the limit is 0.1."
@@ -399,7 +407,7 @@ def judged(
         spread_dex=0.04,
         msd=artefact(path),
         details={
-            "points": [{"run_ids": [run.pk]} for run in runs if run.diffusion.verdict == "diffusive"],
+            "points": [{"run_ids": [run.number]} for run in runs if run.diffusion.verdict == "diffusive"],
             "other_cells": [],
             "covariance": [[0.06, 0.0042], [0.0042, activation_energy_error_eV**2]],
             "D300_cm2_s": 1.4e-7,

@@ -53,9 +53,13 @@ def against_step(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
     from analysis.views import figures
 
     titles = {"activation-energy": ("activation_energy", "Ea (eV)", "eV"), "diffusivity": ("diffusivity", "D (cm²/s)", "cm²/s")}
-    if quantity not in titles:
+    if quantity not in (*titles, "force-error"):
         raise Http404
     campaign = access.campaign(request, pk)
+    if quantity == "force-error":
+        errors = figures.error_series(campaign)
+        title = "force error, new snapshots (eV/Å)"
+        return document(series_figure(errors, theme(request), title, "eV/Å")) if errors else nothing("No model has met new snapshots yet.")
     name, title, unit = titles[quantity]
     temperature_K = chosen_temperature_K(request, campaign)
     series = figures.step_series(queries.judged_models(campaign.trained_models.all()), name, temperature_K)
@@ -104,7 +108,7 @@ def structure(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
         raise Http404
     run = _run(request, pk)
     path = _judged_file(run)
-    curves = figures.structure_curves(path, run.pk, kind, run.campaign.mobile_ion) if path else []
+    curves = figures.structure_curves(path, run.number, kind, run.campaign.mobile_ion) if path else []
     if not curves:
         return nothing(NO_STRUCTURE)
     title, level = figures.STRUCTURE[kind]
@@ -121,7 +125,7 @@ def density(request: HttpRequest, pk: int, axis: int) -> HttpResponse:
         raise Http404
     run = _run(request, pk)
     path = _judged_file(run)
-    found = figures.density_of(path, run.pk) if path else None
+    found = figures.density_of(path, run.number) if path else None
     if found is None:
         return nothing(NO_STRUCTURE)
     projections, cell_A = found
@@ -143,15 +147,34 @@ def learning(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def training_set(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
     from analysis.plots.training_set import thinned, training_set_figure
+
+    points = _training_set_points(request, pk, quantity)
+    if not len(points.order):
+        return nothing(NO_LABEL)
+    return document(training_set_figure(thinned(points), theme(request), TITLES[quantity]))
+
+
+@login_required
+@require_GET
+def histogram(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
+    from analysis.plots.histogram import histogram_figure
+
+    points = _training_set_points(request, pk, quantity)
+    if not len(points.order):
+        return nothing(NO_LABEL)
+    return document(histogram_figure(points, theme(request), TITLES[quantity]))
+
+
+TITLES = {"energy": "energy (eV/atom)", "force": "largest force (eV/Å)"}
+NO_LABEL = "No configuration has a label yet."
+
+
+def _training_set_points(request: HttpRequest, pk: int, quantity: str) -> Any:
     from analysis.views import figures
 
     if quantity not in figures.QUANTITIES:
         raise Http404
-    points = figures.training_set_points(access.campaign(request, pk), quantity)
-    if not len(points.order):
-        return nothing("No configuration has a label yet.")
-    title = {"energy": "energy (eV/atom)", "force": "largest force (eV/Å)"}[quantity]
-    return document(training_set_figure(thinned(points), theme(request), title))
+    return figures.training_set_points(access.campaign(request, pk), quantity)
 
 
 @login_required

@@ -1,6 +1,5 @@
 """The results of one campaign, and several campaigns side by side."""
 
-import csv
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +11,7 @@ from django.views.decorators.http import require_GET
 from analysis import queries
 from analysis.references import Reference
 from analysis.views.selection import chosen_campaigns, chosen_temperature_K, published_of
+from campaigns import queries as campaign_queries
 from campaigns.enums import RunPurpose
 from campaigns.models import Campaign, Cell, MdRun
 from campaigns.views import access, exports
@@ -34,6 +34,28 @@ def results(request: HttpRequest, pk: int) -> HttpResponse:
         "table": [(judged, *queries.diffusivity_at(judged.fit, temperature_K)) for judged in reversed(found)],
     }
     return render(request, "analysis/results.html", page_context(campaign, "results") | context)
+
+
+RUN_COLUMNS = (
+    *("model", "cell", "temperature_K", "replica", "kinetic_temperature_K", "kinetic_temperature_error_K", "duration_ps"),
+    *("diffusivity_cm2_s", "diffusivity_error_cm2_s", "conductivity_mS_cm", "conductivity_error_mS_cm", "haven_ratio", "verdict", "reason"),
+    *("in_fit", "activation_energy_eV", "activation_energy_error_eV"),
+)
+
+
+@login_required
+@require_GET
+def result_rows(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
+    """Every run of every evaluated model as `csv`; what the campaign found, as `manage.py campaign status --json` prints it, as `json`."""
+    campaign = access.campaign(request, pk)
+    name = f'attachment; filename="campaign-{campaign.pk}-results.{kind}"'
+    if kind == "json":
+        return JsonResponse(campaign_queries.result(campaign), json_dumps_params={"indent": 1}, headers={"Content-Disposition": name})
+    if kind != "csv":
+        raise Http404
+    response = HttpResponse(content_type="text/csv", headers={"Content-Disposition": name})
+    exports.write_csv(response, RUN_COLUMNS, queries.run_rows(campaign))
+    return response
 
 
 @login_required
@@ -109,9 +131,7 @@ def compare_rows(request: HttpRequest, kind: str) -> HttpResponse:
     if kind != "csv":
         raise Http404
     response = HttpResponse(content_type="text/csv", headers={"Content-Disposition": name})
-    writer = csv.DictWriter(response, COLUMNS)
-    writer.writeheader()
-    writer.writerows({column: exports.spreadsheet_safe(value) for column, value in row.items()} for row in rows)
+    exports.write_csv(response, COLUMNS, rows)
     return response
 
 

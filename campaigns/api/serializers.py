@@ -100,5 +100,5 @@ class ConfigurationSerializer(serializers.ModelSerializer):
         model = Frame
         fields = ("id", "source", "loop", "step", "temperature_K", "time_ps", "n_atoms", "composition", "energy_eV_atom", "max_force_eV_A",
                   "rms_force_eV_A", "min_distance_A", "max_bond_variation", "model_energy_error_meV_atom", "model_force_rmse_eV_A",
-                  "verdict", "rule", "number", "lower", "upper", "verdict_changes", "message", "cause", "label_seconds", "label_attempts",
-                  "label_found")  # fmt: skip
+                  "model_deviation_eV_A", "verdict", "overruled", "rule", "number", "lower", "upper", "verdict_changes", "message", "cause",
+                  "label_seconds", "label_attempts", "label_found")  # fmt: skip

@@ -3,7 +3,7 @@
 import hashlib
 
 from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
@@ -20,7 +20,7 @@ from campaigns.api import serializers
 from campaigns.api.errors import RefusalSerializer
 from campaigns.enums import Verdict
 from campaigns.models import Campaign, Frame, Material, Stage, TrainedModel
-from campaigns.services import campaigns, exports, materials, settings_file
+from campaigns.services import archives, campaigns, exports, materials, settings_file
 from campaigns.services.errors import BadInput
 from campaigns.views.exports import zip_file
 
@@ -150,6 +150,14 @@ class CampaignView(mixins.ListModelMixin, mixins.RetrieveModelMixin, View):
     def result(self, request: Request, pk: int) -> Response:
         """D(T) and Ea of the last judged model with their errors, the verdict of every run, the cost."""
         return Response(queries.result(self.get_object()))
+
+    @extend_schema(responses=ZIP)
+    @action(detail=True)
+    def archive(self, request: Request, pk: int) -> HttpResponseBase:
+        """Everything of the campaign, rows and files with their checksums, for `manage.py import_archive` of another installation."""
+        campaign = self.get_object()
+        name = f'attachment; filename="campaign-{campaign.pk}-archive.zip"'
+        return StreamingHttpResponse(archives.archive(campaign), content_type="application/zip", headers={"Content-Disposition": name})
 
     @extend_schema(parameters=DATA_SET_PARAMETERS, responses=ZIP)
     @action(detail=True, url_path="data-set")

@@ -93,7 +93,7 @@ def _agreement(folder: Path, spec: S0Spec, parts: list[Frames], progress: Progre
         try:
             label = labeller.label(atoms, f"check-{number:03d}")
         except LabelFailed as error:
-            raise _not_alike(f"cannot label configuration {row}: {error.message}", number + 1) from error
+            raise _not_alike(f"cannot label configuration {row}: {error.message}", number + 1 - found) from error
         found += label.found
         forces_eV_A.append((label.forces_eV_A - part.forces_eV_A[row]).ravel())
         energies_meV_atom.append(1000 * (label.energy_eV - float(part.energy_eV[row])) / len(part.symbols))
@@ -105,7 +105,7 @@ def _agreement(folder: Path, spec: S0Spec, parts: list[Frames], progress: Progre
             f"differs on {count} of its configurations by {force:.3g} eV/Å in the forces (at most {spec.check_force_rmse_eV_A:g}), by "
             f"{energy:.3g} meV/atom in the energy (at most {spec.check_energy_meV_atom:g}) and by {virial:.3g} meV/atom in the virial "
             f"(at most {spec.check_virial_meV_atom:g}; another sign or unit of the stress?)",
-            count,
+            count - found,
         )
     return {"n_frames": count, "n_found": found, "force_rmse_eV_A": force, "energy_rmse_meV_atom": energy, "virial_rmse_meV_atom": virial}
 
@@ -196,10 +196,11 @@ def _dynamics(
     step, saved_at = 0, time.monotonic()
     try:
         if checkpoint is None:
-            tally, started = Tally(), time.perf_counter()
+            tally = Tally()
+            started = time.perf_counter()
             velocities_A_fs = maxwell_velocities_A_fs(masses_u, spec.initial_temperature_K or spec.temperature_K, rng)
             state = (atoms.positions.copy(), velocities_A_fs, atoms.get_forces())
-            _count(tally, n_found(atoms))  # the forces that the first step starts from
+            _count(tally, n_found(atoms))
         else:
             step, tally, state = _restored(checkpoint, rng)
             started = time.perf_counter() - tally.seconds

@@ -2,7 +2,7 @@
 
 from campaigns.models.artefact import Artefact
 from campaigns.models.campaign import Campaign, Cell
-from campaigns.models.configuration import Frame, TrainingSet, VerdictChange
+from campaigns.models.configuration import Frame, Overruling, TrainingSet, VerdictChange
 from campaigns.models.dynamics import Launch, MdRun
 from campaigns.models.material import Material
 from campaigns.models.method_check import MethodCheck
@@ -19,6 +19,7 @@ __all__ = [
     "Material",
     "MdRun",
     "MethodCheck",
+    "Overruling",
     "Resource",
     "Stage",
     "StageFailure",

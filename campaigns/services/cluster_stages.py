@@ -108,9 +108,9 @@ def _failure(stage: Stage, cause: str, message: str, *, permanent: bool = False,
 
 
 def _over(stage: Stage, verdict: str) -> str:
-    """No job is left, and what it took is counted."""
+    """No job is left, and what it took is counted, once."""
+    seconds = 0.0 if cluster.read(stage.folder).state in ("", cluster.CLOSED) else cluster.seconds_at_work(stage.folder)
     cluster.close(stage.folder)
-    seconds = cluster.seconds_at_work(stage.folder)
     Stage.objects.filter(pk=stage.pk, owner=stage.owner).update(job_state=JobState.NONE, seconds=F("seconds") + seconds)
     return verdict
 

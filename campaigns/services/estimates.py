@@ -91,9 +91,21 @@ def estimate(owner: AbstractBaseUser, request: CampaignRequest) -> Estimate:
         sum(row.seconds for row in one_loop),
         sum(row.seconds for row in rows),
         disk_bytes,
-        checked.warnings + _too_little_room(disk_bytes) + _thin_cells(request, checked) + _no_bonds(checked) + _warnings(chosen, training),
+        [
+            *checked.warnings,
+            *_too_little_room(disk_bytes),
+            *_thin_cells(request, checked),
+            *_no_bonds(checked),
+            *_warnings(chosen, training),
+            *_elsewhere(request),
+        ],
         _advice(request.preset, one_loop),
     )
+
+
+def _elsewhere(request: CampaignRequest) -> list[str]:
+    names = sorted(set(request.resources.values()))
+    return [f"Times are those of this machine: on {', '.join(names)} stages wait in a queue first, and may be faster."] if names else []
 
 
 def _rows(request: CampaignRequest, checked: Checked, training: list[int], evaluation: list[int], loops: int) -> list[EstimateRow]:

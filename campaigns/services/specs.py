@@ -161,8 +161,14 @@ def _model_before(stage: Stage) -> TrainedModel | None:
 
 
 def kept_frames(campaign: Campaign) -> list[specs.FrameSelection]:
-    """The training set as it stands: every kept configuration, by frames file, in the order of the stages whatever order they ended in."""
-    kept = Frame.objects.filter(campaign=campaign, verdict=Verdict.KEPT)
+    """The last training set as cleaning made it, by frames file, in the order of the stages whatever order they ended in.
+
+    A verdict that was overruled since enters with the next set. A campaign that an earlier release began has no history of its first
+    verdicts: there it is every kept configuration.
+    """
+    last, kept = campaign.training_sets.last(), Frame.objects.filter(campaign=campaign, verdict=Verdict.KEPT)
+    if last is not None and (members := last.members()).count() == last.n_kept:
+        kept = members
     rows = kept.order_by("stage_id", "artefact_id", "row").values_list("artefact_id", "row")
     indices: dict[int, list[int]] = {}
     for artefact_id, row in rows:
@@ -268,7 +274,9 @@ def _judge(stage: Stage) -> judge_specs.JudgeSpec:
     )
     return judge_specs.JudgeSpec(
         runs=[
-            judge_specs.JudgedRun(run.pk, str(run.stage.folder), run.temperature_K, _evaluate_result(run.stage), run.cell_id, str(run.cell))
+            judge_specs.JudgedRun(
+                run.number, str(run.stage.folder), run.temperature_K, _evaluate_result(run.stage), run.cell_id, str(run.cell)
+            )
             for run in runs
         ],
         mobile_ion=campaign.mobile_ion,

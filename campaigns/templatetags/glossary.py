@@ -31,6 +31,12 @@ GLOSSARY = {
     "test error.",
     "cleaning": "A configuration is kept while its energy per atom and its largest force lie within a number of interquartile ranges "
     "of the median of the whole set. Nothing is deleted: it can come back.",
+    "overrule": "A person's verdict stands above cleaning's, also when the medians move, in every training set that is made and every data "
+    "set that is exported from then on. Who said so, when and why stays on record, and it can be taken back.",
+    "parity": "A model's value against the label, for configurations that the model has not been trained on. On the diagonal both agree.",
+    "model deviation": "How far several models, trained alike from other seeds, differ in the force on an atom: the largest standard "
+    "deviation over the atoms. DP-GEN labels what lies between two limits of it.",
+    "MAE": "Mean absolute error: the mean distance from the label, which a few bad points raise less than the root-mean-square error.",
     "verdict": "What the gate before the fit says of a run: diffusive runs enter the Arrhenius fit, others are listed with the reason.",
     "stationary": "D(T) of the last evaluated models agrees within the set spread, once the statistical error of the dynamics is "
     "taken out.",

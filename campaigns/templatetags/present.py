@@ -218,6 +218,12 @@ def plot(url: str, label: str, size: str = "") -> dict[str, str]:
     return {"url": url, "label": label, "size": size, "id": "plot-" + slugify(url)}
 
 
+@register.inclusion_tag("partials/plot.html")
+def paper_plot(url: str, label: str) -> dict[str, str | bool]:
+    """A plot for paper: vectors in light colours, drawn at once and not when it comes into sight."""
+    return {"url": url, "label": label, "size": "", "id": "plot-" + slugify(url), "paper": True}
+
+
 @register.inclusion_tag("partials/structure.html")
 def structure(url: str, label: str, key: str) -> dict[str, str]:
     return {"url": url, "label": label, "key": key}

