@@ -95,3 +95,9 @@ class RunOutcome(TextChoices):
     COMPLETED = "completed", "completed"
     MIN_DISTANCE = "min_distance", "atoms too close"
     BLOWN_UP = "blown_up", "blown up"
+
+
+class Role(TextChoices):
+    OWNER = "owner", "owner"
+    MEMBER = "member", "member"
+    VIEWER = "viewer", "viewer"

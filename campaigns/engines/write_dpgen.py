@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from ase.io import read, write
 
 from campaigns.engines.job import from_json, read_json
 from campaigns.science.frames import Frames, concatenate, write_deepmd_system
@@ -52,6 +51,8 @@ def run(folder: Path, spec: WriteDpgenSpec) -> None:
             write_deepmd_system(concatenate(parts), spec.type_map, folder / one.folder / (name + suffix))
     for name, structure in spec.poscars.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        from ase.io import read, write  # heavy: the web server reads this module's specs
+
         write(folder / name, read(structure, format="extxyz"), format="vasp", sort=True)
 
 

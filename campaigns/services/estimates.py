@@ -74,9 +74,9 @@ class Estimate:
     advice: str  # where it takes hours: what takes them, and how to make it shorter
 
 
-def estimate(owner: AbstractBaseUser, request: CampaignRequest) -> Estimate:
-    """Raises BadInput for everything that would keep the campaign from being created."""
-    checked = check(owner, request)
+def estimate(owner: AbstractBaseUser, request: CampaignRequest, draft: Campaign | None = None) -> Estimate:
+    """Of a request, or of a draft with it. Raises BadInput for everything that would keep the campaign from being created."""
+    checked = check(owner, request, keep=draft)
     chosen = checked.settings
     training = checked.n_atoms([cell for cell in request.cells if cell.for_training])
     evaluation = checked.n_atoms([cell for cell in request.cells if cell.for_evaluation])

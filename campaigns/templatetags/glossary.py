@@ -58,5 +58,6 @@ GLOSSARY = {
     "for the true one.",
     "robust fit": "The same line with Huber's loss: a stray point pulls less. Far from the weighted fit, it says that one run decides.",
     "jackknife": "Largest change of Ea where one of the temperatures is left out.",
+    "role": "Owners of a project choose its people and may delete and share what is in it; members change and run it; viewers look.",
     "startup": "Time the engines need before they compute: imports, building graphs, neighbour statistics.",
 }

@@ -15,10 +15,10 @@ from django.views.decorators.http import require_GET, require_POST
 from campaigns import queries
 from campaigns.enums import CampaignState, StageKind, StageState
 from campaigns.forms.fields import whole_number
-from campaigns.models import Campaign, Cell, TrainedModel
+from campaigns.models import Campaign, Cell, Project, TrainedModel
 from campaigns.science.protocol import GROUPS, PRESETS, ProtocolSettings
+from campaigns.services import activity, deletion, estimates, method_checks
 from campaigns.services import campaigns as services
-from campaigns.services import deletion, estimates, method_checks
 from campaigns.services import exports as packages
 from campaigns.services.errors import ServiceError
 from campaigns.services.requests import request_of
@@ -33,6 +33,7 @@ ACTIONS = {
     CampaignState.PAUSED: ("resume", "cancel"),
     CampaignState.FAILED: ("retry", "cancel", "delete"),
 }
+MANAGED = ("delete",)  # for owners alone
 VERBS = {
     "start": (services.start, "The campaign is started."),
     "pause": (services.pause, "The campaign is paused; it goes on from its checkpoints when you resume it."),
@@ -55,7 +56,9 @@ NEXT = {
 
 
 def actions(campaign: Campaign) -> tuple[str, ...]:
-    return ACTIONS.get(campaign.state, ("delete",))
+    """What the one who looks can do with it; see `access.with_rights`."""
+    possible = ACTIONS.get(campaign.state, ("delete",))
+    return tuple(verb for verb in possible if getattr(campaign, "may_manage" if verb in MANAGED else "may_edit", False))
 
 
 @login_required
@@ -64,6 +67,8 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
     last = TrainedModel.objects.filter(campaign=OuterRef("pk"), arrhenius__activation_energy_eV__isnull=False).order_by("-loop", "-step")
     found = (
         access.campaigns(request)
+        .chosen(request.user, request.GET.get("whose", ""))
+        .select_related("owner", "project")
         .annotate(
             activation_energy_eV=Subquery(last.values("arrhenius__activation_energy_eV")[:1]),
             activation_energy_error_eV=Subquery(last.values("arrhenius__activation_energy_error_eV")[:1]),
@@ -83,6 +88,8 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
         "ticked": {whole_number(word) for word in request.GET.getlist("campaign")},
         "states": CampaignState.choices,
         "state": state,
+        "projects": Project.objects.visible_to(request.user),
+        "whose": request.GET.get("whose", ""),
         "any_running": any(campaign.state == CampaignState.RUNNING for campaign in page),
     }
     if request.htmx and request.GET.get("part") == "rows":
@@ -136,7 +143,7 @@ def cost(campaign: Campaign) -> dict[str, Any]:
         "stricter": method_checks.stricter_options(campaign.labeller, campaign.labeller_options),
     }
     try:
-        return found | {"estimate": estimates.estimate(campaign.owner, request_of(campaign))}
+        return found | {"estimate": estimates.estimate(campaign.owner, request_of(campaign), campaign)}
     except ServiceError as error:
         return found | {"problems": [{"text": f"{name}: {problem}"} for name, problem in error.fields.items()]}
 
@@ -184,10 +191,10 @@ def live(request: HttpRequest, pk: int, part: str) -> HttpResponse:
 @login_required
 @require_POST
 def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-    campaign = access.campaign(request, pk)
+    campaign = access.managed_campaign(request, pk) if verb in MANAGED else access.editable_campaign(request, pk)
     service, done = VERBS[verb]
     with refusals.as_message(request):
-        service(campaign)
+        service(campaign, request.user)
         messages.success(request, done)
         if verb == "delete":
             return redirect("campaign-list")
@@ -279,7 +286,9 @@ def setup(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The set-up as a settings file, with the CIFs and the data set that it names."""
     campaign = access.campaign(request, pk)
     with refusals.as_message(request):
-        return exports.zip_file(packages.setup(campaign), f"campaign-{campaign.pk}-setup")
+        package = packages.setup(campaign)
+        activity.record(request.user, "exported", campaign, "set-up")
+        return exports.zip_file(package, f"campaign-{campaign.pk}-setup")
     return redirect("campaign-settings", pk)
 
 

@@ -68,6 +68,7 @@ def stage_label(request: HttpRequest, pk: int, number: int) -> HttpResponse:
 def stage_relabel(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask for the missing labels of a finished stage again."""
     stage = access.stage(request, pk)
+    access.require_edit(request.user, stage.campaign)
     with refusals.as_message(request):
         relabelling.start(stage)
         messages.success(request, "The missing labels are asked for again. What comes of it enters the set with the next cleaning.")

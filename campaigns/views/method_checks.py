@@ -16,7 +16,7 @@ from campaigns.views.campaigns import cost as cost_context
 @require_POST
 def start(request: HttpRequest, pk: int) -> HttpResponse:
     """The ticked options, each with its stricter value; none ticked: what a label costs is measured."""
-    campaign = access.campaign(request, pk)
+    campaign = access.editable_campaign(request, pk)
     with refusals.as_message(request):
         services.start(campaign, request.POST.getlist("option"))
         messages.success(request, "The reference method is being checked.")
@@ -26,7 +26,7 @@ def start(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_POST
 def stop(request: HttpRequest, pk: int) -> HttpResponse:
-    if services.stop(access.campaign(request, pk)):
+    if services.stop(access.editable_campaign(request, pk)):
         messages.success(request, "The check is stopped.")
     return redirect("campaign-overview", pk)
 

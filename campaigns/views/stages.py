@@ -56,8 +56,14 @@ def files_of(stage: Stage) -> list[tuple[str, int]]:
 @login_required
 @require_GET
 def stage_file(request: HttpRequest, pk: int, name: str) -> FileResponse:
+    return file_of(access.stage(request, pk), name)
+
+
+def file_of(stage: Stage, name: str) -> FileResponse:
     """A file of the folder as an attachment; nothing outside it, and no link that leads out of it."""
-    folder = access.stage(request, pk).folder.resolve()
+    if "\0" in name:
+        raise Http404
+    folder = stage.folder.resolve()
     path = (folder / name).resolve()
     if not path.is_relative_to(folder) or not path.is_file():
         raise Http404
