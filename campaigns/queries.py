@@ -218,7 +218,7 @@ def ramp(campaign: Campaign) -> list[RampStep]:
     models = {(model.loop, model.step): model for model in campaign.trained_models.order_by("repeat").select_related("arrhenius")}
     sets = {(found.loop, found.step): found for found in campaign.training_sets.all()}
     states: dict[tuple[int, int], set[str]] = {}
-    for loop, step, state in campaign.stages.filter(loop__gt=0).values_list("loop", "step", "state").distinct():
+    for loop, step, state in campaign.stages.filter(loop__gt=0).exclude(kind__in=ASIDE).values_list("loop", "step", "state").distinct():
         states.setdefault((loop, step), set()).add(state)
     return [
         RampStep(

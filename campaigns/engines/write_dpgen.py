@@ -53,7 +53,6 @@ def run(folder: Path, spec: WriteDpgenSpec) -> None:
             write_deepmd_system(concatenate(parts), spec.type_map, folder / one.folder / (name + suffix))
     for name, structure in spec.poscars.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        from ase.io import read, write  # heavy: the web server reads this module's specs
 
         write(folder / name, read(structure, format="extxyz"), format="vasp", sort=True)
 

@@ -34,6 +34,7 @@ MAX_ENTROPY_EV_ATOM = 1e-4  # a smearing that was only to help the SCF must not 
 WAVEFUNCTIONS_KEPT = 8  # a few MB each
 REACH_A = 0.5  # measured: up to 0.35 Å it saves a quarter of the SCF steps, at 0.1 Å half of them
 USES_CORES = True
+DATA_VARIABLES = ("CP2K_DATA_DIR",)
 OPTIONS: tuple[Option, ...] = (
     Option("cutoff_Ry", "number", "Ry", "Plane-wave cut-off of the density. Compare the forces of one configuration at a higher one "
            "before many are labelled.", 450.0, low=50, high=5000, label="Plane-wave cut-off", stricter=times(1.5)),

@@ -16,7 +16,17 @@ from ase.data import atomic_numbers
 
 from campaigns.engines.job import EngineFailed
 from campaigns.engines.labellers import cp2k_data, espresso_input, espresso_output, espresso_pseudo, program
-from campaigns.engines.labellers.base import Label, LabelFailed, Labeller, Option, OptionsRefused, option_values, refusal
+from campaigns.engines.labellers.base import (
+    Label,
+    LabelFailed,
+    Labeller,
+    Option,
+    OptionsRefused,
+    denser_mesh,
+    option_values,
+    refusal,
+    times,
+)
 from campaigns.engines.labellers.espresso_pseudo import PseudoMissing
 from campaigns.engines.labellers.wavefunctions import Wavefunctions
 
@@ -25,10 +35,11 @@ COMMAND_VARIABLE = "SSEWEB_ESPRESSO_COMMAND"
 PROGRAMS = ("pw.x",)
 REACH_A = 0.1  # measured: a density from farther away costs more steps than one put together from atoms
 USES_CORES = True
+DATA_VARIABLES = espresso_pseudo.FOLDER_VARIABLES
 OPTIONS: tuple[Option, ...] = (
     Option("cutoff_Ry", "number", "Ry", "Plane-wave cut-off of the wavefunctions. What it has to be depends on the pseudopotentials: "
            "compare the forces of one configuration at a higher one before many are labelled.",
-           80.0, low=10, high=1000, label="Plane-wave cut-off"),
+           80.0, low=10, high=1000, label="Plane-wave cut-off", stricter=times(1.5)),
     Option("density_cutoff_Ry", "number", "Ry", "Plane-wave cut-off of the density. 0: four times that of the wavefunctions, eight "
            "times with an ultrasoft or PAW pseudopotential.", 0.0, high=10000, label="Cut-off of the density"),
     Option("pseudopotentials", "lines", "", "File of an element, one a line: `Li Li.pbe-s-kjpaw_psl.1.0.0.UPF`, attached below or in "
@@ -38,7 +49,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("dispersion", "choice", "", "Grimme's correction. D2 (the paper's) has parameters up to xenon; with lanthanum choose d3bj.",
            "d2", choices=("d2", "d3", "d3bj", "none")),
     Option("k_points", "text", "", "Monkhorst-Pack mesh, for example `2 2 2`. `1 1 1` is Γ alone, enough for cells wider than about 10 Å.",
-           "1 1 1", label="k-points"),
+           "1 1 1", label="k-points", stricter=denser_mesh),
     Option("smearing_K", "number", "K", "Electronic temperature (Fermi-Dirac). 0: fixed occupations, for insulators.",
            0.0, high=20000, label="Electronic temperature"),
     Option("spin", "choice", "", "Unrestricted: with magnetic ions or an odd number of electrons.",
@@ -48,16 +59,17 @@ OPTIONS: tuple[Option, ...] = (
     Option("magnetization", "mapping", "µB", "Starting moment of an element, with unrestricted spin: `Fe 4`.",
            {}, label="Starting moments"),
     Option("scf_eps_Ry_atom", "number", "Ry/atom", "The SCF has converged when the estimated error of the energy is below this.",
-           1e-9, low=1e-14, high=1e-3, label="SCF converged below"),
+           1e-9, low=1e-14, high=1e-3, label="SCF converged below", stricter=times(0.1)),
     Option("scf_steps", "number", "", "SCF steps at most. A label whose SCF has not converged by then is a failed one.",
-           100.0, low=1, high=10000, label="SCF steps at most"),
+           100.0, low=1, high=10000, label="SCF steps at most", changes_label=False),
     Option("mixing", "number", "", "How much of the new density is mixed into the old one (mixing_beta).",
-           0.5, low=0.01, high=1, label="Mixing"),
+           0.5, low=0.01, high=1, label="Mixing", changes_label=False),
     Option("diagonalization", "choice", "", "Davidson's is fast; conjugate gradients (cg) need less memory and fail less.",
-           "david", choices=("david", "cg")),
+           "david", choices=("david", "cg"), changes_label=False),
     Option("retries", "number", "", "How often a failed SCF is tried again: less mixing, more steps, then conjugate gradients.",
-           3.0, high=3, label="Retries of a label"),
-    Option("walltime_h", "number", "h", "Time limit of one label.", 24.0, low=0.001, high=1000, label="Time limit of a label"),
+           3.0, high=3, label="Retries of a label", changes_label=False),
+    Option("walltime_h", "number", "h", "Time limit of one label.", 24.0, low=0.001, high=1000, label="Time limit of a label",
+           changes_label=False),
     Option("further", "lines", "", "More of pw.x's own words, one a line: `system.nbnd = 40`, `electrons.mixing_mode = 'local-TF'`.",
            [], label="Further input"),
 )  # fmt: skip

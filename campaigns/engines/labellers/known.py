@@ -8,6 +8,7 @@ deleted at any time; a file that cannot be read is one that is not there.
 import contextlib
 import hashlib
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -30,6 +31,17 @@ def method_key(name: str, options: Mapping[str, Any], definitions: Sequence[Opti
     values = {option.name: _canonical(option, options) for option in definitions if option.changes_label}
     text = json.dumps([name, values, dict(versions)], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def data_versions(variables: Sequence[str]) -> dict[str, str]:
+    """What lies in the folders that these environment variables name: other files there give other labels."""
+    found = {}
+    for name in variables:
+        if folder := os.environ.get(name):
+            files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+            facts = [(str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+            found[name] = hashlib.sha256(repr(facts).encode()).hexdigest()
+    return found
 
 
 def _canonical(option: Option, options: Mapping[str, Any]) -> Any:

@@ -15,7 +15,17 @@ from ase.data import atomic_numbers
 
 from campaigns.engines.job import EngineFailed
 from campaigns.engines.labellers import cp2k_data, program, vasp_files
-from campaigns.engines.labellers.base import Label, LabelFailed, Labeller, Option, OptionsRefused, option_values, refusal
+from campaigns.engines.labellers.base import (
+    Label,
+    LabelFailed,
+    Labeller,
+    Option,
+    OptionsRefused,
+    denser_mesh,
+    option_values,
+    refusal,
+    times,
+)
 from campaigns.engines.labellers.wavefunctions import Wavefunctions
 
 TITLE = "VASP (PBE + D2, with your licence; tested on stored outputs, never run by us)"
@@ -23,15 +33,16 @@ COMMAND_VARIABLE = "VASP_COMMAND"
 REACH_A = 0.1
 KEPT_FILES = ("INCAR", "OUTCAR", "vasprun.xml")
 USES_CORES = True
+DATA_VARIABLES = (vasp_files.FOLDER_VARIABLE,)
 OPTIONS: tuple[Option, ...] = (
     Option("cutoff_eV", "number", "eV", "Plane-wave cut-off (ENCUT). Compare the forces of one configuration at a higher one before many "
-           "are labelled.", 520.0, low=50, high=5000, label="Plane-wave cut-off"),
+           "are labelled.", 520.0, low=50, high=5000, label="Plane-wave cut-off", stricter=times(1.5)),
     Option("potcars", "lines", "", "Folder of an element's POTCAR below VASP_PP_PATH or its potpaw_PBE, one a line: `Li Li_sv`. An "
            "element that is not named has the folder with its own name. They must be made for PBE.", [], label="POTCAR folders"),
     Option("dispersion", "choice", "", "Grimme's correction. D2 (the paper's) has parameters up to xenon; with lanthanum choose d3bj.",
            "d2", choices=("d2", "d3", "d3bj", "none")),
     Option("k_points", "text", "", "Mesh around Γ, for example `2 2 2`. `1 1 1` is Γ alone, enough for cells wider than about 10 Å.",
-           "1 1 1", label="k-points"),
+           "1 1 1", label="k-points", stricter=denser_mesh),
     Option("smearing_eV", "number", "eV", "Width of the Gaussian smearing (ISMEAR 0). Of no consequence for an insulator.",
            0.05, low=0.001, high=2, label="Smearing"),
     Option("spin", "choice", "", "Unrestricted: with magnetic ions or an odd number of electrons.",
@@ -39,12 +50,13 @@ OPTIONS: tuple[Option, ...] = (
     Option("magnetization", "mapping", "µB", "Starting moment of an element, with unrestricted spin: `Fe 4`.",
            {}, label="Starting moments"),
     Option("scf_eps_eV_atom", "number", "eV/atom", "The electronic loop has converged below this (EDIFF of the cell is as many times it as "
-           "there are atoms).", 1e-7, low=1e-12, high=1e-3, label="SCF converged below"),
+           "there are atoms).", 1e-7, low=1e-12, high=1e-3, label="SCF converged below", stricter=times(0.1)),
     Option("scf_steps", "number", "", "SCF steps at most (NELM). A label whose SCF has not converged by then is a failed one.",
-           100.0, low=1, high=10000, label="SCF steps at most"),
+           100.0, low=1, high=10000, label="SCF steps at most", changes_label=False),
     Option("retries", "number", "", "How often a failed SCF is tried again: all bands at once, then damped; more steps.",
-           2.0, high=2, label="Retries of a label"),
-    Option("walltime_h", "number", "h", "Time limit of one label.", 24.0, low=0.001, high=1000, label="Time limit of a label"),
+           2.0, high=2, label="Retries of a label", changes_label=False),
+    Option("walltime_h", "number", "h", "Time limit of one label.", 24.0, low=0.001, high=1000, label="Time limit of a label",
+           changes_label=False),
     Option("further", "lines", "", "More lines of INCAR: `NCORE = 4`.", [], label="Further input"),
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from ase.calculators.calculator import Calculator, all_changes
 
 from campaigns.engines import journal, label, labellers, prepare, s0
 from campaigns.engines.job import Progress
-from campaigns.engines.labellers import cp2k, known
+from campaigns.engines.labellers import base, cp2k, known
 from campaigns.engines.labellers.base import Label, Labeller
 from campaigns.engines.specs import FrameSelection, LabellerSpec, LabelSpec, PrepareSpec, S0Spec
 from tests.campaigns.engines.test_label import li3n, snapshots_of
@@ -146,6 +146,25 @@ def test_a_method_is_what_changes_its_labels():
     assert _key() == _key(cutoff_Ry=450, walltime_h=3, retries=0, scf_steps=50)
     assert len({_key(), _key(cutoff_Ry=451), _key(dispersion="d3"), _key(k_points="2 2 2"), _key({"cp2k": "2024.1"})}) == 5
     assert _key(kinds="Li A B") == _key(kinds=["Li A B"])
+
+
+def test_other_pseudopotentials_are_another_method(tmp_path, monkeypatch):
+    monkeypatch.setenv("PSEUDOPOTENTIALS_OF_THE_TEST", str(tmp_path))
+    (tmp_path / "Li.UPF").write_text("one")
+    before = known.data_versions(["PSEUDOPOTENTIALS_OF_THE_TEST", "NOT_SET_AT_ALL"])
+    assert before == known.data_versions(["PSEUDOPOTENTIALS_OF_THE_TEST"])
+    (tmp_path / "Li.UPF").write_text("other")
+    assert known.data_versions(["PSEUDOPOTENTIALS_OF_THE_TEST"]) != before
+
+
+@pytest.mark.parametrize("name", sorted(labellers.MODULES))
+def test_time_limits_and_retries_change_no_label_and_stricter_values_are_values(name):
+    for option in labellers.module(name).OPTIONS:
+        assert option.changes_label != (option.name in ("walltime_h", "retries", "scf_steps", "mixing", "diagonalization"))
+        if option.stricter:
+            stricter = option.stricter(option.default)
+            assert stricter != option.default
+            base.option_values([option], {option.name: stricter})
 
 
 def test_a_cheap_method_keeps_nothing(tmp_path):
