@@ -111,14 +111,18 @@ NO_STRUCTURE = "This run was judged by an earlier release, which did not keep th
 @login_required
 @require_GET
 def structure(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
+    run = _run(request, pk)
+    return structure_of(request, _judged_file(run), run.number, kind, run.campaign.mobile_ion)
+
+
+def structure_of(request: HttpRequest, path: Path | None, run_id: int, kind: str, mobile_ion: str) -> HttpResponse:
+    """One of figures.STRUCTURE, from the file that a judge has kept."""
     from analysis.plots.structure import curves_figure
     from analysis.views import figures
 
     if kind not in figures.STRUCTURE:
         raise Http404
-    run = _run(request, pk)
-    path = _judged_file(run)
-    curves = figures.structure_curves(path, run.number, kind, run.campaign.mobile_ion) if path else []
+    curves = figures.structure_curves(path, run_id, kind, mobile_ion) if path else []
     if not curves:
         return nothing(NO_STRUCTURE)
     title, level = figures.STRUCTURE[kind]
@@ -128,14 +132,18 @@ def structure(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
 @login_required
 @require_GET
 def density(request: HttpRequest, pk: int, axis: int) -> HttpResponse:
+    run = _run(request, pk)
+    return density_of(request, _judged_file(run), run.number, axis)
+
+
+def density_of(request: HttpRequest, path: Path | None, run_id: int, axis: int) -> HttpResponse:
+    """The density of the mobile ion seen along axis 0, 1 or 2."""
     from analysis.plots.structure import density_figure
     from analysis.views import figures
 
     if axis > 2:
         raise Http404
-    run = _run(request, pk)
-    path = _judged_file(run)
-    found = figures.density_of(path, run.number) if path else None
+    found = figures.density_of(path, run_id) if path else None
     if found is None:
         return nothing(NO_STRUCTURE)
     projections, cell_A = found

@@ -1,5 +1,6 @@
 """Trajectories that users bring: list, upload, result."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from analysis.forms import TrajectoryForm
 from analysis.models import TrajectoryAnalysis
 from analysis.services import trajectories
-from analysis.views.plots import document, nothing, theme
+from analysis.views.plots import density_of, document, nothing, structure_of, theme
 from campaigns.models import Project
 from campaigns.views import access, fragments, people, refusals, uploads
 
+RUN_ID = 1  # by which the file of a trajectory's judgement knows its only run
 PER_PAGE = 50
 
 
@@ -66,7 +68,14 @@ def trajectory_live(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _context(row: TrajectoryAnalysis) -> dict[str, Any]:
-    return {"section": "trajectories", "row": row, "found": row.result, "ended": row.has_ended, "seen": ""}
+    return {
+        "section": "trajectories",
+        "row": row,
+        "found": row.result,
+        "ended": row.has_ended,
+        "seen": "",
+        "axes": [(0, "a"), (1, "b"), (2, "c")],
+    }
 
 
 @login_required
@@ -111,12 +120,30 @@ def trajectory_msd(request: HttpRequest, pk: int) -> HttpResponse:
     return document(msd_figure(curves, theme(request), tuple(window) if window else None))
 
 
+@login_required
+@require_GET
+def trajectory_structure(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
+    row = _visible(request, pk)
+    return structure_of(request, _judged_file(row), RUN_ID, kind, row.mobile_ion)
+
+
+@login_required
+@require_GET
+def trajectory_density(request: HttpRequest, pk: int, axis: int) -> HttpResponse:
+    return density_of(request, _judged_file(_visible(request, pk)), RUN_ID, axis)
+
+
+def _judged_file(row: TrajectoryAnalysis) -> Path | None:
+    path = row.folder / (row.result or {}).get("msd_file", "msd.npz")
+    return path if path.exists() else None
+
+
 def curves_of(row: TrajectoryAnalysis) -> list[Any]:
     """MSD of every species, the mobile ion first; empty where there is none."""
     from analysis.plots.msd import MsdCurve
 
-    path = row.folder / (row.result or {}).get("msd_file", "msd.npz")
-    if not path.exists():
+    path = _judged_file(row)
+    if path is None:
         return []
     with np.load(path, allow_pickle=False) as archive:
         prefix = "msd_A2_1_"

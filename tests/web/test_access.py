@@ -61,6 +61,8 @@ LOOK = {
     "trajectory-live": (["trajectory"], 286),
     "trajectory-json": (["trajectory"], 200),
     "plot-trajectory-msd": (["trajectory"], 200),
+    "plot-trajectory-structure": (["trajectory", "rdf"], 200),
+    "plot-trajectory-density": (["trajectory", 0], 200),
     "campaign-people": (["campaign"], 200),
     "project": (["project"], 200),
 }
