@@ -54,7 +54,7 @@ class LedgerRow:
 class RampStep:
     loop: int
     step: int
-    temperature_K: float
+    temperature_K: float | None
     state: str
     model: TrainedModel | None
     training_set: TrainingSet | None
@@ -211,6 +211,10 @@ def ramp(campaign: Campaign) -> list[RampStep]:
     """Every training step that has begun, and the ones still to come in the loop under way."""
     temperatures = campaign.settings.ramp_temperatures_K
     first_evaluated = len(temperatures) - campaign.settings.evaluated_steps_per_loop
+    if campaign.state == CampaignState.IMPORTED:  # of another program, which has no ramp: what each step explored at
+        explored = dict(campaign.stages.filter(kind=StageKind.EXPLORE, loop=1).order_by("-id").values_list("step", "temperature_K"))
+        temperatures = [explored.get(step) for step in range(1, campaign.step + 1)]
+        first_evaluated = len(temperatures)
     models = {(model.loop, model.step): model for model in campaign.trained_models.order_by("repeat").select_related("arrhenius")}
     sets = {(found.loop, found.step): found for found in campaign.training_sets.all()}
     states: dict[tuple[int, int], set[str]] = {}

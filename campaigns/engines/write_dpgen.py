@@ -37,6 +37,8 @@ class WriteDpgenSpec:
 
 
 def run(folder: Path, spec: WriteDpgenSpec) -> None:
+    from ase.io import read, write  # not above: the service that makes the spec is loaded by the web server
+
     for one in spec.systems:
         groups: dict[tuple[str, ...], list[Frames]] = {}
         for selection in one.selections:
@@ -51,7 +53,6 @@ def run(folder: Path, spec: WriteDpgenSpec) -> None:
             write_deepmd_system(concatenate(parts), spec.type_map, folder / one.folder / (name + suffix))
     for name, structure in spec.poscars.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        from ase.io import read, write  # heavy: the web server reads this module's specs
 
         write(folder / name, read(structure, format="extxyz"), format="vasp", sort=True)
 

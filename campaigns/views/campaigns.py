@@ -99,6 +99,8 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
 
 def position(campaign: Campaign) -> str:
     """Where it stands, from its own row: a list of campaigns reads no stage."""
+    if campaign.state == CampaignState.IMPORTED:
+        return f"{campaign.step} iteration{'' if campaign.step == 1 else 's'}"
     if not campaign.loop:
         return "" if campaign.state == CampaignState.DRAFT else "starting set"
     return f"loop {campaign.loop}, step {campaign.step} of {len(campaign.settings.ramp_temperatures_K)}"

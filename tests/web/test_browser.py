@@ -80,6 +80,8 @@ def test_every_page_fits_and_says_nothing_on_the_console(open_page, ada, width, 
         reverse("configuration", args=[row.frames.first().pk]),
         reverse("model", args=[row.trained_models.last().pk]),
         reverse("stage", args=[row.stages.first().pk]),
+        reverse("campaign-report", args=[row.pk]),
+        reverse("campaign-parity", args=[row.pk]),
         *_tabs(row),
     ]
     for place in places:

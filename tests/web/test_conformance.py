@@ -6,7 +6,9 @@ Seeded: the same requests each time. Half of them name rows that are there.
 import re
 
 import pytest
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
 from drf_spectacular.generators import SchemaGenerator
 from knox.models import AuthToken
 
@@ -28,6 +30,16 @@ EXAMPLES = 8
 SLOW_EXAMPLES = 2
 SLOW = ("/api/v1/materials/", "/api/v1/data-sets/", "package/", "data-set/", "setup/")  # a child process for each request
 ORDER = {"get": 0, "post": 1, "put": 2, "delete": 3}
+
+
+@pytest.fixture(autouse=True)
+def one_connection():
+    """As Django's own test client: the end of a request does not close the connection that holds the test's transaction."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
 
 
 @pytest.fixture

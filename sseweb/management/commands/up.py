@@ -21,6 +21,7 @@ from sseweb.management.commands.work import worker_command
 from sseweb.supervisor import Service, Supervisor
 
 WEB_THREADS = 8
+OLD_BROKER_S = 10.0
 
 
 class Command(BaseCommand):
@@ -40,6 +41,7 @@ class Command(BaseCommand):
             if not _lock(lock):
                 raise CommandError(f"sseweb is already running on {settings.DATA_DIR}.")
             (settings.DATA_DIR / "up.json").unlink(missing_ok=True)  # of one that was killed
+            _let_the_old_broker_end()
             call_command("migrate", verbosity=0)
             exports.remove_leftovers()
             archives.remove_leftovers()
@@ -69,6 +71,16 @@ def _lock(stream: TextIO) -> bool:
         else:
             return True
     return False
+
+
+def _let_the_old_broker_end() -> None:
+    """The broker of an installation that was killed removes its socket when it ends: it must not remove ours."""
+    deadline = time.monotonic() + OLD_BROKER_S
+    while not settings.BROKER_URL and time.monotonic() < deadline:
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(str(socket_path())) != 0:
+                return
+        time.sleep(0.1)
 
 
 def _port(host: str, wanted: int | None) -> int:

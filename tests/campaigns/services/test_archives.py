@@ -185,7 +185,7 @@ def put(name, data=b"x"):
 
 def damage(found):
     name = next(name for name in found if name.endswith("frames.npz"))
-    found[name] = found[name][:-1] + b"\0"
+    found[name] = found[name][:50] + bytes([found[name][50] ^ 1]) + found[name][51:]
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def damage(found):
         (edited("campaigns.frame", 0, artefact=999), True, "row 999 is not in the archive"),
         (edited("campaigns.frame", 0, n_atoms="many"), True, "n_atoms: 'many' is not what belongs there"),
         (edited("campaigns.frame", 0, verdict="perhaps"), True, "'perhaps' is not what belongs there"),
-        (edited("campaigns.frame", 1, artefact=1, row=0), True, "contradicts itself|not what belongs"),
+        (edited("campaigns.frame", 1, row=0), True, "contradicts itself"),
         (edited("campaigns.frame", 0, password="x"), True, "newer release"),
         (edited("campaigns.artefact", 0, path="@/../1/loop-0/x"), True, "no path of this campaign"),
         (edited("campaigns.artefact", 0, path="uploads/1/x"), True, "no path of this campaign"),

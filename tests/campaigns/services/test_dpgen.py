@@ -97,6 +97,9 @@ def test_what_the_run_was_is_looked_at_as_a_campaign(run, taken, ada, client):
     assert (md.temperature_K, md.duration_ps) == (600.0, pytest.approx(0.1))
     assert "4 frames: 25 % accurate, 50 % candidate, 25 % failed" in md.reason
     assert "1 frames have none" in md.reason
+    assert [(step.temperature_K, step.state, step.is_evaluated) for step in queries.ramp(taken)] == [
+        (300.0, "done", False), (450.0, "done", False), (600.0, "done", False)
+    ]  # fmt: skip
     client.force_login(ada)
     names = ("overview", "results", "training-set", "models", "stages", "settings", "report", "parity")
     for address in [reverse(f"campaign-{name}", args=[taken.pk]) for name in names] + [
