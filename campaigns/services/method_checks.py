@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
 from campaigns.engines import job, labellers
 from campaigns.engines.labellers.known import method_key
 from campaigns.enums import CampaignState, StageKind, StageState
 from campaigns.models import Campaign, MethodCheck, Stage
-from campaigns.services import protocol, specs
+from campaigns.services import activity, protocol, specs
 from campaigns.services.errors import BadInput, WrongState
 from campaigns.services.wake import wake
 
@@ -43,7 +44,7 @@ def stricter_options(labeller: str, options: Mapping[str, Any]) -> list[Stricter
     return found
 
 
-def start(campaign: Campaign, options: Sequence[str] | None = None) -> Stage:
+def start(campaign: Campaign, options: Sequence[str] | None = None, by: AbstractBaseUser | None = None) -> Stage:
     """Check these options, or all that can be. Raises BadInput or WrongState."""
     known = [option.name for option in stricter_options(campaign.labeller, campaign.labeller_options)]
     unknown = sorted(set(options or ()) - set(known))
@@ -63,6 +64,7 @@ def start(campaign: Campaign, options: Sequence[str] | None = None) -> Stage:
         stage = Stage.objects.create(campaign=campaign, kind=StageKind.CHECK, index=checks.count(), **where)
         spec = replace(specs.build(stage), options=None if options is None else list(options))
         job.write_spec(stage.folder, stage.kind, spec)
+        activity.record(by, "checked", campaign, "its reference method")
         wake([stage.pk])
     return stage
 

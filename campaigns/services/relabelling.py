@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import QuerySet
 
@@ -9,7 +10,7 @@ from campaigns.engines import job
 from campaigns.engines.labellers.base import GEOMETRY_CAUSES
 from campaigns.enums import CampaignState, StageKind, StageState, Verdict
 from campaigns.models import Campaign, Stage
-from campaigns.services import protocol, specs
+from campaigns.services import activity, protocol, specs
 from campaigns.services.errors import WrongState
 from campaigns.services.wake import wake
 
@@ -39,7 +40,7 @@ def _again(stage: Stage) -> QuerySet[Stage]:
     return Stage.objects.filter(campaign=stage.campaign_id, kind=StageKind.RELABEL, **here)
 
 
-def start(stage: Stage) -> Stage:
+def start(stage: Stage, by: AbstractBaseUser | None = None) -> Stage:
     """Raises WrongState where nothing is missing, or where no cleaning follows in which the labels could come in."""
     with transaction.atomic():
         stage.campaign = Campaign.objects.select_for_update().get(pk=stage.campaign_id)
@@ -57,5 +58,6 @@ def start(stage: Stage) -> Stage:
         spec = specs.label_spec(again, protocol.model_of(stage))
         chosen = replace(spec.snapshots, indices=indices)
         job.write_spec(again.folder, again.kind, replace(spec, snapshots=chosen, min_labelled_share=0.0))
+        activity.record(by, "relabelled", stage.campaign, f"{len(indices)} missing of loop {stage.loop}, step {stage.step}")
         wake([again.pk])
     return again

@@ -36,9 +36,13 @@ def context(request: HttpRequest, stage: Stage) -> dict[str, Any]:
         "missing": [(cause, numbers[:MAX_NUMBERS], max(0, len(numbers) - MAX_NUMBERS)) for cause, numbers in table.missing.items()],
         "program_log": label_records.log_under_way(stage, table),
         "labels_ended": stage.state not in UNDER_WAY,
-        "again": relabelling.missing(stage) if relabelling.is_possible(stage) else [],
+        "again": relabelling.missing(stage) if relabelling.is_possible(stage) and _may_edit(request, stage) else [],
         "again_stage": relabelling.under_way(stage),
     }
+
+
+def _may_edit(request: HttpRequest, stage: Stage) -> bool:
+    return access.with_rights(request, stage.campaign).may_edit
 
 
 @login_required
@@ -70,6 +74,6 @@ def stage_relabel(request: HttpRequest, pk: int) -> HttpResponse:
     stage = access.stage(request, pk)
     access.require_edit(request.user, stage.campaign)
     with refusals.as_message(request):
-        relabelling.start(stage)
+        relabelling.start(stage, request.user)
         messages.success(request, "The missing labels are asked for again. What comes of it enters the set with the next cleaning.")
     return redirect("stage", pk)

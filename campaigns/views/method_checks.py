@@ -18,7 +18,7 @@ def start(request: HttpRequest, pk: int) -> HttpResponse:
     """The ticked options, each with its stricter value; none ticked: what a label costs is measured."""
     campaign = access.editable_campaign(request, pk)
     with refusals.as_message(request):
-        services.start(campaign, request.POST.getlist("option"))
+        services.start(campaign, request.POST.getlist("option"), request.user)
         messages.success(request, "The reference method is being checked.")
     return redirect("campaign-overview", pk)
 

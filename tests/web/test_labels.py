@@ -8,8 +8,8 @@ from django.urls import reverse
 
 from campaigns.engines import check, label, s0
 from campaigns.enums import CampaignState, FrameSource, StageKind, StageState
-from campaigns.models import Frame
-from campaigns.services import label_records, method_checks
+from campaigns.models import Activity, Frame
+from campaigns.services import label_records, method_checks, projects
 from tests import factories
 
 RECORD = {"row": None, "state": "done", "cause": "", "message": "", "energy_eV": -32.0, "max_force_eV_A": 1.2, "seconds": 310.0}
@@ -160,3 +160,21 @@ def test_an_unknown_option_is_refused_with_a_sentence(as_ada, draft):
     page = as_ada.post(reverse("campaign-check", args=[draft.pk]), {"option": ["colour"]}, follow=True)
     assert "cp2k has no colour that could be checked." in page.content.decode()
     assert not draft.stages.exists()
+
+
+def test_a_viewer_sees_the_check_and_the_missing_labels_and_asks_for_nothing(as_ada, ada, bob):
+    project = projects.create(bob, "garnets")
+    projects.set_member(project, "ada", "viewer", bob)
+    draft = factories.campaign(bob, state=CampaignState.DRAFT, loop=0, step=0, labeller="cp2k", project=project)
+    running = factories.full_campaign(bob, project=project, n_steps=1)
+    labelled = running.stages.get(kind=StageKind.LABEL)
+    check, again = (reverse(name, args=[pk]) for name, pk in (("campaign-check", draft.pk), ("stage-relabel", labelled.pk)))
+    for role, offered, status in (("viewer", False, 403), ("member", True, 302)):
+        projects.set_member(project, "ada", role, bob)
+        assert (check in _text(as_ada, "campaign-overview", draft.pk)) == offered
+        assert "is missing" in _text(as_ada, "stage", labelled.pk)
+        assert (again in _text(as_ada, "stage", labelled.pk)) == offered
+        assert as_ada.post(check).status_code == status
+        if not offered:
+            assert as_ada.post(again).status_code == status
+    assert Activity.objects.get(what="checked").who == "ada"

@@ -100,7 +100,7 @@ def test_a_draft_that_is_changed_stops_its_check_and_an_old_one_is_not_shown(dra
     stages.run(method_checks.start(draft).pk)
     running = method_checks.start(draft)
     request = request_of(draft)
-    campaigns.update(draft, request)
+    campaigns.update(draft, request, owner)
     running.refresh_from_db()
     assert running.state == StageState.CANCELLED
     assert method_checks.last(draft) is not None  # the method is the same
