@@ -7,6 +7,8 @@ from django.views.generic import RedirectView
 
 from sseweb.health import healthz
 
+handler404 = "sseweb.errors.not_found"
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="campaign-list"), name="home"),
     path("sign-in/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
