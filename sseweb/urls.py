@@ -9,6 +9,8 @@ from sseweb.accounts import SignOut
 from sseweb.health import healthz
 from sseweb.metrics import metrics
 
+handler404 = "sseweb.errors.not_found"
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="campaign-list"), name="home"),
     path("sign-in/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),

@@ -23,6 +23,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -93,7 +94,7 @@ def _problems(operation, mode, header, there):
 
     try:
         ask()
-    except Exception as error:  # of every operation, so that one run says all that is wrong
+    except (Exception, FailureGroup) as error:  # of every operation, so that one run says all that is wrong
         return "".join(map(str, getattr(error, "exceptions", [error])))
     return ""
 
