@@ -21,6 +21,7 @@ OWN = {
     "campaign-detail": ("get", ["campaign"]),
     "campaign-result": ("get", ["campaign"]),
     "campaign-data-set": ("get", ["campaign"]),
+    "campaign-archive": ("get", ["campaign"]),
     "stage-list": ("get", ["campaign"]),
     "frame-list": ("get", ["campaign"]),
     "campaign-model-list": ("get", ["campaign"]),
