@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SERVE ?= 1
 
-.PHONY: demo demo-cp2k test serve lint benchmark clean help
+.PHONY: demo demo-cp2k test serve lint benchmark kill-test clean help
 
 help:
 	@echo "make demo        set up, run LGPS from its CIF to an activation energy, serve the pages (SERVE=0: end after the result)"
@@ -14,6 +14,7 @@ help:
 	@echo "make serve       set up, start broker, web, worker and reconciler on 127.0.0.1"
 	@echo "make lint        ruff"
 	@echo "make benchmark   tests/benchmarks: speed, memory, calibration"
+	@echo "make kill-test   200 kills at random moments and between any two writes; the result must be as without"
 
 # The constraints file pins every dependency, theirs included.
 $(READY): pyproject.toml constraints.txt
@@ -32,8 +33,9 @@ demo-cp2k: $(READY)
 serve: $(READY)
 	$(BIN)/python manage.py up
 
+# Two processes: most of the time is engines that start up, on one core each. Tests of one file share what they train.
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -41,6 +43,9 @@ lint: $(READY)
 
 benchmark: $(READY)
 	$(BIN)/python -m pytest tests/benchmarks -s -p no:cacheprovider --override-ini addopts=
+
+kill-test: $(READY)
+	$(BIN)/python -m tests.kill_harness --kills 200 --each-point 2
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache

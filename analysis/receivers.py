@@ -4,7 +4,7 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from analysis.services import judgement
+from analysis.services import judgement, trajectories  # noqa: F401  (tells quotas how much a user keeps)
 from campaigns.enums import StageKind
 from campaigns.models import Artefact, Stage
 from campaigns.services.ingest import stage_ingested

@@ -32,6 +32,12 @@ class StageKind(TextChoices):
     LABEL = "label", "label the snapshots"
     EVALUATE = "evaluate", "evaluate (NVE)"
     JUDGE = "judge", "judge D and Ea"
+    CHECK = "check", "check the reference method"
+    RELABEL = "relabel", "missing labels again"
+
+
+# The protocol neither plans these nor waits for them: a user asks for them, and where one fails the campaign goes on.
+ASIDE = (StageKind.CHECK, StageKind.RELABEL)
 
 
 class StageState(TextChoices):
@@ -40,6 +46,20 @@ class StageState(TextChoices):
     DONE = "done", "done"
     FAILED = "failed", "failed"
     CANCELLED = "cancelled", "cancelled"
+
+
+class JobState(TextChoices):
+    """Of a stage that was sent to a cluster."""
+
+    NONE = "", "-"
+    SUBMITTING = "submitting", "being submitted"
+    QUEUED = "queued", "queued"
+    RUNNING = "running", "running"
+    UNKNOWN = "unknown", "unknown, the cluster gave no answer"
+
+
+# Stages that can be sent to a cluster. The probe goes with the exploration, whose machine it measures; the judge takes seconds.
+CLUSTER_KINDS = (StageKind.PREPARE, StageKind.S0, StageKind.TRAIN, StageKind.EXPLORE, StageKind.LABEL, StageKind.EVALUATE)
 
 
 class S0Route(TextChoices):
@@ -75,3 +95,9 @@ class RunOutcome(TextChoices):
     COMPLETED = "completed", "completed"
     MIN_DISTANCE = "min_distance", "atoms too close"
     BLOWN_UP = "blown_up", "blown up"
+
+
+class Role(TextChoices):
+    OWNER = "owner", "owner"
+    MEMBER = "member", "member"
+    VIEWER = "viewer", "viewer"

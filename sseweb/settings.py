@@ -5,7 +5,9 @@ import secrets
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -36,8 +38,29 @@ def _secret_key() -> str:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
             stream.write(secrets.token_urlsafe(50))
     except FileExistsError:
-        pass  # made by an earlier start; read below
+        if path.stat().st_mode & 0o077:
+            raise ImproperlyConfigured(f"{path} can be read by others: chmod 600 {path}") from None
     return path.read_text()
+
+
+def _database(url: str) -> dict[str, dict[str, Any]] | None:
+    """The PostgreSQL of a URL. Connections live on, and are looked at before they are used again."""
+    if not url:
+        return None
+    if not url.startswith(("postgres://", "postgresql://")):
+        raise ImproperlyConfigured("DATABASE_URL must be postgres://user:password@host:port/name (or be left out: a SQLite file serves)")
+    if find_spec("psycopg") is None:
+        raise ImproperlyConfigured("DATABASE_URL needs the driver of PostgreSQL: pip install -e '.[postgres]'")
+    database: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True))
+    # A worker that froze or was cut off in mid-transaction must not keep its locks; one whose server is gone must notice.
+    kept = {
+        "options": "-c idle_in_transaction_session_timeout=30000",
+        "connect_timeout": 10,
+        "keepalives_idle": 20,
+        "keepalives_interval": 5,
+    }
+    database["OPTIONS"] = kept | database.get("OPTIONS", {})
+    return {"default": database}
 
 
 DEBUG = _flag("DEBUG", "0")
@@ -53,10 +76,14 @@ STAGE_LEASE_S = _whole_number("SSEWEB_STAGE_LEASE_S", 20, 2)
 STAGE_SILENCE_S = _whole_number("SSEWEB_STAGE_SILENCE_S", 3600, 1)
 # Tries of a stage whose failure may pass by itself.
 STAGE_MAX_TRIES = _whole_number("SSEWEB_STAGE_MAX_TRIES", 3, 1)
+# Below this much room on the disk of the data folder no stage is begun.
+MIN_FREE_BYTES = _whole_number("SSEWEB_MIN_FREE_MB", 200, 0) * 1_000_000
+# How often the queue of a cluster is asked about a job.
+CLUSTER_POLL_S = _whole_number("SSEWEB_CLUSTER_POLL_S", 30, 1)
 # The module that does each kind of stage, run as `python -m MODULE FOLDER`.
-STAGE_MODULES = {kind: f"campaigns.engines.{kind}" for kind in ("prepare", "s0", "train", "probe", "explore", "label", "evaluate")} | {
-    "judge": "analysis.engines.judge"
-}
+STAGE_MODULES = {
+    kind: f"campaigns.engines.{kind}" for kind in ("prepare", "s0", "train", "probe", "explore", "label", "evaluate", "check")
+} | {"relabel": "campaigns.engines.label", "judge": "analysis.engines.judge"}
 
 BROKER_URL = os.environ.get("BROKER_URL", "")  # empty: the embedded Valkey that `manage.py up` starts
 
@@ -91,6 +118,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "sseweb.middleware.MachineTrouble",
     "axes.middleware.AxesMiddleware",  # last: it answers for a sign-in that was locked
 ]
 ROOT_URLCONF = "sseweb.urls"
@@ -105,12 +133,13 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "sseweb.middleware.storage_trouble",
             ]
         },
     }
 ]
 
-DATABASES = {
+_SQLITE = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": DATA_DIR / "sseweb.sqlite3",
@@ -123,6 +152,8 @@ DATABASES = {
         },
     }
 }
+# One file serves one machine; DATABASE_URL=postgres://user:password@host/name several.
+DATABASES = _database(os.environ.get("DATABASE_URL", "")) or _SQLITE
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -137,6 +168,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 AXES_VERBOSE = False
+PASSWORD_RESET_TIMEOUT = 7 * 24 * 3600  # seconds: how long a link for a password is good, if it is not used
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "campaign-list"
 LOGOUT_REDIRECT_URL = "login"
@@ -160,6 +192,13 @@ MAX_TRAJECTORY_BYTES = 500_000_000
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 FILE_UPLOAD_TEMP_DIR = None
 
+# What one account may keep and do.
+QUOTA_BYTES = _whole_number("SSEWEB_QUOTA_GB", 20, 1) * 10**9
+QUOTA_CAMPAIGNS = _whole_number("SSEWEB_QUOTA_CAMPAIGNS", 500, 1)
+QUOTA_RUNNING = _whole_number("SSEWEB_QUOTA_RUNNING", 20, 1)
+QUOTA_MATERIALS = _whole_number("SSEWEB_QUOTA_MATERIALS", 1000, 1)
+QUOTA_TRAJECTORIES = _whole_number("SSEWEB_QUOTA_TRAJECTORIES", 500, 1)
+
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
@@ -182,6 +221,9 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "campaigns.api.errors.answer",
+    # Of one account. A program that asks more often is told to wait (429).
+    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"user": f"{_whole_number('SSEWEB_API_PER_MINUTE', 600, 1)}/min"},
     "URL_FORMAT_OVERRIDE": None,  # ?format= is that of a data set
 }
 REST_KNOX = {"TOKEN_TTL": timedelta(days=365), "AUTO_REFRESH": False}
@@ -194,7 +236,12 @@ SPECTACULAR_SETTINGS = {
         "CampaignState": "campaigns.enums.CampaignState",
         "StageState": "campaigns.enums.StageState",
         "Verdict": "campaigns.enums.Verdict",
+        "AnalysisState": "analysis.models.trajectory.AnalysisState",
     },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "campaigns.api.schema.document_refusals",
+    ],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
@@ -203,15 +250,50 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
-if _flag("HTTPS", "0"):
+SESSION_COOKIE_AGE = 14 * 86400
+HTTPS, PLAIN_HTTP = _flag("HTTPS", "0"), _flag("SSEWEB_PLAIN_HTTP", "0")
+if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SECURE_HSTS_SECONDS = 31536000
+    # A browser takes cookies of these names over TLS and from this very host alone.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^metrics$"]  # asked on the machine itself, without TLS
+    # Whether other names below this one speak TLS, and whether browsers should have a list of it, is for their owner to say.
+    SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
+
+def _refuse_insecure() -> None:
+    """Settings that would give the installation away are refused at start, with what to set."""
+    names = set(ALLOWED_HOSTS)
+    is_public = bool(names - {"localhost", "127.0.0.1", "[::1]", "testserver"})
+    if any(name.startswith(("*", ".")) for name in names):
+        raise ImproperlyConfigured("ALLOWED_HOSTS must name each host: a wildcard lets anybody choose the address in links.")
+    if os.environ.get("SECRET_KEY") and (len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("django-insecure")):
+        raise ImproperlyConfigured(
+            "SECRET_KEY must be at least 50 random characters: python -c 'import secrets; print(secrets.token_urlsafe(50))'"
+        )
+    if is_public and DEBUG:
+        raise ImproperlyConfigured("DEBUG=1 shows everybody the program's inside: not with other names than localhost in ALLOWED_HOSTS.")
+    if is_public and not HTTPS and not PLAIN_HTTP:
+        raise ImproperlyConfigured(
+            "Passwords would cross the network unencrypted: put a server with TLS in front and set HTTPS=1 (docs/deployment.md), "
+            "or, in a network that you trust, SSEWEB_PLAIN_HTTP=1."
+        )
+
+
+_refuse_insecure()
+
+LOG_FORMAT = os.environ.get("LOG_FORMAT", "line")
+if LOG_FORMAT not in ("line", "json"):
+    raise ImproperlyConfigured(f"LOG_FORMAT must be line or json, not {LOG_FORMAT!r}")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
+        "json": {"()": "sseweb.logs.JsonFormatter"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["stderr"], "level": os.environ.get("LOG_LEVEL", "INFO")},
 }

@@ -3,6 +3,7 @@
 Each is a child that dies with us (PR_SET_PDEATHSIG), whatever kills us; one that ends is started again with a growing delay.
 """
 
+import contextlib
 import ctypes
 import logging
 import os
@@ -16,7 +17,7 @@ log = logging.getLogger(__name__)
 PR_SET_PDEATHSIG = 1
 STOP_GRACE_S = 25.0
 MAX_DELAY_S = 30.0
-HEALTHY_AFTER_S = 60.0
+HEALTHY_AFTER_S = 10.0
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -27,11 +28,11 @@ def die_with_parent() -> None:
 
 @dataclass
 class Service:
-    """One process to keep running. Its output goes to a log file of its own."""
+    """One process to keep running. Its output goes to a log file of its own, or to ours."""
 
     name: str
     argv: list[str]
-    log_file: Path
+    log_file: Path | None
     popen: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     delay_s: float = 0.5
@@ -39,7 +40,7 @@ class Service:
     environment: dict[str, str] = field(default_factory=dict)
 
     def start(self) -> None:
-        with self.log_file.open("ab") as stream:
+        with self.log_file.open("ab") if self.log_file else contextlib.nullcontext() as stream:
             self.popen = subprocess.Popen(
                 self.argv,
                 stdin=subprocess.DEVNULL,
@@ -96,7 +97,7 @@ class Supervisor:
                 service.name,
                 service.popen.returncode,
                 service.delay_s,
-                service.log_file,
+                service.log_file or "above",
             )
             service.not_before = now + service.delay_s
             service.delay_s = min(service.delay_s * 2, MAX_DELAY_S)

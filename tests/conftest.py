@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from tests.slurm import login_node, slurm, slurm_installation  # noqa: F401
+
 
 @pytest.fixture(autouse=True)
 def data_dir(tmp_path, settings):

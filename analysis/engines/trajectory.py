@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from analysis.engines import judge, trajectory_files
-from analysis.engines.trajectory_files import Trajectory, TrajectoryRefused
+from analysis.engines.trajectory_files import UNEVEN, Trajectory, TrajectoryRefused
 from analysis.science import msd
 from campaigns.engines.job import EngineFailed, Progress, main
 from campaigns.engines.judge_specs import JudgedRun, JudgeSpec, RunDiffusion
 from campaigns.engines.specs import EvaluateResult
 
 RUN_ID = 1
+MAX_CHARGE_E = 8
 POSITIONS = "positions.f32"
 TRAJECTORY = "trajectory.npz"
 
@@ -82,6 +83,8 @@ def _refused(message: str) -> EngineFailed:
 def _check(spec: TrajectorySpec) -> None:
     given = {"temperature": spec.temperature_K, "frame interval": spec.frame_interval_fs, "time step": spec.timestep_fs,
              "hop length": spec.hop_length_A}  # fmt: skip
+    if not 0 < abs(spec.charge) <= MAX_CHARGE_E:
+        raise _refused(f"The charge of the mobile ion must be between -{MAX_CHARGE_E} and {MAX_CHARGE_E} e and not 0, not {spec.charge:g}.")
     for name, value in given.items():
         if value is not None and not 0 < value < 1e9:
             raise _refused(f"The {name} must be a positive number, not {value:g}.")
@@ -98,7 +101,7 @@ def _frame_interval_fs(spec: TrajectorySpec, found: Trajectory) -> float:
         raise TrajectoryRefused(f"Frames are missing between MD steps {found.steps[at]} and {found.steps[at + 1]} (they are {between[0]} "
                                 "apart elsewhere): analyse a part without a gap.")  # fmt: skip
     if spec.frame_interval_fs is not None:
-        return spec.frame_interval_fs
+        return _agreeing_interval_fs(spec.frame_interval_fs, spec.timestep_fs, between)
     if spec.timestep_fs is None:
         raise TrajectoryRefused("The files do not say the time between their frames: give it (frame interval, fs).")
     if not len(between):
@@ -106,12 +109,26 @@ def _frame_interval_fs(spec: TrajectorySpec, found: Trajectory) -> float:
     return float(between[0]) * spec.timestep_fs
 
 
+def _agreeing_interval_fs(interval_fs: float, timestep_fs: float | None, between: np.ndarray) -> float:
+    if timestep_fs is not None and len(between) and abs(between[0] * timestep_fs / interval_fs - 1) > UNEVEN:
+        derived_fs = between[0] * timestep_fs
+        raise TrajectoryRefused(f"Frames are {between[0]} MD steps apart, which is {derived_fs:g} fs at {timestep_fs:g} fs a step, but the "
+                                f"frame interval is given as {interval_fs:g} fs: give one of the two.")  # fmt: skip
+    return interval_fs
+
+
 def _unwrapped(found: Trajectory) -> tuple[np.ndarray, list[str]]:
-    if not msd.is_wrapped(found.positions_A, found.cell_A):
+    """Paths without jumps by a lattice vector: of a run that is wrapped, or of a part that a restart has wrapped again."""
+    if not msd.has_long_steps(found.positions_A, found.cell_A):
         return found.positions_A, found.flags
     try:
         return msd.unwrap(found.positions_A, found.cell_A), [*found.flags, "wrapped coordinates were unwrapped by the nearest image"]
     except msd.AmbiguousStep as error:
+        if not msd.is_wrapped(found.positions_A, found.cell_A):
+            return found.positions_A, [
+                *found.flags,
+                "atoms move by more than half of the cell between frames: coordinates were taken as unwrapped",
+            ]
         raise TrajectoryRefused(f"The coordinates are wrapped into the cell and cannot be unwrapped. {error}, or store unwrapped ones "
                                 "(LAMMPS: xu yu zu).") from error  # fmt: skip
 

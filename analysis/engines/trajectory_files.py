@@ -4,10 +4,12 @@ Several files are one run, in the order given. Frames go to a file of float32 on
 """
 
 import gzip
+import hashlib
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import ase.io
 import numpy as np
@@ -17,6 +19,9 @@ Floats = NDArray[np.floating]
 
 CELL_TOLERANCE = 1e-4  # relative; a cell that changes more belongs to dynamics at constant pressure
 DUMP_HEADER = "ITEM: TIMESTEP"
+CLOCK_KEYS = ("step", "Step", "time", "Time", "frame")  # what programs write beside a frame of extended XYZ
+XDATCAR_NUMBER = re.compile(r"Direct configuration=\s*(\d+)")
+UNEVEN = 1e-3  # relative; times are written with few digits
 
 
 class TrajectoryRefused(ValueError):
@@ -25,12 +30,16 @@ class TrajectoryRefused(ValueError):
 
 @dataclass(frozen=True)
 class Frame:
-    """One stored step. `symbols` are elements, or LAMMPS's type numbers as words; `step` is None where the file does not say it."""
+    """One stored step. `symbols` are elements, or LAMMPS's type numbers as words; `step` is None where the file does not say it.
+
+    `clock` is a step or a time in whatever unit, counted within one file: it tells a gap.
+    """
 
     symbols: tuple[str, ...]
     positions_A: Floats  # (n_atoms, 3)
     cell_A: Floats  # (3, 3), rows are lattice vectors
     step: int | None
+    clock: float | None = None
 
 
 @dataclass(frozen=True)
@@ -44,33 +53,68 @@ class Trajectory:
     flags: list[str]
 
 
+@dataclass
+class _Sequence:
+    """What has been read so far, to notice frames that are there twice and frames that are not there."""
+
+    first: Frame | None = None
+    last: Frame | None = None
+    n_repeated: int = 0
+    steps: list[int] = field(default_factory=list)
+    places: dict[bytes, str] = field(default_factory=dict)  # of every frame without a step, by its positions
+    n_frames: int = 0
+    spacing: float | None = None  # of the clock
+
+    def is_new(self, frame: Frame, where: str, begins_file: bool) -> bool:
+        """False for a frame that repeats the one before. Raises TrajectoryRefused for what is no next frame of the same run."""
+        self.first = self.first or frame
+        _check(frame, self.first, where)
+        if self.last is not None and _repeats(frame, self.last):
+            self.n_repeated += 1
+            return False
+        self._refuse_seen(frame, where)
+        if not begins_file:
+            self._refuse_gap(frame, where)
+        if frame.step is not None:
+            self.steps.append(frame.step)
+        self.n_frames, self.last = self.n_frames + 1, frame
+        return True
+
+    def _refuse_seen(self, frame: Frame, where: str) -> None:
+        if frame.step is not None:
+            return  # the order of the steps tells
+        seen = self.places.setdefault(hashlib.blake2b(frame.positions_A.tobytes(), digest_size=16).digest(), where)
+        if seen != where:
+            raise TrajectoryRefused(f"{where} is the same as {seen}: files overlap, are given twice or in another order than that of the "
+                                    "run. Give every frame once.")  # fmt: skip
+
+    def _refuse_gap(self, frame: Frame, where: str) -> None:
+        if frame.clock is None or self.last is None or self.last.clock is None:
+            return
+        spacing = frame.clock - self.last.clock
+        self.spacing = self.spacing or spacing
+        if spacing <= 0 or abs(spacing - self.spacing) > UNEVEN * self.spacing:
+            raise TrajectoryRefused(f"{where}: the file counts {self.last.clock:g} and then {frame.clock:g}, elsewhere frames are "
+                                    f"{self.spacing:g} apart. Frames are missing: analyse a part without a gap.")  # fmt: skip
+
+
 def read(files: list[Path], elements: list[str], scratch: Path) -> Trajectory:
     """The frames of all files as one run. `elements`: of LAMMPS's types in their order, where the dump has no element column.
 
     `scratch` is a file to keep positions in. Raises TrajectoryRefused.
     """
-    first: Frame | None = None
-    last: Frame | None = None
-    steps: list[int] = []
-    n_frames = n_repeated = 0
+    sequence, flags = _Sequence(), []
     with scratch.open("wb") as stream:
         for path in files:
-            for number, frame in enumerate(_frames(path), start=1):
-                where = f"{path.name}, frame {number}"
-                if first is None:
-                    first = frame
-                _check(frame, first, where)
-                if last is not None and _repeats(frame, last):
-                    n_repeated += 1
-                    continue
-                frame.positions_A.astype(np.float32).tofile(stream)
-                n_frames, last = n_frames + 1, frame
-                if frame.step is not None:
-                    steps.append(frame.step)
+            for number, frame in enumerate(_frames(path, flags), start=1):
+                if sequence.is_new(frame, f"{path.name}, frame {number}", number == 1):
+                    frame.positions_A.astype(np.float32).tofile(stream)
+    first, n_frames, n_repeated, steps = sequence.first, sequence.n_frames, sequence.n_repeated, sequence.steps
     if first is None or n_frames < 2:
         raise TrajectoryRefused(f"{_names(files)} hold{'s' if len(files) == 1 else ''} {n_frames} frame{'' if n_frames == 1 else 's'}: "
                                 "a displacement needs at least two, a diffusion coefficient some hundreds.")  # fmt: skip
-    flags = [f"{n_repeated} repeated frame{'' if n_repeated == 1 else 's'} left out"] if n_repeated else []
+    if n_repeated:
+        flags.append(f"{n_repeated} repeated frame{'' if n_repeated == 1 else 's'} left out")
     positions_A = np.memmap(scratch, dtype=np.float32, mode="r", shape=(n_frames, len(first.symbols), 3))
     known = np.array(steps if len(steps) == n_frames else [], dtype=int)
     return Trajectory(np.array(_elements(first.symbols, elements)), positions_A, first.cell_A, known, flags)
@@ -113,7 +157,7 @@ def _elements(symbols: tuple[str, ...], elements: list[str]) -> list[str]:
     return [elements[int(symbol) - 1] for symbol in symbols]
 
 
-def _frames(path: Path) -> Iterator[Frame]:
+def _frames(path: Path, flags: list[str]) -> Iterator[Frame]:
     if not path.is_file():
         raise TrajectoryRefused(f"{path} is not a file.")
     try:
@@ -121,7 +165,7 @@ def _frames(path: Path) -> Iterator[Frame]:
             is_dump = stream.readline().startswith(DUMP_HEADER)
         if is_dump:
             with _open(path) as stream:
-                yield from _dump(stream, path.name)
+                yield from _dump(stream, path.name, flags)
         else:
             yield from _by_ase(path)
     except (gzip.BadGzipFile, EOFError, UnicodeDecodeError) as error:
@@ -138,8 +182,10 @@ def _by_ase(path: Path) -> Iterator[Frame]:
     name = path.name.removesuffix(".gz").lower()
     known = "vasp-xdatcar" if "xdatcar" in name else "extxyz" if name.endswith(("xyz", "extxyz")) else None
     try:
-        for atoms in ase.io.iread(path, index=":", format=known):
-            yield Frame(tuple(atoms.get_chemical_symbols()), atoms.positions, atoms.cell.array, None)
+        numbers = _xdatcar_numbers(path) if known == "vasp-xdatcar" else []
+        for index, atoms in enumerate(ase.io.iread(path, index=":", format=known)):
+            clock = numbers[index] if index < len(numbers) else _clock(atoms.info)
+            yield Frame(tuple(atoms.get_chemical_symbols()), atoms.positions, atoms.cell.array, None, clock)
     except TrajectoryRefused:
         raise
     except Exception as error:  # each of ase's readers fails in its own way
@@ -147,8 +193,19 @@ def _by_ase(path: Path) -> Iterator[Frame]:
                                 "understood, and what else ase.io reads.") from error  # fmt: skip
 
 
-def _dump(stream: TextIO, name: str) -> Iterator[Frame]:
-    """Frames of a LAMMPS text dump, sorted by atom id; image flags are used where they are."""
+def _xdatcar_numbers(path: Path) -> list[float]:
+    """`Direct configuration= N`, which ase leaves out."""
+    with _open(path) as stream:
+        return [float(found[1]) for line in stream if (found := XDATCAR_NUMBER.match(line))]
+
+
+def _clock(info: dict[str, Any]) -> float | None:
+    value = next((info[key] for key in CLOCK_KEYS if key in info), None)
+    return float(value) if isinstance(value, int | float | np.number) and np.isfinite(value) else None
+
+
+def _dump(stream: TextIO, name: str, flags: list[str]) -> Iterator[Frame]:
+    """Frames of a LAMMPS text dump, sorted by atom id; image flags are used where they are. A last frame that was cut is left out."""
     while line := stream.readline():
         if not line.startswith(DUMP_HEADER):
             raise TrajectoryRefused(f"{name}: “{line.strip()[:60]}” stands where a frame should begin.")
@@ -158,10 +215,11 @@ def _dump(stream: TextIO, name: str) -> Iterator[Frame]:
             n_atoms = int(stream.readline())
             cell_A, origin_A = _box(stream.readline(), [stream.readline() for _ in range(3)])
             columns = stream.readline().split()[2:]
-            rows = [stream.readline().split() for _ in range(n_atoms)]
-            if len(rows[-1]) < len(columns):
-                return  # half a frame: the run was stopped while it wrote
-            table = np.array(rows)
+            lines = [stream.readline() for _ in range(n_atoms)]
+            if not lines[-1].endswith("\n"):  # the run was stopped while it wrote, perhaps within a number
+                flags.append(f"the last frame of {name} was cut short and is left out")
+                return
+            table = np.array([row.split() for row in lines])
             yield _dump_frame({column: table[:, index] for index, column in enumerate(columns)}, cell_A, origin_A, step, name)
         except (ValueError, IndexError) as error:
             if isinstance(error, TrajectoryRefused):

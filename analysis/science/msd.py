@@ -157,15 +157,26 @@ def net_displacement(paths_A: Floats) -> Floats:
     return np.linalg.norm(paths_A[..., -span:].mean(axis=-1) - paths_A[..., :span].mean(axis=-1), axis=1)
 
 
+def has_long_steps(positions_A: Floats, cell_A: Floats) -> bool:
+    """Whether some atom crosses more than half of the cell from one frame to the next."""
+    return bool((_extent_and_step(positions_A, cell_A)[1] > 0.5).any())
+
+
 def is_wrapped(positions_A: Floats, cell_A: Floats) -> bool:
     """True where all atoms stay within one cell, wherever its origin lies, though some step crosses more than half of it."""
+    extent, step = _extent_and_step(positions_A, cell_A)
+    return bool(np.any((step > 0.5) & (extent < LARGEST_EXTENT)))
+
+
+def _extent_and_step(positions_A: Floats, cell_A: Floats) -> tuple[Floats, Floats]:
+    """(3,) each, in cells: what all atoms cover in all frames, and the longest step, along each axis."""
     inverse = np.linalg.inv(np.asarray(cell_A, dtype=float))
     low, high, largest = np.full(3, np.inf), np.full(3, -np.inf), np.zeros(3)
     for atom in range(positions_A.shape[1]):
         fractions = positions_A[:, atom, :].astype(float) @ inverse
         low, high = np.minimum(low, fractions.min(axis=0)), np.maximum(high, fractions.max(axis=0))
         largest = np.maximum(largest, np.abs(np.diff(fractions, axis=0)).max(axis=0, initial=0.0))
-    return bool(np.any((largest > 0.5) & (high - low < LARGEST_EXTENT)))
+    return high - low, largest
 
 
 def unwrap(positions_A: Floats, cell_A: Floats) -> Floats:

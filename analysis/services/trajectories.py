@@ -1,9 +1,9 @@
 """Trajectories that users bring: kept, analysed in a bounded child process, deleted."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import dramatiq
 from django.conf import settings
@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from analysis.models import AnalysisState, TrajectoryAnalysis
 from campaigns.engines import bounded, job
+from campaigns.services import activity, deletion, quotas
 from campaigns.services.errors import BadInput
 from campaigns.services.wake import QUEUE
 
@@ -51,6 +52,8 @@ def create(owner: AbstractBaseUser, files: Sequence[UploadedFile], request: Anal
         raise BadInput(f"The files are too large: {limit}.", {"files": limit})
     if request.frame_interval_fs is None and request.timestep_fs is None:
         raise BadInput("Give the time between frames.", {"frame_interval_fs": "give this, or the time step where the files say MD steps"})
+    quotas.check_count(owner, TrajectoryAnalysis, settings.QUOTA_TRAJECTORIES, "trajectories")
+    quotas.check_bytes(owner, sum(file.size for file in files))
     with transaction.atomic():
         row = TrajectoryAnalysis.objects.create(
             owner=owner,
@@ -108,7 +111,8 @@ def run(pk: int) -> None:
 
 
 def _compute(row: TrajectoryAnalysis) -> dict[str, object]:
-    job.write_spec(row.folder, "trajectory", row.spec)
+    files = [str(row.folder / Path(name).name) for name in row.spec["files"]]  # the data folder may have moved
+    job.write_spec(row.folder, "trajectory", row.spec | {"files": files})
     bounded.run(ENGINE, [str(row.folder)], timeout_s=TIMEOUT_S)
     found = job.read_json(row.folder / "result.json")
     if found is None:
@@ -117,11 +121,31 @@ def _compute(row: TrajectoryAnalysis) -> dict[str, object]:
     return found
 
 
-def delete(row: TrajectoryAnalysis) -> None:
-    """The row and its files."""
+def _bytes_of(owner: AbstractBaseUser) -> int:
+    return sum(files_of(row)[1] for row in TrajectoryAnalysis.objects.filter(owner=owner).only("pk"))
+
+
+quotas.MORE_BYTES.append(_bytes_of)
+
+
+def files_of(row: TrajectoryAnalysis) -> tuple[int, int]:
+    """How many files it has, and their bytes together."""
+    sizes = [path.stat().st_size for path in row.folder.glob("*") if path.is_file()]
+    return len(sizes), sum(sizes)
+
+
+def delete(row: TrajectoryAnalysis, by: AbstractBaseUser | None = None) -> None:
+    """The row, then its files; what a kill between the two leaves, `sweep` removes."""
     folder = row.folder
-    row.delete()
-    shutil.rmtree(folder, ignore_errors=True)
+    with transaction.atomic():
+        activity.record(by, "deleted", row)
+        row.delete()
+    deletion.remove_folder(folder)
+
+
+def sweep() -> None:
+    """Remove the folders of rows that are gone."""
+    deletion.sweep_folders(settings.DATA_DIR / "analyses", set(TrajectoryAnalysis.objects.values_list("pk", flat=True)))
 
 
 def reconcile() -> None:

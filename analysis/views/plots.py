@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 from analysis import queries
 from analysis.models import ArrheniusFit
 from analysis.views.selection import chosen_campaigns, chosen_temperature_K, published_of
-from campaigns.models import MdRun
+from campaigns.models import Campaign, MdRun
 from campaigns.queries import learning_curve
 from campaigns.views import access
 
@@ -37,10 +37,14 @@ def nothing(message: str) -> JsonResponse:
 @login_required
 @require_GET
 def arrhenius(request: HttpRequest, pk: int) -> HttpResponse:
+    return arrhenius_of(request, access.campaign(request, pk))
+
+
+def arrhenius_of(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     from analysis.plots.arrhenius import arrhenius_figure
     from analysis.views import figures
 
-    series = figures.by_training_step(queries.judged_models(access.campaign(request, pk).trained_models.all()))
+    series = figures.by_training_step(queries.judged_models(campaign.trained_models.all()))
     if not any(one.temperature_K for one in series):
         return nothing("No run has given a diffusion coefficient yet.")
     return document(arrhenius_figure(series, theme(request)))
@@ -49,13 +53,16 @@ def arrhenius(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_GET
 def against_step(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
+    return steps_of(request, access.campaign(request, pk), quantity)
+
+
+def steps_of(request: HttpRequest, campaign: Campaign, quantity: str) -> HttpResponse:
     from analysis.plots.series import series_figure
     from analysis.views import figures
 
     titles = {"activation-energy": ("activation_energy", "Ea (eV)", "eV"), "diffusivity": ("diffusivity", "D (cm²/s)", "cm²/s")}
     if quantity not in (*titles, "force-error"):
         raise Http404
-    campaign = access.campaign(request, pk)
     if quantity == "force-error":
         errors = figures.error_series(campaign)
         title = "force error, new snapshots (eV/Å)"
@@ -73,10 +80,13 @@ def against_step(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
 @login_required
 @require_GET
 def msd(request: HttpRequest, pk: int) -> HttpResponse:
+    return msd_of(request, _run(request, pk))
+
+
+def msd_of(request: HttpRequest, run: MdRun) -> HttpResponse:
     from analysis.plots.msd import msd_figure
     from analysis.views import figures
 
-    run = _run(request, pk)
     curves = figures.msd_curves(run)
     if not curves:
         return nothing("This run has no mean square displacement.")
@@ -101,14 +111,18 @@ NO_STRUCTURE = "This run was judged by an earlier release, which did not keep th
 @login_required
 @require_GET
 def structure(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
+    run = _run(request, pk)
+    return structure_of(request, _judged_file(run), run.number, kind, run.campaign.mobile_ion)
+
+
+def structure_of(request: HttpRequest, path: Path | None, run_id: int, kind: str, mobile_ion: str) -> HttpResponse:
+    """One of figures.STRUCTURE, from the file that a judge has kept."""
     from analysis.plots.structure import curves_figure
     from analysis.views import figures
 
     if kind not in figures.STRUCTURE:
         raise Http404
-    run = _run(request, pk)
-    path = _judged_file(run)
-    curves = figures.structure_curves(path, run.number, kind, run.campaign.mobile_ion) if path else []
+    curves = figures.structure_curves(path, run_id, kind, mobile_ion) if path else []
     if not curves:
         return nothing(NO_STRUCTURE)
     title, level = figures.STRUCTURE[kind]
@@ -118,14 +132,18 @@ def structure(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
 @login_required
 @require_GET
 def density(request: HttpRequest, pk: int, axis: int) -> HttpResponse:
+    run = _run(request, pk)
+    return density_of(request, _judged_file(run), run.number, axis)
+
+
+def density_of(request: HttpRequest, path: Path | None, run_id: int, axis: int) -> HttpResponse:
+    """The density of the mobile ion seen along axis 0, 1 or 2."""
     from analysis.plots.structure import density_figure
     from analysis.views import figures
 
     if axis > 2:
         raise Http404
-    run = _run(request, pk)
-    path = _judged_file(run)
-    found = figures.density_of(path, run.number) if path else None
+    found = figures.density_of(path, run_id) if path else None
     if found is None:
         return nothing(NO_STRUCTURE)
     projections, cell_A = found

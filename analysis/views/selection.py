@@ -5,6 +5,7 @@ import math
 from django.http import HttpRequest
 
 from analysis.references import Reference, of_elements
+from campaigns.forms.fields import whole_number
 from campaigns.models import Campaign, Material
 from campaigns.views import access
 
@@ -14,7 +15,8 @@ ROOM_TEMPERATURE_K = 300.0
 
 def chosen_campaigns(request: HttpRequest) -> list[Campaign]:
     """Those of ?campaign=1&campaign=2 that the user may see, in that order."""
-    wanted = list(dict.fromkeys(int(word) for word in request.GET.getlist("campaign") if word.isdigit() and len(word) < 16))[:MAX_COMPARED]
+    numbers = (whole_number(word) for word in request.GET.getlist("campaign"))
+    wanted = list(dict.fromkeys(number for number in numbers if number is not None))[:MAX_COMPARED]
     found = access.campaigns(request).in_bulk(wanted)
     return [found[pk] for pk in wanted if pk in found]
 

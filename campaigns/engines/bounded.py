@@ -4,9 +4,11 @@ A CIF of 2 kB can keep pymatgen busy for minutes: whoever parses user input call
 """
 
 import json
+import os
 import resource
 import subprocess
 import sys
+import tempfile
 from typing import Any
 
 MEMORY_LIMIT_BYTES = 4 * 2**30
@@ -45,14 +47,16 @@ def run(module: str, arguments: list[str], *, stdin: bytes = b"", timeout_s: flo
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
     try:
-        return subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            input=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=timeout_s,
-            preexec_fn=limit,
-            check=False,
-        )
+        with tempfile.TemporaryDirectory(prefix="sseweb-child-") as scratch:  # a child that is killed cannot tidy up itself
+            return subprocess.run(
+                [sys.executable, "-m", module, *arguments],
+                input=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                timeout=timeout_s,
+                preexec_fn=limit,
+                env=os.environ | {"TMPDIR": scratch},
+                check=False,
+            )
     except subprocess.TimeoutExpired as error:
         raise ChildRefused(f"Reading it took longer than {timeout_s:g} s and was stopped: it is too large or too complicated.") from error

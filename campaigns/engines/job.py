@@ -11,10 +11,14 @@ orphan and its successor from computing twice; a stage that is started again in 
 checkpoints.
 """
 
+import contextlib
 import dataclasses
+import errno
 import fcntl
+import functools
 import json
 import os
+import socket
 import sys
 import time
 import traceback
@@ -27,6 +31,8 @@ from typing import Any, TypeVar
 
 import psutil
 
+from campaigns.engines import disk
+
 SCHEMA_VERSION = 1
 LOG_TAIL_LINES = 40
 
@@ -38,8 +44,10 @@ class EngineFailed(Exception):
 
     `permanent` is False where the same stage may succeed when it is tried again (a killed process, a full disk).
     `cause` is one word for the cost ledger: `engine_missing`, `engine_died`, `timeout`, `disk_full`, `bad_input`,
-    `bad_output`, `unphysical`.
+    `bad_output`, `unphysical`. `labels_computed`: reference calculations that were spent in this folder so far, by earlier tries too.
     """
+
+    labels_computed = 0
 
     def __init__(self, message: str, *, cause: str, permanent: bool, log_tail: str = "") -> None:
         super().__init__(message)
@@ -63,12 +71,14 @@ class Progress:
         self._min_interval_s = min_interval_s
         self._last = 0.0
         self._started_at = time.time()
+        self._reported = 0.0
         self._done_before: float | None = None  # by processes before this one, which were killed
 
     def __call__(self, done: float, total: float, unit: str, message: str = "") -> None:
         now = time.time()
-        if self._done_before is None:
-            self._done_before = done
+        if self._done_before is None or done < self._reported:  # it starts again, as a training with another batch size does
+            self._started_at, self._done_before = now, done
+        self._reported = done
         if done < total and now - self._last < self._min_interval_s:
             return
         self._last = now
@@ -114,6 +124,21 @@ def read_json(path: Path) -> Any | None:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
         return None
+
+
+def has_result(folder: Path) -> bool:
+    """Whether the stage is done. A result that is not whole (a full disk, a file system that lost it) is set aside, and counts as a
+    failure: it is computed again from the checkpoints.
+    """
+    path = folder / "result.json"
+    if not path.exists():
+        return False
+    if read_json(path) is not None:
+        return True
+    os.replace(path, path.with_suffix(".json.unreadable"))
+    message = "The result was not written whole: was the disk full? It is set aside and made again."
+    write_json(folder / "failure.json", {"message": message, "cause": "disk_full", "permanent": False, "log_tail": log_tail(folder)})
+    return False
 
 
 def to_json(value: Any) -> Any:
@@ -194,11 +219,34 @@ def read_spec(folder: Path, spec_type: type[Spec]) -> Spec:
 def folder_lock(folder: Path) -> Iterator[None]:
     """Hold the stage folder. The kernel frees it when the process dies, however it dies. Raises FolderBusy."""
     with (folder / "lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise FolderBusy(str(folder)) from error
+        for last_try in (False, False, True):
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if last_try:
+                    raise FolderBusy(str(folder)) from error
+                time.sleep(0.2)  # who only looks (`is_locked`) holds it for a moment
         yield
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process, on whichever host, holds the stage folder."""
+    try:
+        with (folder / "lock").open() as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+@functools.cache
+def where() -> str:
+    """The host, its current boot and its space of process numbers: within this a process number means one process."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{socket.gethostname()} {boot} {os.readlink('/proc/self/ns/pid')}"
 
 
 def record_child(folder: Path) -> None:
@@ -207,14 +255,23 @@ def record_child(folder: Path) -> None:
     The creation time tells a recycled process number.
     """
     process = psutil.Process()
-    write_json(folder / "child.json", {"pid": process.pid, "created": process.create_time()})
+    write_json(folder / "child.json", {"pid": process.pid, "created": process.create_time(), "where": where()})
+
+
+def _is_recorded(folder: Path) -> bool:
+    """Whether we are still who computes here. A host that was cut off and has lost its lock must not write over its successor's result."""
+    record = read_json(folder / "child.json") or {}
+    return (record.get("pid"), record.get("where")) == (os.getpid(), where())
 
 
 def log_tail(folder: Path, lines: int = LOG_TAIL_LINES) -> str:
     """The last lines of the stage's log, read from its end: a log may be large."""
     path = folder / "log"
-    if not path.exists():
-        return ""
+    return tail(path, lines) if path.exists() else ""
+
+
+def tail(path: Path, lines: int = LOG_TAIL_LINES) -> str:
+    """The last lines of a text that may be large."""
     with path.open("rb") as stream:
         stream.seek(0, os.SEEK_END)
         stream.seek(max(0, stream.tell() - 200 * lines))
@@ -235,29 +292,29 @@ def main(run: Callable[[Path, Any, Progress], Any], spec_type: type) -> None:
             if not (folder / "result.json").exists():
                 (folder / "failure.json").unlink(missing_ok=True)
                 result = run(folder, read_spec(folder, spec_type), Progress(folder))
+                if not _is_recorded(folder):
+                    raise FolderBusy(str(folder))
                 write_json(folder / "result.json", to_json(result))
     except FolderBusy:
         sys.exit(75)
     except Exception as error:
-        write_json(folder / "failure.json", _failure(folder, error))
-        traceback.print_exc()
+        with contextlib.suppress(OSError):  # on a full disk there is no room for the reason either: whoever finds none looks at the disk
+            write_json(folder / "failure.json", _failure(folder, error))
+            traceback.print_exc()
         sys.exit(1)
 
 
 def _failure(folder: Path, error: Exception) -> dict[str, Any]:
     """What `failure.json` says; an unforeseen error keeps its type and text, its traceback goes to the log alone."""
+    tail = log_tail(folder)
     if isinstance(error, EngineFailed):
-        return {"message": str(error), "cause": error.cause, "permanent": error.permanent, "log_tail": error.log_tail or log_tail(folder)}
-    if isinstance(error, OSError) and error.errno == 28:
-        return {
-            "message": "The disk is full: free some space, then retry this stage.",
-            "cause": "disk_full",
-            "permanent": False,
-            "log_tail": log_tail(folder),
-        }
-    return {
-        "message": f"{type(error).__name__}: {error}. This is not a foreseen failure: see the log of the stage.",
-        "cause": "engine_died",
-        "permanent": False,
-        "log_tail": log_tail(folder),
-    }
+        return {"message": str(error), "cause": error.cause, "permanent": error.permanent, "log_tail": error.log_tail or tail,
+                "labels_computed": error.labels_computed}  # fmt: skip
+    if isinstance(error, OSError) and error.errno in (*disk.FULL_ERRNO, errno.EROFS):
+        message = f"The data folder could not be written ({error.strerror}): make room, or make it writable again."
+        return {"message": message, "cause": "disk_full", "permanent": False, "log_tail": tail}
+    if isinstance(error, MemoryError):
+        message = "The machine had not enough memory for this stage: end other programs, or take a smaller cell."
+        return {"message": message, "cause": "out_of_memory", "permanent": False, "log_tail": tail}
+    message = f"{type(error).__name__}: {error}. This is not a foreseen failure: see the log of the stage."
+    return {"message": message, "cause": "engine_died", "permanent": False, "log_tail": tail}

@@ -18,13 +18,11 @@ import numpy as np
 
 from campaigns.engines import unpacking, upload_formats
 from campaigns.engines.job import to_json
-from campaigns.engines.upload_formats import Configuration, UploadRefused
+from campaigns.engines.upload_formats import FORMATS, Configuration, UploadRefused
 from campaigns.science.frames import Frames
 from campaigns.science.selection import geometry_key, min_distance_A, root_mean_square
 
 __all__ = ["FORMATS", "UploadRefused", "UploadSummary", "accepted_frames", "inspect"]
-
-FORMATS = ("auto", *upload_formats.READERS)
 
 MIN_DISTANCE_A = 0.5  # two nuclei closer than this: not a crystal in Angstrom
 MAX_RMS_FORCE_EV_A = 50.0

@@ -248,3 +248,4 @@ READERS: dict[str, Callable[[Path], Iterator[Configuration]]] = {
     "cp2k/output": lambda path: _dpdata(path, "cp2k/output"),
     "qe/pw/output": _quantum_espresso,
 }
+FORMATS = ("auto", *READERS)

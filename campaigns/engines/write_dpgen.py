@@ -53,6 +53,7 @@ def run(folder: Path, spec: WriteDpgenSpec) -> None:
             write_deepmd_system(concatenate(parts), spec.type_map, folder / one.folder / (name + suffix))
     for name, structure in spec.poscars.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
+
         write(folder / name, read(structure, format="extxyz"), format="vasp", sort=True)
 
 

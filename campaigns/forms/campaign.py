@@ -7,7 +7,7 @@ from django import forms
 
 from campaigns.engines import labellers
 from campaigns.enums import S0Route
-from campaigns.forms.fields import MappingField, numbers_in_words
+from campaigns.forms.fields import MappingField, numbers_in_words, whole_number
 from campaigns.models import Material
 from campaigns.science.protocol import PRESET_HELP, PRESETS
 from campaigns.services.requests import CellRequest
@@ -44,8 +44,7 @@ class CellForm(forms.Form):
     def __init__(self, materials: Any, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.fields["material"].queryset = materials
-        wanted = str(self["material"].value() or "")
-        material = materials.filter(pk=wanted).first() if wanted.isdigit() else None
+        material = materials.filter(pk=whole_number(str(self["material"].value() or ""))).first()
         if material:
             field, guessed = self.fields["oxidation_states"], material.facts.get("oxidation_states") or {}
             field.widget.attrs["placeholder"] = numbers_in_words(guessed) or numbers_in_words(dict.fromkeys(material.facts["elements"], 0))

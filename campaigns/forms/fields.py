@@ -11,6 +11,13 @@ from django.contrib.auth.models import AbstractBaseUser
 from campaigns.services import potential_files
 from campaigns.services.errors import BadInput
 
+_WHOLE = re.compile(r"[0-9]{1,18}")  # what a database can hold
+
+
+def whole_number(word: str) -> int | None:
+    """The number that a page sent; None for everything else that someone typed. (`str.isdigit` is true for a superscript.)"""
+    return int(word) if _WHOLE.fullmatch(word) else None
+
 
 class NumbersField(forms.CharField):
     """Several numbers, separated by commas or blanks, as a tuple of the type that the setting has."""
@@ -79,6 +86,22 @@ class MappingField(forms.CharField):
                 found[name] = float(number)
             except ValueError as error:
                 raise forms.ValidationError(f"“{line.strip()}” is not a name and a number, such as “Li 1”.") from error
+        return found
+
+
+class JsonField(forms.JSONField):
+    """An object of plain values in JSON."""
+
+    widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "placeholder": '{"cutoff": 5}'})
+    default_error_messages = {"invalid": 'Give an object in JSON, such as {"cutoff": 5}.'}
+
+    def prepare_value(self, value: Any) -> Any:
+        return super().prepare_value(value) if value not in ({}, None) else ""
+
+    def to_python(self, value: Any) -> dict[str, Any]:
+        found = super().to_python(value) or {}
+        if not isinstance(found, dict):
+            raise forms.ValidationError(self.error_messages["invalid"])
         return found
 
 

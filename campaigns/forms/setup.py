@@ -10,8 +10,10 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import QueryDict
 
 from campaigns.forms.campaign import CampaignForm, CellForm
+from campaigns.forms.fields import whole_number
+from campaigns.forms.resources import ResourcesForm
 from campaigns.forms.settings import LabellerOptionsForm, ProtocolForm
-from campaigns.models import Material
+from campaigns.models import Campaign, Material
 from campaigns.services import potential_files
 from campaigns.services.errors import BadInput, sentence
 from campaigns.services.requests import CampaignRequest, check
@@ -65,22 +67,30 @@ def initial_of(request: CampaignRequest, owner: AbstractBaseUser) -> dict[str, A
         "cells": cells,
         "options": options,
         "protocol": request.changes,
+        "resources": request.resources,
     }
 
 
 class CampaignSetup:
-    """The whole page: campaign, cells, options of the reference method, protocol settings; read from one POST."""
+    """The whole page: campaign, cells, options of the reference method, protocol settings, resources; read from one POST."""
 
     def __init__(
-        self, owner: AbstractBaseUser, materials: Any, data: QueryDict | None = None, initial: dict[str, Any] | None = None
+        self,
+        owner: AbstractBaseUser,
+        materials: Any,
+        data: QueryDict | None = None,
+        initial: dict[str, Any] | None = None,
+        draft: Campaign | None = None,
     ) -> None:
         initial = initial or {}
         self.owner = owner
+        self.draft = draft
         self.materials = materials
         self.campaign = CampaignForm(data, initial=initial.get("campaign"))
         preset, labeller = self.campaign["preset"].value() or "quick", self.campaign["labeller"].value() or "chgnet"
         self.protocol = ProtocolForm(preset, data, initial.get("protocol"))
         self.options = LabellerOptionsForm(labeller, owner, data, initial.get("options"))
+        self.resources = ResourcesForm(data, initial.get("resources"))
         if data is None:
             self.cells = [CellForm(materials, prefix=f"cell-{index}", initial=cell) for index, cell in enumerate(initial.get("cells", []))]
         else:
@@ -91,20 +101,25 @@ class CampaignSetup:
     def _chosen_materials(self) -> list[Material]:
         """In the order of the cells."""
         named = list(dict.fromkeys(str(form["material"].value()) for form in self.cells))
-        found = self.materials.in_bulk([int(pk) for pk in named if pk.isdigit()])
-        return [found[int(pk)] for pk in named if pk.isdigit() and int(pk) in found]
+        numbers = [number for word in named if (number := whole_number(word)) is not None]
+        found = self.materials.in_bulk(numbers)
+        return [found[number] for number in numbers if number in found]
 
     def checked_request(self) -> CampaignRequest | None:
         """The request if it can be carried out; else None, with every problem at its field, those that only the services see too."""
-        refused = [form for form in (self.campaign, self.protocol, self.options, *self.cells) if not form.is_valid()]
+        refused = [form for form in (self.campaign, self.protocol, self.options, self.resources, *self.cells) if not form.is_valid()]
         readable = [form for form in self.cells if form not in refused]
         request = self._request(readable)
         try:
-            check(self.owner, request)
+            check(self.owner, request, keep=self.draft)
         except BadInput as error:
             self._add_problems(error.fields, readable)
             return None
         return None if refused else request
+
+    def refuse(self, error: BadInput) -> None:
+        """What came to light only when the campaign was to be made."""
+        self._add_problems(error.fields, self.cells)
 
     def _request(self, readable: list[CellForm]) -> CampaignRequest:
         """With what could be read; a value that could not has its error already."""
@@ -121,6 +136,7 @@ class CampaignSetup:
             s0_upload_format=found.get("s0_upload_format") or "auto",
             mobile_ion=found.get("mobile_ion", ""),
             seed=found.get("seed", 1),
+            resources=self.resources.values(),
         )
 
     def elements(self) -> list[str]:
@@ -137,6 +153,9 @@ class CampaignSetup:
             elif first == "cells":
                 number, _, field = rest.partition(".")
                 readable[int(number) - 1].add_error(field or None, text)
+            elif first == "resources" and rest in self.resources.fields:
+                if rest not in self.resources.errors:
+                    self.resources.add_error(rest, text)
             elif rest in self.options.fields:
                 if rest not in self.options.errors:
                     self.options.add_error(rest, text)
@@ -156,7 +175,7 @@ class CampaignSetup:
             found += problems_of(form, where=f"Cell {number}")
         found += problems_of(self.campaign, ["labeller"]) + problems_of(self.options)
         found += problems_of(self.campaign, ["s0_route", "s0_upload", "s0_upload_format", "preset"])
-        return found + problems_of(self.protocol) + problems_of(self.campaign, ["seed"])
+        return found + problems_of(self.protocol) + problems_of(self.campaign, ["seed"]) + problems_of(self.resources)
 
 
 def cell_indices(data: Any) -> list[int]:

@@ -43,6 +43,10 @@ class Frame(models.Model):
     upper = models.FloatField(null=True, blank=True)
     verdict_changes = models.PositiveSmallIntegerField(default=0, help_text="how often the verdict has changed since it came in")
     message = models.TextField(blank=True, help_text="why the label failed")
+    cause = models.CharField(max_length=40, blank=True, help_text="of a label that failed, in one word")
+    label_seconds = models.FloatField(null=True, blank=True)
+    label_attempts = models.JSONField(default=list, help_text="of a method that tries again with other settings; empty where the first did")
+    label_found = models.BooleanField(default=False, help_text="it had been computed before")
 
     class Meta:
         ordering = ["id"]

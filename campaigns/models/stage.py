@@ -4,7 +4,7 @@ from pathlib import Path
 
 from django.db import models
 
-from campaigns.enums import StageKind, StageState
+from campaigns.enums import JobState, StageKind, StageState
 from campaigns.models.campaign import Campaign, Cell
 
 
@@ -19,6 +19,8 @@ class Stage(models.Model):
     temperature_K = models.FloatField(null=True, blank=True)
     replica = models.PositiveSmallIntegerField(default=0)
     cores = models.PositiveSmallIntegerField(default=1)
+    resource = models.CharField(max_length=40, blank=True, help_text="where it runs; empty: on this machine")
+    job_state = models.CharField(max_length=10, choices=JobState, blank=True, help_text="of its job on the resource, as last heard")
     state = models.CharField(max_length=10, choices=StageState, default=StageState.PENDING)
     attempt = models.PositiveSmallIntegerField(default=1, help_text="folder: a new one where a user tries again what came out unusable")
     tries = models.PositiveSmallIntegerField(
@@ -28,6 +30,7 @@ class Stage(models.Model):
     cause = models.CharField(max_length=40, blank=True)
     # The claim: who computes it, until when we believe him, when a message was last sent.
     owner = models.CharField(max_length=32, blank=True)
+    host = models.CharField(max_length=255, blank=True, help_text="where its engine ran last: cores are shared out host by host")
     lease_until = models.DateTimeField(null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True, help_text="not before: a failed attempt waits before the next")
     sent_at = models.DateTimeField(null=True, blank=True)
@@ -36,7 +39,8 @@ class Stage(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     seconds = models.FloatField(default=0.0, help_text="wall time of the engine, over all attempts")
     startup_seconds = models.FloatField(default=0.0, help_text="of these, the engines' own start-up")
-    labels_computed = models.PositiveIntegerField(default=0)
+    labels_computed = models.PositiveIntegerField(default=0, help_text="over all attempts, of those that failed too")
+    labels_found = models.PositiveIntegerField(default=0, help_text="others, that had been computed before")
     versions = models.JSONField(default=dict, help_text="of the programs that did it")
 
     class Meta:
@@ -62,6 +66,7 @@ class StageFailure(models.Model):
     cause = models.CharField(max_length=40)
     message = models.TextField()
     permanent = models.BooleanField(help_text="the same try would fail again")
+    labels_computed = models.PositiveIntegerField(default=0, help_text="in the folder of this attempt so far, by earlier tries too")
     at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -1,7 +1,9 @@
 """Ions that conduct in known solid electrolytes."""
 
 # The likelier first.
-MOBILE_CATIONS = ("Li", "Na", "Ag", "K", "Cu", "Rb", "Cs", "H", "Mg", "Zn", "Ca")
+UNIVALENT_CATIONS = ("Li", "Na", "Ag", "K", "Cu", "Rb", "Cs", "H")
+DIVALENT_CATIONS = ("Mg", "Zn", "Ca")
+MOBILE_CATIONS = UNIVALENT_CATIONS + DIVALENT_CATIONS
 MOBILE_ANIONS = ("F", "O", "Cl", "Br", "I")
 
 

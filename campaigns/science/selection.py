@@ -18,6 +18,8 @@ FloatArray = NDArray[np.floating]
 BOND_FACTOR = 1.2
 # Elements that hold a framework together as its anions: a bond of the bond-variation rule has one at an end (P-S, Zr-O, but not La-Zr).
 ANIONS = frozenset({"N", "O", "F", "S", "Cl", "Se", "Br", "Te", "I"})
+# Elements that bind to their like (P-P, C-C, B-B) and to hydrogen (B-H).
+NETWORK_FORMERS = frozenset({"B", "C", "Si", "Ge", "P", "S"})
 KEY_DECIMALS = 6
 
 
@@ -73,23 +75,32 @@ def force_statistics(forces_eV_A: FloatArray) -> ForceStatistics:
     return ForceStatistics(float(np.linalg.norm(forces_eV_A, axis=1).max()), float(np.sqrt(np.mean(np.square(forces_eV_A)))))
 
 
+def bond_limits_A(elements: Sequence[str]) -> dict[tuple[str, str], float]:
+    """Largest bond length, by pair of elements that can be bonded: an anion with another element, a network former with its like or H."""
+
+    def can_bond(one: str, other: str) -> bool:
+        if one == other:
+            return one in NETWORK_FORMERS
+        return bool({one, other} & ANIONS) or ("H" in (one, other) and bool({one, other} & NETWORK_FORMERS))
+
+    radii_A = {symbol: float(covalent_radii[atomic_numbers[symbol]]) for symbol in elements}
+    pairs = product(sorted(radii_A), repeat=2)
+    return {(one, other): BOND_FACTOR * (radii_A[one] + radii_A[other]) for one, other in pairs if can_bond(one, other)}
+
+
 def framework_bonds(symbols: Sequence[str], positions_A: FloatArray, cell_A: FloatArray, framework_elements: Sequence[str]) -> Bonds:
-    """Bonds between unlike framework atoms of the reference cell, one of the two an anion. There may be none (Li3N)."""
+    """Bonds between framework atoms of the reference cell, each once. There may be none (Li3N)."""
     chosen = np.array([index for index, symbol in enumerate(symbols) if symbol in set(framework_elements)], dtype=int)
-    limits_A = {}
-    for one, other in product(sorted({symbols[index] for index in chosen}), repeat=2):
-        if one != other and (one in ANIONS or other in ANIONS):
-            radii_A = covalent_radii[atomic_numbers[one]] + covalent_radii[atomic_numbers[other]]
-            limits_A[one, other] = BOND_FACTOR * float(radii_A)
+    limits_A = bond_limits_A(sorted({symbols[index] for index in chosen}))
     if not limits_A:
         return Bonds(np.zeros(0, dtype=int), np.zeros(0, dtype=int), np.zeros((0, 3)), np.zeros(0))
     first, second, length_A, vector_A = primitive_neighbor_list(
         "ijdD", (True, True, True), np.asarray(cell_A), np.asarray(positions_A)[chosen], max(limits_A.values())
     )
     pairs = [(symbols[chosen[one]], symbols[chosen[other]]) for one, other in zip(first, second, strict=True)]
-    kept = np.array(
-        [one < other and length < limits_A.get((one, other), 0.0) for (one, other), length in zip(pairs, length_A, strict=True)], dtype=bool
-    )
+    once = [one < other or (one == other and i < j) for (one, other), i, j in zip(pairs, first, second, strict=True)]
+    short = [length < limits_A.get(pair, 0.0) for pair, length in zip(pairs, length_A, strict=True)]
+    kept = np.array(once, dtype=bool) & np.array(short, dtype=bool)
     return Bonds(chosen[first[kept]], chosen[second[kept]], vector_A[kept] @ np.linalg.inv(cell_A), length_A[kept])
 
 

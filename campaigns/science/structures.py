@@ -12,7 +12,7 @@ from pymatgen.core import Composition, Element, Species, Structure
 from pymatgen.io.cif import CifParser
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer, SymmetryUndeterminedError
 
-from campaigns.science.mobile_ions import MOBILE_ANIONS, MOBILE_CATIONS
+from campaigns.science.mobile_ions import DIVALENT_CATIONS, MOBILE_ANIONS, UNIVALENT_CATIONS
 from campaigns.science.ordering_composition import CannotBeNeutral, neutral_composition, pools_of, tolerance_e
 from campaigns.science.ordering_problem import partial_sites
 from campaigns.science.oxidation import guess_oxidation_states, net_charge_e
@@ -244,17 +244,18 @@ def _disorder(sites: tuple[SiteFacts, ...]) -> str:
 
 
 def mobile_ion_of(sites: tuple[SiteFacts, ...], amounts: Mapping[str, float], states: Mapping[str, float]) -> tuple[str, str]:
-    """The element that probably conducts, and why. A proposal: whoever knows better chooses another."""
-    partly = {share.symbol for site in sites if site.disordered for share in site.species}
-    for ions, kind in ((MOBILE_CATIONS, "cation"), (MOBILE_ANIONS, "anion")):
-        wanted = 1 if kind == "cation" else -1
+    """The element that probably conducts, and why. A proposal: whoever knows better chooses another.
+
+    Cations of one charge move even on full sites, and so does F; other anions move by vacancies, and then sooner than divalent cations.
+    """
+    vacant = {share.symbol for site in sites if sum(share.occupancy for share in site.species) < 1 - WHOLE for share in site.species}
+    anions = [symbol for symbol in MOBILE_ANIONS if symbol in vacant or symbol == "F"]
+    for kind, wanted, ions in (("cation", 1, UNIVALENT_CATIONS), ("anion", -1, anions), ("cation", 1, DIVALENT_CATIONS)):
         present = [symbol for symbol in ions if symbol in amounts and states.get(symbol, wanted) * wanted > 0]
-        if kind == "anion":
-            present = [symbol for symbol in present if symbol in partly]
-        for symbol in sorted(present, key=lambda symbol: (symbol not in partly, ions.index(symbol))):
-            others = [other for other in present if other != symbol]
-            reason = f"{symbol} is the {'likeliest' if others else 'only'} mobile {kind} of the composition"
-            return symbol, reason + (", and its sites are partly empty." if symbol in partly else ".")
+        if present:
+            likeliest = min(present, key=lambda symbol: symbol not in vacant)
+            reason = f"{likeliest} is the {'likeliest' if len(present) > 1 else 'only'} mobile {kind} of the composition"
+            return likeliest, reason + (", and its sites are partly empty." if likeliest in vacant else ".")
     fallback = min(amounts, key=lambda symbol: (abs(states.get(symbol, 9.0)), -amounts[symbol], symbol))
     return fallback, f"No usual mobile ion is there; {fallback} has the lowest charge. Choose another if it is not the one that moves."
 

@@ -21,7 +21,9 @@ from campaigns.models import (
     Launch,
     Material,
     MdRun,
+    MethodCheck,
     Overruling,
+    Project,
     Stage,
     StageFailure,
     TrainedModel,
@@ -52,16 +54,16 @@ class Table:
         return self.model._default_manager.filter(**{self.of_campaign: campaign.pk}).order_by("pk").distinct()
 
     def columns(self) -> list[models.Field]:
-        """All but the key and accounts, which are not the campaign's."""
+        """All but the key, accounts and projects, which are not the campaign's."""
         return [
             column
             for column in self.model._meta.concrete_fields
-            if not column.primary_key and column.name not in self.left_out and not _is_account(column)
+            if not column.primary_key and column.name not in self.left_out and not _is_of_people(column)
         ]
 
 
-def _is_account(column: models.Field) -> bool:
-    return column.is_relation and issubclass(column.related_model, AbstractBaseUser)
+def _is_of_people(column: models.Field) -> bool:
+    return column.is_relation and issubclass(column.related_model, AbstractBaseUser | Project)
 
 
 # In an order in which a row comes after those that it refers to. Other apps add their own with `register`.
@@ -79,6 +81,7 @@ TABLES = [
     Table(TrainedModel, "campaign", paths=("checkpoint",)),
     Table(Launch, "cell__campaign"),
     Table(MdRun, "campaign"),
+    Table(MethodCheck, "campaign"),
 ]
 
 
@@ -156,7 +159,7 @@ class Loader:
     def _row(self, table: Table, values: dict[str, Any]) -> models.Model:
         row = table.model()
         for column in table.model._meta.concrete_fields:
-            if _is_account(column):
+            if _is_of_people(column):
                 if not column.null:
                     setattr(row, column.name, self.owner)
             elif column.name in values:

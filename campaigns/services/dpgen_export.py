@@ -142,7 +142,7 @@ def _temperature_K(campaign: Campaign, loop: int, step: int) -> float:
 
 def _training(campaign: Campaign, chosen: ProtocolSettings, type_map: list[str]) -> dict[str, Any]:
     """The training input of the last model; of a campaign without one what its settings say. DP-GEN fills in systems and seeds."""
-    from campaigns.science.dp_input import training_input
+    from campaigns.science.dp_input import training_input  # loads ase, which no page needs
 
     last: TrainedModel | None = campaign.trained_models.select_related("input_json").last()
     given = read_json(last.input_json.file) if last else None

@@ -6,6 +6,7 @@ from django.db.models import F
 
 from campaigns.enums import Verdict
 from campaigns.models import Frame, Overruling
+from campaigns.services import activity
 from campaigns.services.errors import BadInput, WrongState
 
 MAX_REASON = 2000
@@ -41,6 +42,7 @@ def _record(frame: Frame, by: AbstractBaseUser, verdict: str, reason: str) -> Ov
         counts = verdict or now.cleaning_verdict
         changes = F("verdict_changes") + (counts != now.verdict)
         Frame.objects.filter(pk=now.pk).update(overruled=verdict, verdict=counts, verdict_changes=changes)
+        activity.record(by, "overruled a verdict", now.campaign, f"configuration {now.pk}: {verdict or 'as cleaning says'}")
         made = Overruling.objects.create(frame=now, verdict=verdict, reason=said, by=by, by_name=by.get_username()[:150])
     frame.refresh_from_db()
     return made

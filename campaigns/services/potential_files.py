@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 
 from campaigns.engines.labellers.lammps_text import FILE_NAME
+from campaigns.services import quotas
 from campaigns.services.errors import BadInput
 
 MAX_BYTES = 5_000_000
@@ -37,6 +38,7 @@ def store(owner: AbstractBaseUser, name: str, content: bytes) -> PotentialFile:
     if not text.strip() or _CONTROL.search(text):
         raise BadInput(f"{name} is {'not a text file' if text.strip() else 'empty'}.")
     token = hashlib.sha256(name.encode() + b"\0" + text.encode()).hexdigest()
+    quotas.check_bytes(owner, len(content))
     path = _folder(owner) / token / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8", newline="")

@@ -8,14 +8,15 @@ from django.contrib.auth.models import AbstractBaseUser
 
 from campaigns.engines import labellers
 from campaigns.engines.specs import LabellerSpec
-from campaigns.enums import S0Route
+from campaigns.enums import CLUSTER_KINDS, S0Route, StageKind
 from campaigns.models import Campaign, Material
 from campaigns.science import mobile_ions
 from campaigns.science.protocol import ProtocolSettings, SettingsError, settings_from_mapping
-from campaigns.services import data_sets
+from campaigns.services import data_sets, resources
 from campaigns.services.errors import BadInput, sentence
 
 MIN_ATOMS = 2
+MAX_NAME = 200
 MAX_STATE = 9
 MAX_CHARGE_E = 0.01  # of a unit cell that counts as neutral
 MAX_WHOLE = 0.01  # an oxidation state further from a whole number is a mean, which adapts itself
@@ -46,6 +47,7 @@ class CampaignRequest:
     s0_upload_format: str = "auto"
     mobile_ion: str = ""
     seed: int = 1
+    resources: dict[str, str] = field(default_factory=dict)  # where stages run, by their kind; left out: on this machine
     source_key: str = ""
 
 
@@ -65,13 +67,16 @@ class Checked:
         return [round(_n_atoms(cell, self.materials[cell.material_id])) for cell in cells]
 
 
-def check(owner: AbstractBaseUser, request: CampaignRequest) -> Checked:
-    """Raises BadInput with every problem: by setting, and else by `name`, `cells`, `cells.1`, `labeller.charges` and so on."""
+def check(owner: AbstractBaseUser, request: CampaignRequest, keep: Campaign | None = None) -> Checked:
+    """Raises BadInput with every problem: by setting, and else by `name`, `cells`, `cells.1`, `labeller.charges` and so on.
+
+    `keep`: a draft whose data set may stay, also where somebody else had uploaded it.
+    """
     wanted = {cell.material_id for cell in request.cells}
     materials = Material.objects.visible_to(owner).defer("cif").in_bulk(wanted)
     problems, s0_upload, chosen = _problems(request, materials), "", None
     try:
-        s0_upload = data_sets.stored_path(owner, request.s0_upload) if request.s0_upload else ""
+        s0_upload = _s0_upload(owner, request, keep)
     except BadInput as error:
         problems |= error.fields
     try:
@@ -91,6 +96,24 @@ def check(owner: AbstractBaseUser, request: CampaignRequest) -> Checked:
     return Checked(materials, chosen, mobile_ion, 1.0 if charge_e is None else float(charge_e), s0_upload, list(dict.fromkeys(warnings)))
 
 
+def check_wholly(owner: AbstractBaseUser, request: CampaignRequest, keep: Campaign | None = None) -> Checked:
+    """`check`, and the uploaded data set read for the cells as they are now: else it would be refused hours later, when they are relaxed.
+
+    Takes seconds. Raises BadInput.
+    """
+    checked = check(owner, request, keep)
+    if request.s0_route == S0Route.UPLOAD:
+        elements = sorted({symbol for material in checked.materials.values() for symbol in material.facts["elements"]})
+        data_sets.require_usable(checked.s0_upload, request.s0_upload_format, elements)
+    return checked
+
+
+def _s0_upload(owner: AbstractBaseUser, request: CampaignRequest, keep: Campaign | None) -> str:
+    if keep and request.s0_upload and request.s0_upload == data_sets.token_of(keep.s0_upload):
+        return keep.s0_upload
+    return data_sets.stored_path(owner, request.s0_upload) if request.s0_upload else ""
+
+
 def request_of(campaign: Campaign) -> CampaignRequest:
     """What was asked for when this campaign was made, to look at its cost and to change it."""
     return CampaignRequest(
@@ -108,6 +131,7 @@ def request_of(campaign: Campaign) -> CampaignRequest:
         s0_upload_format=campaign.s0_upload_format,
         mobile_ion=campaign.mobile_ion,
         seed=campaign.seed,
+        resources=campaign.resources,
         source_key=campaign.source_key,
     )
 
@@ -159,6 +183,8 @@ def _problems(request: CampaignRequest, materials: dict[int, Material]) -> dict[
     found = {}
     if not request.name.strip():
         found["name"] = "give the campaign a name"
+    elif len(request.name.strip()) > MAX_NAME:
+        found["name"] = f"has {len(request.name.strip())} characters; at most {MAX_NAME} are possible"
     if not request.cells:
         found["cells"] = "choose a material and at least one cell"
     elif not any(cell.for_training for cell in request.cells):
@@ -184,7 +210,10 @@ def _problems(request: CampaignRequest, materials: dict[int, Material]) -> dict[
         found["labeller"] = f"must be one of {', '.join(labellers.MODULES)}"
     else:
         problems = labellers.problems(LabellerSpec(request.labeller, request.labeller_options), elements)
+        if {StageKind.PREPARE, StageKind.S0, StageKind.LABEL} <= set(request.resources):
+            problems.pop("", None)  # whether its program is installed matters there, not here
         found |= {f"labeller.{option}".removesuffix("."): _in_one(texts) for option, texts in problems.items()}
+    found |= {f"resources.{kind}".removesuffix("."): text for kind, text in resources.problems(request.resources, CLUSTER_KINDS).items()}
     if not 0 < request.seed < 2**31:
         found["seed"] = "must be a whole number between 1 and 2147483647"
     return found

@@ -15,7 +15,7 @@ from campaigns.services import data_sets, materials
 from campaigns.services.errors import BadInput
 from campaigns.services.requests import CampaignRequest, CellRequest
 
-KEYS = {"name", "material", "cells", "labeller", "s0", "preset", "protocol", "mobile_ion", "seed"}
+KEYS = {"name", "material", "cells", "labeller", "s0", "preset", "protocol", "mobile_ion", "seed", "resources"}
 CELL_KEYS = {"material", "supercell", "training", "evaluation", "candidate", "oxidation_states"}
 
 
@@ -76,17 +76,24 @@ def to_request(owner: AbstractBaseUser, document: dict[str, Any], key: str, fold
     return CampaignRequest(
         name=str(document.get("name") or Material.objects.get(pk=cells[0].material_id).name),
         cells=cells,
-        labeller=labeller.pop("name", "chgnet"),
+        labeller=_word(labeller.pop("name", "chgnet"), "labeller"),
         labeller_options=labeller,
-        preset=str(document.get("preset", "quick")),
+        preset=_word(document.get("preset", "quick"), "preset"),
         changes=_mapping(document.get("protocol") or {}, "protocol"),
-        s0_route=s0.get("route", "upload" if source in s0 else "fpmd"),
+        s0_route=_word(s0.get("route", "upload" if source in s0 else "fpmd"), "s0: route"),
         s0_upload=_stored(owner, s0[source], folder) if source in s0 else "",
-        s0_upload_format=s0.get("format", "auto"),
-        mobile_ion=str(document.get("mobile_ion", "")),
+        s0_upload_format=_word(s0.get("format", "auto"), "s0: format"),
+        mobile_ion=_word(document.get("mobile_ion", ""), "mobile_ion"),
         seed=_whole(document.get("seed", 1)),
+        resources=_mapping(document.get("resources") or {}, "resources"),
         source_key=key,
     )
+
+
+def _word(value: Any, where: str) -> str:
+    if not isinstance(value, str):
+        raise BadInput(f"{where} must be a word, not {value!r}.")
+    return value
 
 
 def _whole(value: Any, where: str = "seed") -> int:
@@ -211,7 +218,7 @@ def document_of(campaign: Campaign) -> tuple[dict[str, Any], dict[str, bytes | P
         "protocol": protocol,
         "mobile_ion": campaign.mobile_ion,
         "seed": campaign.seed,
-    }
+    } | ({"resources": campaign.resources} if campaign.resources else {})
     return document, files
 
 

@@ -5,23 +5,25 @@ folder, so that even two believers compute once; the finish is one transaction, 
 the result and creates what comes next.
 """
 
-import errno
 import logging
+import socket
 import time
 import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import F, Q, QuerySet, Sum
+from django.db import InterfaceError, OperationalError, close_old_connections, transaction
+from django.db.models import F, Max, Q, QuerySet, Sum
 from django.utils import timezone
 
-from campaigns.engines import job
+from campaigns.engines import disk, job
 from campaigns.engines.runners import local
-from campaigns.enums import CampaignState, StageState
+from campaigns.enums import ASIDE, CampaignState, JobState, StageState
 from campaigns.models import Campaign, Stage, StageFailure
-from campaigns.services import artefacts, ingest, protocol, specs
+from campaigns.services import artefacts, cluster_stages, ingest, logs, protocol, specs, storage
+from campaigns.services.claims import WANTED, one_at_a_time
 from campaigns.services.silence import Silence
 from campaigns.services.wake import QUEUE, wake
 
@@ -31,15 +33,25 @@ log = logging.getLogger(__name__)
 POLL_S = 0.25
 RETRY_DELAY_S = 10
 RESEND_AFTER_S = 15
+STORAGE_DELAY_S = 15
+ENGINE_FILES = ("progress.json", "result.json", "failure.json")  # of which an engine writes one while it works
 
 
 def run(stage_id: int) -> None:
     """What a message asks for: do this stage, if it is to be done and nobody is at it."""
+    if message := storage.trouble():
+        _wait_for_storage(Stage.objects.filter(pk=stage_id, state=StageState.PENDING), message)
+        return
     stage = claim(stage_id)
+    logs.is_about(stage)
     if stage is None:
+        cluster_stages.stop_unwanted(stage_id)
         return
     try:
-        {"done": finish, "failed": fail, "hung": fail_hung, "released": release}[_compute(stage)](stage)
+        outcome = cluster_stages.look(stage) if stage.resource else _compute(stage)
+        {"done": finish, "failed": fail, "hung": fail_hung, "released": release, "left": _leave, "away": _leave}[outcome](stage)
+    except (OperationalError, InterfaceError):
+        raise  # the database is away: our lease runs out, and the next owner goes on from where the folder stands
     except Exception as error:
         # Unforeseen: the traceback is for the log, the user gets a stage that failed with a reason, and nothing is lost.
         _fail_with(stage, {"message": _unforeseen(error), "cause": "unforeseen", "permanent": False})
@@ -48,12 +60,11 @@ def run(stage_id: int) -> None:
         release(stage)
         raise
     finally:
-        wake_waiting()
+        if not stage.resource:
+            wake_waiting()
 
 
 def _unforeseen(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EROFS):
-        return f"{settings.DATA_DIR} cannot be written ({error.strerror}): free some space, or make it writable again."
     return f"The stage could not be carried out or registered ({type(error).__name__}: {error}): the worker's log has the details."
 
 
@@ -64,31 +75,59 @@ def wake_waiting() -> None:
 
 def _due(now: datetime) -> QuerySet[Stage]:
     """Stages that wait and may be claimed, oldest first."""
-    return Stage.objects.filter(
-        Q(due_at=None) | Q(due_at__lte=now), state=StageState.PENDING, campaign__state=CampaignState.RUNNING
-    ).order_by("id")
+    return Stage.objects.filter(WANTED, _is_due(now), state=StageState.PENDING).order_by("id")
+
+
+def _is_due(now: datetime) -> Q:
+    """A time that lies further ahead than any wait was written before the clock was set back."""
+    return Q(due_at=None) | Q(due_at__lte=now) | Q(due_at__gt=now + timedelta(seconds=10 * RETRY_DELAY_S * settings.STAGE_MAX_TRIES))
+
+
+def _has_lost_its_owner(now: datetime) -> Q:
+    """A lease that ran out, or one longer than any that is given: the clock was set back since. Its owner, if alive, renews it at once."""
+    too_long = now + timedelta(seconds=2 * settings.STAGE_LEASE_S)
+    return Q(state=StageState.RUNNING) & (Q(lease_until__lt=now) | Q(lease_until__gt=too_long))
 
 
 def claim(stage_id: int) -> Stage | None:
     """Take a stage that waits, or one whose owner is gone. None: done, taken, paused, not due, or no core is free."""
     now = timezone.now()
     with transaction.atomic():
-        busy = Stage.objects.filter(state=StageState.RUNNING, lease_until__gte=now).exclude(pk=stage_id)
+        host = socket.gethostname()
+        one_at_a_time(f"cores of {host}")
+        busy = Stage.objects.filter(state=StageState.RUNNING, lease_until__gte=now, host=host).exclude(pk=stage_id)
+        busy = busy.filter(resource="")  # what runs on a cluster takes no core here
         used = busy.aggregate(total=Sum("cores"))["total"] or 0
-        free = Q(state=StageState.PENDING) & (Q(due_at=None) | Q(due_at__lte=now))
-        abandoned = Q(state=StageState.RUNNING, lease_until__lt=now)
+        free = Q(state=StageState.PENDING) & _is_due(now)
+        abandoned = _has_lost_its_owner(now)
         owner = uuid.uuid4().hex
         # A stage planned for more cores than there are now runs alone.
-        room = Q(cores__lte=settings.ENGINE_CORES - used) if used else Q()
+        room = Q(cores__lte=settings.ENGINE_CORES - used) | ~Q(resource="") if used else Q()
         # Where an older stage waits for more cores than are free, small ones must not take them away for ever.
-        starved = used and _due(now).filter(pk__lt=stage_id, cores__gt=settings.ENGINE_CORES - used).exists()
-        taken = Stage.objects.filter(
-            abandoned if starved else free | abandoned, room, pk=stage_id, campaign__state=CampaignState.RUNNING
-        ).update(state=StageState.RUNNING, owner=owner, lease_until=_lease(), message="")
+        starved = used and _due(now).filter(pk__lt=stage_id, cores__gt=settings.ENGINE_CORES - used, resource="").exists()
+        unwatched_since = Stage.objects.filter(abandoned, pk=stage_id, resource="").values_list("lease_until", flat=True).first()
+        taken = Stage.objects.filter(WANTED, abandoned | free & ~Q(resource="") if starved else free | abandoned, room, pk=stage_id).update(
+            state=StageState.RUNNING, owner=owner, host=host, lease_until=_lease(), message=""
+        )
         if not taken:
             return None
         Stage.objects.filter(pk=stage_id, started_at=None).update(started_at=now)
-    return Stage.objects.select_related("campaign", "cell").get(pk=stage_id)
+    stage = Stage.objects.select_related("campaign", "cell").get(pk=stage_id)
+    if unwatched_since is not None:
+        _count_seconds(stage, _unwatched_seconds(stage, unwatched_since - timedelta(seconds=settings.STAGE_LEASE_S)))
+    return stage
+
+
+def _count_seconds(stage: Stage, seconds: float) -> None:
+    """To a stage that is ours: who took it from us counts for himself."""
+    Stage.objects.filter(pk=stage.pk, owner=stage.owner).update(seconds=F("seconds") + seconds)
+
+
+def _unwatched_seconds(stage: Stage, since: datetime) -> float:
+    """What an engine has worked since its worker last said that it lives: to this moment, or until it last wrote."""
+    written = [path.stat().st_mtime for name in ENGINE_FILES if (path := stage.folder / name).exists()]
+    until_s = time.time() if local.find(stage.folder) else max(written, default=0.0)
+    return max(0.0, until_s - since.timestamp())
 
 
 def _lease() -> datetime:
@@ -98,26 +137,25 @@ def _lease() -> datetime:
 def _compute(stage: Stage) -> str:
     """See to it that the stage's engine runs to its end: `done`, `failed`, or `released` when it was paused or taken from us."""
     folder = stage.folder
-    if (folder / "result.json").exists():
+    if job.has_result(folder):
         return "done"
     if not (folder / "spec.json").exists():
         job.write_spec(folder, stage.kind, specs.build(stage))
     child = local.find(folder) or _start(stage)
-    began = last_renewal = time.monotonic()
+    last_renewal = time.monotonic()
     silence = Silence(folder)
     try:
         while child is not None and child.is_running():
             time.sleep(POLL_S)
             if time.monotonic() - last_renewal > settings.STAGE_LEASE_S / 4:
-                last_renewal = time.monotonic()
+                seconds, last_renewal = time.monotonic() - last_renewal, time.monotonic()
+                if not _renew(stage, seconds):
+                    return "released"
                 if silence.seconds() > settings.STAGE_SILENCE_S:
                     child.stop()
                     return "hung"
-                if not _renew(stage):
-                    return "released"
             if not _is_wanted(stage):
-                child.stop()
-                return "released"
+                return "released" if child.stop() else "left"
             if not child.is_running():
                 child = local.find(folder)  # another process held the folder: wait for that one
     except BaseException:
@@ -125,20 +163,41 @@ def _compute(stage: Stage) -> str:
             child.stop()
         raise
     finally:
-        Stage.objects.filter(pk=stage.pk).update(seconds=F("seconds") + (time.monotonic() - began))
-    return "done" if (folder / "result.json").exists() else "failed"
+        _count_seconds(stage, time.monotonic() - last_renewal)
+    return "done" if job.has_result(folder) else "failed"
 
 
 def _start(stage: Stage) -> local.Child:
     return local.start(settings.STAGE_MODULES[stage.kind], stage.folder, stage.cores)
 
 
-def _renew(stage: Stage) -> bool:
-    return bool(Stage.objects.filter(pk=stage.pk, owner=stage.owner, state=StageState.RUNNING).update(lease_until=_lease()))
+def _renew(stage: Stage, seconds: float) -> bool:
+    """Whether the stage is still ours; `seconds` of work are added to it."""
+    mine = Stage.objects.filter(pk=stage.pk, owner=stage.owner, state=StageState.RUNNING)
+    return _unless_away(lambda: bool(mine.update(lease_until=_lease(), seconds=F("seconds") + seconds)))
 
 
 def _is_wanted(stage: Stage) -> bool:
-    return Campaign.objects.filter(pk=stage.campaign_id, state=CampaignState.RUNNING).exists()
+    return _unless_away(Stage.objects.filter(WANTED, pk=stage.pk).exists)
+
+
+def _unless_away(question: Callable[[], bool]) -> bool:
+    """The database's answer; yes where it cannot be asked now: an engine is not stopped for a database that is started again.
+
+    Should another owner take the stage meanwhile, he waits for this engine, and our next renewal is refused.
+    """
+    try:
+        return question()
+    except (OperationalError, InterfaceError) as error:
+        log.warning("database not reached (%s): the engine goes on", error)
+        close_old_connections()
+        return True
+
+
+def _leave(stage: Stage) -> None:
+    """`away`: its job is queued or runs, and the reconciler sends the stage when it is to be looked at again. `left`: the engine runs on
+    another host, where the worker has died; that host stops it (see `reconcile`), after which the stage is free.
+    """
 
 
 def release(stage: Stage) -> None:
@@ -161,7 +220,8 @@ def finish(stage: Stage) -> None:
             lease_until=None,
             finished_at=timezone.now(),
             startup_seconds=result.get("startup_seconds") or 0.0,
-            labels_computed=result.get("labels_computed") or 0,
+            labels_computed=_labels_of_all_attempts(stage, result),
+            labels_found=result.get("labels_found") or 0,
             versions=result.get("versions") or {},
         )
         if not mine:
@@ -173,12 +233,23 @@ def finish(stage: Stage) -> None:
 
 def fail(stage: Stage) -> None:
     """Keep the reason; try again from the checkpoints where the failure may pass by itself, else stop the campaign with what to do."""
-    failure = job.read_json(stage.folder / "failure.json") or {
-        "message": "The engine ended without a result and without a reason: it was killed (out of memory?) or could not start.",
-        "cause": "engine_died",
-        "permanent": False,
-    }
-    _fail_with(stage, failure)
+    _fail_with(stage, job.read_json(stage.folder / "failure.json") or _without_a_reason())
+
+
+def _without_a_reason() -> dict[str, Any]:
+    """Of an engine that wrote no reason; on a full disk it could not."""
+    if disk.is_full(settings.DATA_DIR):
+        return {"message": disk.FREE_SOME, "cause": "disk_full", "permanent": False}
+    message = "The engine ended without a result and without a reason: it was killed (out of memory?) or could not start."
+    return {"message": message, "cause": "engine_died", "permanent": False}
+
+
+def _labels_of_all_attempts(stage: Stage, said: dict[str, Any]) -> int:
+    """A result or failure says how many labels were computed in its folder so far; attempts in other folders come on top."""
+    failures = StageFailure.objects.filter(stage=stage).values_list("attempt").annotate(Max("labels_computed")).order_by()
+    by_attempt = dict(failures)
+    by_attempt[stage.attempt] = max(by_attempt.get(stage.attempt, 0), said.get("labels_computed") or 0)
+    return sum(by_attempt.values())
 
 
 def fail_hung(stage: Stage) -> None:
@@ -187,8 +258,21 @@ def fail_hung(stage: Stage) -> None:
     _fail_with(stage, {"message": message, "cause": "timeout", "permanent": False})
 
 
+def _wait_for_storage(stages: QuerySet[Stage], message: str) -> None:
+    """Wait and say why, without using up a try; where the row itself cannot be written, the reconciler comes back anyway."""
+    due_at = timezone.now() + timedelta(seconds=STORAGE_DELAY_S)
+    values = {"state": StageState.PENDING, "owner": "", "lease_until": None, "message": message, "cause": "disk_full", "due_at": due_at}
+    try:
+        stages.update(**values)
+    except OperationalError as error:
+        log.error("%s (and the database cannot be written: %s)", message, error)
+
+
 def _fail_with(stage: Stage, failure: dict[str, Any]) -> None:
-    tries = stage.tries + 1
+    if message := storage.trouble():  # whatever went wrong, this may be why
+        _wait_for_storage(Stage.objects.filter(pk=stage.pk, owner=stage.owner, state=StageState.RUNNING), message)
+        return
+    tries = stage.tries + bool(failure.get("counts", True))
     again = not failure["permanent"] and tries < settings.STAGE_MAX_TRIES
     with transaction.atomic():
         mine = Stage.objects.filter(pk=stage.pk, owner=stage.owner, state=StageState.RUNNING).update(
@@ -196,15 +280,17 @@ def _fail_with(stage: Stage, failure: dict[str, Any]) -> None:
             owner="",
             lease_until=None,
             tries=tries,
+            labels_computed=_labels_of_all_attempts(stage, failure),
             message=failure["message"],
             cause=failure["cause"],
-            due_at=timezone.now() + timedelta(seconds=RETRY_DELAY_S * tries),
+            due_at=timezone.now() + timedelta(seconds=RETRY_DELAY_S * max(tries, 1)),
         )
         if mine:
             StageFailure.objects.create(
-                stage=stage, attempt=stage.attempt, cause=failure["cause"], message=failure["message"], permanent=failure["permanent"]
-            )
-        if mine and not again:
+                stage=stage, attempt=stage.attempt, cause=failure["cause"], message=failure["message"], permanent=failure["permanent"],
+                labels_computed=failure.get("labels_computed") or 0,
+            )  # fmt: skip
+        if mine and not again and stage.kind not in ASIDE:
             campaign = Campaign.objects.select_for_update().get(pk=stage.campaign_id)
             protocol.end(
                 campaign,
@@ -218,23 +304,26 @@ def reconcile() -> int:
     """Send what is due and what lost its worker. Safe at any time, from anywhere; returns how many messages were sent."""
     now = timezone.now()
     _stop_orphans(now)
-    stale = Q(sent_at=None) | Q(sent_at__lt=now - timedelta(seconds=RESEND_AFTER_S))
-    abandoned = Stage.objects.filter(state=StageState.RUNNING, lease_until__lt=now, campaign__state=CampaignState.RUNNING)
-    due = [*_due(now).filter(stale).values_list("pk", flat=True)[:100], *abandoned.filter(stale).values_list("pk", flat=True)[:100]]
+    stale = Q(sent_at=None) | Q(sent_at__lt=now - timedelta(seconds=RESEND_AFTER_S)) | Q(sent_at__gt=now + timedelta(seconds=1))
+    abandoned = Stage.objects.filter(WANTED, _has_lost_its_owner(now))
+    # A message from before the lease ran out was for its owner, or came too early.
+    unsent = stale | Q(sent_at__lt=F("lease_until"))
+    rows = (_due(now).filter(stale), abandoned.filter(unsent), cluster_stages.unwanted().filter(stale))
+    due = [pk for found in rows for pk in found.values_list("pk", flat=True)[:100]]
     wake(due)
     return len(due)
 
 
 def _stop_orphans(now: datetime) -> None:
     """Engines whose worker was killed, of campaigns that were paused or cancelled since: nobody else would stop them."""
-    left = Stage.objects.filter(lease_until__lt=now).exclude(campaign__state=CampaignState.RUNNING).exclude(state=StageState.DONE)
+    left = Stage.objects.filter(lease_until__lt=now, job_state=JobState.NONE).exclude(WANTED).exclude(state=StageState.DONE)
     for stage in left.select_related("campaign"):
-        mine = Stage.objects.filter(pk=stage.pk, owner=stage.owner, lease_until=stage.lease_until).exclude(
-            campaign__state=CampaignState.RUNNING
-        )
+        child = local.find(stage.folder)
+        if child is not None and not child.is_here:
+            continue  # the reconciler of its own host stops it
+        mine = Stage.objects.filter(pk=stage.pk, owner=stage.owner, lease_until=stage.lease_until).exclude(WANTED)
         if not mine.update(lease_until=_lease()):
             continue  # a worker has it again
-        child = local.find(stage.folder)
         if child is not None:
             log.warning("stopping the engine of %s: its campaign is not running", stage)
             child.stop()

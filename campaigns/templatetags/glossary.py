@@ -3,6 +3,14 @@
 GLOSSARY = {
     "S0": "The starting training set: configurations with labels that the first model is trained on, before any exploration.",
     "label": "A reference calculation: the energy, forces and virial that the reference method gives for one configuration.",
+    "computed before": "The same atoms in the same places had been labelled with the same reference method before, on this installation: "
+    "the label was looked up and cost nothing.",
+    "label attempts": "A calculation that does not converge is tried again with other numerical settings, a few times at most: more steps, "
+    "other mixing. They lead to the same solution, and one that never converges gives no label.",
+    "method check": "One configuration of the training cell, its atoms moved by some 0.05 Å, is labelled as the method is set and again "
+    "with each stricter value. If forces and stress stay where they are, the setting is good enough. A constant shift of the energy does "
+    "no harm.",
+    "core-seconds": "Seconds times the cores that were busy: what is charged on a cluster.",
     "reference method": "What computes exact energies and forces: density functional theory, a force field, or a foundation model such as "
     "CHGNet. The trained model can be no better than it.",
     "training cell": "The ordered supercell on which reference calculations are made. Small is cheap; it should be at least twice as wide "
@@ -37,6 +45,8 @@ GLOSSARY = {
     "uses this one.",
     "energy drift": "Change of the total energy in NVE dynamics, which should be none. A large drift means forces that do not belong to "
     "an energy.",
+    "resource": "A queue of a cluster that an administrator has defined. A stage that is sent there becomes a job: it waits in the "
+    "queue, and takes no core of this machine.",
     "attempt": "Folder in which the stage works. A failed try in it goes on from its last checkpoint.",
     "virial": "Minus the stress times the volume: what the model learns about pressure.",
     "interquartile range": "Distance between the lower and the upper quarter of the values: a width that outliers do not stretch.",
@@ -48,5 +58,6 @@ GLOSSARY = {
     "for the true one.",
     "robust fit": "The same line with Huber's loss: a stray point pulls less. Far from the weighted fit, it says that one run decides.",
     "jackknife": "Largest change of Ea where one of the temperatures is left out.",
+    "role": "Owners of a project choose its people and may delete and share what is in it; members change and run it; viewers look.",
     "startup": "Time the engines need before they compute: imports, building graphs, neighbour statistics.",
 }

@@ -2,6 +2,7 @@
 
 import math
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 from django import template
@@ -9,7 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 
-from campaigns.enums import CampaignState, CleaningRule, RunOutcome, StageState, Verdict
+from campaigns.enums import CampaignState, CleaningRule, JobState, RunOutcome, StageState, Verdict
 from campaigns.models import Frame
 from campaigns.templatetags.glossary import GLOSSARY
 
@@ -24,6 +25,8 @@ TONES = {
     CampaignState.FAILED: "bad",
     CampaignState.PAUSED: "warn",
     StageState.DONE: "good",
+    "measured": "good",
+    JobState.UNKNOWN: "warn",
     Verdict.KEPT: "good",
     Verdict.REJECTED: "warn",
     Verdict.UNLABELLED: "bad",
@@ -123,6 +126,23 @@ def duration(seconds: float | None) -> str:
     if minutes < 48 * 60:
         return f"{minutes // 60} h {minutes % 60:02d} min"
     return f"{minutes // 1440} d {minutes % 1440 // 60} h"
+
+
+@register.filter
+def clock(unix_time: float) -> str:
+    """14:05:09, in UTC."""
+    return datetime.fromtimestamp(unix_time, UTC).strftime("%H:%M:%S")
+
+
+@register.filter
+def words(name: str) -> str:
+    """A cause such as scf_not_converged as one reads it: SCF not converged."""
+    return " ".join(word.upper() if word == "scf" else word for word in str(name).split("_"))
+
+
+@register.filter
+def wordlist(text: str) -> list[str]:
+    return text.split()
 
 
 @register.filter

@@ -12,9 +12,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from campaigns.enums import CleaningRule, FrameSource, Verdict
+from campaigns.forms.fields import whole_number
 from campaigns.models import Campaign, Frame
+from campaigns.services import activity, overruling
 from campaigns.services import exports as services
-from campaigns.services import overruling
 from campaigns.views import access, exports, pictures, refusals
 from campaigns.views.campaigns import page_context
 
@@ -35,8 +36,8 @@ def filtered(request: HttpRequest, campaign: Campaign) -> tuple[QuerySet[Frame],
         if request.GET.get(name) in values:
             chosen[name] = request.GET[name]
     for name in ("loop", "step"):
-        if request.GET.get(name, "").isdigit() and len(request.GET[name]) < 6:
-            chosen[name] = request.GET[name]
+        if (number := whole_number(request.GET.get(name, ""))) is not None:
+            chosen[name] = str(number)
     return found.filter(**chosen), chosen
 
 
@@ -83,6 +84,7 @@ def training_set_download(request: HttpRequest, pk: int) -> HttpResponseBase:
     labelled = found.exclude(verdict=Verdict.UNLABELLED).select_related("artefact").order_by("artefact_id", "row")
     with refusals.as_message(request):
         package = services.data_set(campaign, labelled, request.GET.get("format", "extxyz"))
+        activity.record(request.user, "exported", campaign, f"configurations as {request.GET.get('format', 'extxyz')}")
         return exports.zip_file(package, f"campaign-{campaign.pk}-configurations")
     return redirect("campaign-training-set", pk)
 
@@ -106,6 +108,7 @@ def configuration(request: HttpRequest, pk: int) -> HttpResponse:
 def configuration_overrule(request: HttpRequest, pk: int) -> HttpResponse:
     """`verdict` kept or rejected; empty: cleaning's verdict counts again."""
     frame = access.frame(request, pk)
+    access.require_edit(request.user, frame.campaign)
     verdict, reason = request.POST.get("verdict", ""), request.POST.get("reason", "")
     with refusals.as_message(request):
         if verdict:

@@ -14,14 +14,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from campaigns.engines import labellers
 from campaigns.enums import CampaignState
 from campaigns.forms.campaign import CellForm
-from campaigns.forms.fields import FilesField
+from campaigns.forms.fields import FilesField, whole_number
 from campaigns.forms.settings import LabellerOptionsForm, ProtocolForm
 from campaigns.forms.setup import CampaignSetup, cell_indices, initial_of
 from campaigns.models import Campaign, Material
 from campaigns.services import campaigns, data_sets, estimates, potential_files
-from campaigns.services.errors import ServiceError
+from campaigns.services.errors import BadInput, Outdated, ServiceError
 from campaigns.services.requests import request_of
-from campaigns.views import access, refusals, uploads
+from campaigns.views import access, kept, uploads
 
 
 def _materials(request: HttpRequest) -> Any:
@@ -29,8 +29,7 @@ def _materials(request: HttpRequest) -> Any:
 
 
 def _chosen(request: HttpRequest) -> Material | None:
-    wanted = request.GET.get("material", "")
-    return _materials(request).filter(pk=wanted).first() if wanted.isdigit() else None
+    return _materials(request).filter(pk=whole_number(request.GET.get("material", ""))).first()
 
 
 def proposed_cells(material: Material) -> list[dict[str, Any]]:
@@ -49,9 +48,9 @@ def proposed_cells(material: Material) -> list[dict[str, Any]]:
 @require_http_methods(["GET", "POST"])
 def campaign_new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
-        return _create(request)
-    if request.GET.get("copy", "").isdigit():
-        copied = access.campaign(request, int(request.GET["copy"]))
+        return _page_again(request) if kept.is_restored(request) else _create(request)
+    if (number := whole_number(request.GET.get("copy", ""))) is not None:
+        copied = access.campaign(request, number)
         asked = request_of(copied)
         initial = initial_of(replace(asked, name=f"{asked.name}, copy"[:200]), request.user)
         return _page(request, CampaignSetup(request.user, _materials(request), initial=initial), copied.cells.first().material)
@@ -64,7 +63,10 @@ def _create(request: HttpRequest) -> HttpResponse:
     setup = CampaignSetup(request.user, _materials(request), request.POST)
     wanted = setup.checked_request()
     if wanted:
-        return redirect("campaign-overview", campaigns.create(request.user, wanted).pk)
+        try:
+            return redirect("campaign-overview", campaigns.create(request.user, wanted).pk)
+        except BadInput as error:
+            setup.refuse(error)
     return _page(request, setup, _first_material(setup), status=422)
 
 
@@ -72,30 +74,63 @@ def _create(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def campaign_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """A draft in the form it was made with; what is saved takes its place."""
-    campaign = access.campaign(request, pk)
-    if campaign.state != CampaignState.DRAFT or campaign.owner_id != request.user.pk:
-        messages.error(request, campaigns.NO_DRAFT if campaign.state != CampaignState.DRAFT else "Only its owner can change a draft.")
+    campaign = access.editable_campaign(request, pk)
+    if campaign.state != CampaignState.DRAFT:
+        messages.error(request, campaigns.NO_DRAFT)
         return redirect("campaign-overview", pk)
     if request.method == "GET":
         setup = CampaignSetup(request.user, _materials(request), initial=initial_of(request_of(campaign), request.user))
         return _page(request, setup, campaign.cells.first().material, draft=campaign)
-    setup = CampaignSetup(request.user, _materials(request), request.POST)
+    if kept.is_restored(request):
+        return _page_again(request, campaign)
+    setup = CampaignSetup(request.user, _materials(request), request.POST, draft=campaign)
     wanted = setup.checked_request()
     if not wanted:
         return _page(request, setup, _first_material(setup), status=422, draft=campaign)
-    with refusals.as_message(request):
-        campaigns.update(campaign, wanted)
+    try:
+        campaigns.update(campaign, wanted, request.user, _version(request))
+    except BadInput as error:
+        setup.refuse(error)
+        return _page(request, setup, _first_material(setup), status=422, draft=campaign)
+    except Outdated as error:  # what was typed stays in the form, which now knows the other version
+        setup.campaign.add_error(None, str(error))
+        campaign.refresh_from_db(fields=["version"])
+        return _page(request, setup, _first_material(setup), status=409, draft=campaign, version=campaign.version)
+    except ServiceError as error:
+        messages.error(request, str(error))
+    else:
         messages.success(request, "The draft is saved.")
     return redirect("campaign-overview", pk)
 
 
+def _version(request: HttpRequest) -> int | None:
+    given = request.POST.get("version", "")
+    return int(given) if given.isdigit() and len(given) < 10 else None
+
+
+def _page_again(request: HttpRequest, draft: Campaign | None = None) -> HttpResponse:
+    """What was typed before the session ended, as it was; nothing is made of it yet."""
+    setup = CampaignSetup(request.user, _materials(request), request.POST, draft=draft)
+    setup.checked_request()
+    messages.info(request, kept.RESTORED)
+    return _page(request, setup, _first_material(setup), draft=draft)
+
+
 def _first_material(setup: CampaignSetup) -> Material | None:
-    return setup.cells[0].cleaned_data.get("material") if setup.cells else None
+    return getattr(setup.cells[0], "cleaned_data", {}).get("material") if setup.cells else None
 
 
 def _page(
-    request: HttpRequest, setup: CampaignSetup, material: Material | None, status: int = 200, draft: Campaign | None = None
+    request: HttpRequest,
+    setup: CampaignSetup,
+    material: Material | None,
+    status: int = 200,
+    draft: Campaign | None = None,
+    version: int | None = None,
 ) -> HttpResponse:
+    """`version`: that of the draft which the form is about; else the one it was about before, or the draft's own."""
+    if version is None:
+        version = _version(request)
     context = {
         "section": "campaigns",
         "setup": setup,
@@ -104,6 +139,7 @@ def _page(
         "materials": _materials(request),
         "max_data_set_bytes": settings.MAX_DATA_SET_BYTES,
         "draft": draft,
+        "version": draft.version if draft and version is None else version,
     }
     return render(request, "campaigns/new.html", context, status=status)
 
@@ -136,7 +172,7 @@ def labeller_options(request: HttpRequest) -> HttpResponse:
 
 def _proposed_options(request: HttpRequest, labeller: str) -> LabellerOptionsForm:
     named = {value for key, value in request.GET.items() if key == "material" or re.fullmatch(r"cell-\d{1,3}-material", key)}
-    chosen = _materials(request).filter(pk__in=[value for value in named if value.isdigit()])
+    chosen = _materials(request).filter(pk__in=[number for value in named if (number := whole_number(value)) is not None])
     symbols = sorted({symbol for material in chosen for symbol in material.facts["elements"]})
     states: dict[str, float] = {}
     for material in chosen:
@@ -158,7 +194,9 @@ def upload_potential(request: HttpRequest) -> HttpResponse:
             problems.append(str(error))
     known = FilesField(request.user).attached(request.POST.getlist("labeller-files"))
     attached = {file.name: file for file in (*known, *files)}  # a new file takes the place of one with its name
-    return render(request, "campaigns/_potential_files.html", {"attached": list(attached.values()), "problems": problems})
+    field = LabellerOptionsForm(request.POST.get("labeller", ""), request.user).fields.get("files")
+    context = {"field": field, "attached": list(attached.values()), "problems": problems}
+    return render(request, "campaigns/_potential_files.html", context)
 
 
 @login_required
@@ -171,9 +209,11 @@ def preset_settings(request: HttpRequest) -> HttpResponse:
 @require_POST
 def estimate(request: HttpRequest) -> HttpResponse:
     """What the campaign as typed so far would cost, or what keeps it from being estimated."""
-    setup = CampaignSetup(request.user, _materials(request), request.POST)
+    named = request.POST.get("draft", "")
+    draft = Campaign.objects.editable_by(request.user).filter(pk=named).first() if named.isdigit() and len(named) < 16 else None
+    setup = CampaignSetup(request.user, _materials(request), request.POST, draft=draft)
     wanted = setup.checked_request()
-    context = {"estimate": estimates.estimate(request.user, wanted)} if wanted else {"problems": setup.problems()}
+    context = {"estimate": estimates.estimate(request.user, wanted, draft)} if wanted else {"problems": setup.problems()}
     return render(request, "campaigns/_estimate.html", context)
 
 
@@ -188,10 +228,15 @@ def upload_data_set(request: HttpRequest) -> HttpResponse:
     setup = CampaignSetup(request.user, _materials(request), request.POST)
     elements = setup.elements() if setup.cells and all(form.is_valid() for form in setup.cells) else []
     upload_format = request.POST.get("s0_upload_format") or "auto"
+    token = ""
     try:
         token = data_sets.store_upload(request.user, file)
         summary = data_sets.inspect_upload(request.user, token, upload_format, elements)
     except ServiceError as error:
+        if token:
+            data_sets.forget(request.user, token)
         return render(request, "campaigns/_upload.html", {"problem": str(error)})
     accepted = "" if summary.get("problems") else token
+    if not accepted:
+        data_sets.forget(request.user, token)
     return render(request, "campaigns/_upload.html", {"summary": summary, "token": accepted, "filename": file.name})

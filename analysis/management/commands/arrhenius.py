@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *, table: Path, at_K: float, n_ions: int | None, volume_A3: float | None, charge: float, **options: Any) -> None:
         try:
-            if (n_ions is None) != (volume_A3 is None) or (volume_A3 or 1) <= 0 or (n_ions or 1) < 1 or at_K <= 0:
+            if (n_ions is None) != (volume_A3 is None) or (volume_A3 or 1) <= 0 or (n_ions or 1) < 1 or not at_K > 0 or not abs(charge) > 0:
                 raise arrhenius_table.TableRefused("A conductivity needs --n-ions and --volume-A3, and all numbers must be positive.")
             carriers = None if n_ions is None else arrhenius_table.Carriers(n_ions, volume_A3, charge)
             found = arrhenius_table.analyse(arrhenius_table.read(table), at_K, carriers)

@@ -88,6 +88,10 @@ MANY_BODY_STYLES = frozenset(
 HYBRID_STYLES = frozenset({"hybrid", "hybrid/overlay"})
 PAIR_STYLES = PAIRWISE_STYLES | MANY_BODY_STYLES | HYBRID_STYLES
 KSPACE_STYLES = frozenset(["ewald", "ewald/disp", "pppm", "pppm/cg", "pppm/disp", "msm", "msm/cg"])
+# What may follow a style besides numbers: any other word could be a style that is not on the lists, behind `hybrid`.
+STYLE_WORDS = frozenset(
+    ["long", "cut", "off", "linear", "spline", "lookup", "bitmap", "ewald", "pppm", "msm", "dispersion", "shift", "yes", "no"]
+)
 # LAMMPS mixes the coefficients of unlike pairs for these families by itself.
 MIXED_FAMILIES = ("lj/", "lj96/", "mie/", "nm/", "coul/", "gauss", "ufm", "zbl", "yukawa")
 MAX_LINES = 1000
@@ -261,7 +265,7 @@ def _style(text: str, allowed: frozenset[str], command: str, example: str) -> tu
     if words[0] not in allowed:
         raise TextRefused(f"{words[0]!r} is not one of the styles that can be used here: {', '.join(sorted(allowed))}")
     for word in words[1:]:
-        if not (word in allowed or NUMBER.fullmatch(word) or KEYWORD.fullmatch(word)):
+        if not (word in allowed or NUMBER.fullmatch(word) or word in STYLE_WORDS):
             raise TextRefused(f"{word!r} is neither a number nor a style that can be used here")
     return tuple(words)
 

@@ -1,14 +1,17 @@
 """Sends stages that are due or lost their worker, every few seconds: a lost message, a wiped broker or a killed worker costs seconds."""
 
+import math
 import time
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import close_old_connections
-from django.db.utils import OperationalError
+from django.db import Error, close_old_connections
 
 from analysis.services import trajectories
-from campaigns.services import stages
+from campaigns.services import deletion, stages
+from sseweb.health import report_reconciler
+
+SWEEP_INTERVAL_S = 600.0
 
 
 class Command(BaseCommand):
@@ -19,11 +22,17 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true")
 
     def handle(self, *, interval_s: float, once: bool, **options: Any) -> None:
+        swept_at = -math.inf
         while True:
             try:
                 stages.reconcile()
+                report_reconciler()
                 trajectories.reconcile()
-            except OperationalError as error:  # the database is away or locked: it comes back, so do we
+                if time.monotonic() - swept_at > SWEEP_INTERVAL_S:
+                    swept_at = time.monotonic()
+                    deletion.sweep()
+                    trajectories.sweep()
+            except Error as error:  # the database is away or locked: it comes back, so do we
                 self.stderr.write(f"database not reached ({error}); trying again")
                 close_old_connections()
             if once:

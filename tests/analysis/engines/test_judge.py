@@ -210,3 +210,24 @@ def test_a_cell_of_mobile_ions_alone_has_no_haven_ratio(tmp_path):
     details = directly(tmp_path / "judge", spec_of([one]))["runs"][0]["details"]
     assert details["haven_ratio"] is None
     assert details["drift_reference"] == "all atoms"
+
+
+@pytest.mark.parametrize("n_before", [300, 1])
+def test_a_run_with_a_missing_frame_is_judged_up_to_there_and_fails_nothing(tmp_path, n_before):
+    """An evaluation that an earlier version finished: nothing can repeat it."""
+    one = stored_run(tmp_path / "run", 1, 1100.0, probability(1100.0))
+    path = tmp_path / "run" / "trajectory.npz"
+    with np.load(path) as stored:
+        whole = dict(stored)
+
+    def judged_with(chosen):
+        np.savez(path, **whole | {name: whole[name][chosen] for name in ("positions_A", "time_fs")})
+        return directly(tmp_path / "judge", spec_of([one]))["runs"][0]
+
+    found = judged_with(np.arange(400) != n_before)
+    before = judged_with(np.arange(400) < n_before)
+    assert found["diffusivity_cm2_s"] == before["diffusivity_cm2_s"]
+    assert (found["verdict"] == "too_short") == (n_before == 1)
+    if n_before > 1:
+        assert "a frame is missing after 30 ps" in found["details"]["flags"][0]
+        assert not any("missing" in flag for flag in before["details"]["flags"])

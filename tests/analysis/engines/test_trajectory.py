@@ -148,6 +148,59 @@ def test_bad_input_is_refused_with_what_to_do(text, options, words, positions_A,
         analysed(tmp_path / "out", path, **options)
 
 
+@pytest.mark.parametrize("key", ["step", "Time"])
+def test_frames_that_a_file_counts_and_lacks_are_missed(key, positions_A, tmp_path):
+    counted = frames(positions_A)
+    for number, atoms in enumerate(counted):
+        atoms.info[key] = 0.05 * number
+    ase.io.write(tmp_path / "run.extxyz", counted[:150] + counted[200:])
+    with pytest.raises(EngineFailed, match=r"frame 151: the file counts .* Frames are missing"):
+        analysed(tmp_path / "out", tmp_path / "run.extxyz")
+    ase.io.write(tmp_path / "run.extxyz", counted)
+    assert analysed(tmp_path / "out", tmp_path / "run.extxyz").n_frames == N_FRAMES
+
+
+def test_configurations_that_an_xdatcar_lacks_are_missed(positions_A, tmp_path):
+    path = tmp_path / "XDATCAR"
+    ase.io.write(path, frames(positions_A[:60], wrap=True), format="vasp-xdatcar")
+    head, *parts = path.read_text().split("Direct configuration=")
+    path.write_text("Direct configuration=".join([head, *parts[:20], *parts[30:]]))
+    with pytest.raises(EngineFailed, match="frame 21: the file counts 20 and then 31"):
+        analysed(tmp_path / "out", path)
+
+
+@pytest.mark.parametrize("parts", [(slice(0, 200), slice(100, 300)), (slice(0, 300), slice(0, 300)), (slice(0, 200), slice(150, 151))])
+def test_files_that_overlap_are_refused_with_both_places(parts, positions_A, tmp_path):
+    files = [tmp_path / "a.extxyz", tmp_path / "b.extxyz"]
+    for path, part in zip(files, parts, strict=True):
+        ase.io.write(path, frames(positions_A[part]))
+    with pytest.raises(EngineFailed, match=r"b.extxyz, frame 1 is the same as a.extxyz, frame \d+"):
+        analysed(tmp_path / "out", *files)
+
+
+def test_a_second_file_that_was_wrapped_again_goes_on_where_the_first_ended(positions_A, reference, tmp_path):
+    files = [tmp_path / "a.extxyz", tmp_path / "b.extxyz"]
+    start_A = wrapped(positions_A[150:151])
+    ase.io.write(files[0], frames(positions_A[:150]))
+    ase.io.write(files[1], frames(start_A + positions_A[150:] - positions_A[150:151]))
+    found = analysed(tmp_path / "out", *files)
+    assert found.run.diffusivity_cm2_s == pytest.approx(reference.run.diffusivity_cm2_s, rel=1e-5)
+    assert any("unwrapped" in flag for flag in found.run.details["flags"])
+
+
+def test_times_that_contradict_each_other_are_refused(positions_A, tmp_path):
+    (tmp_path / "run.dump").write_text(dump(positions_A[:30], "xu"))
+    with pytest.raises(EngineFailed, match=r"50 MD steps apart, which is 100 fs .* given as 1000 fs"):
+        analysed(tmp_path / "out", tmp_path / "run.dump", elements=["Li", "S"], timestep_fs=2.0, frame_interval_fs=1000.0)
+
+
+@pytest.mark.parametrize("charge", [float("nan"), 0.0, 100.0])
+def test_a_charge_that_is_none_is_refused(charge, positions_A, tmp_path):
+    ase.io.write(tmp_path / "run.extxyz", frames(positions_A[:30]))
+    with pytest.raises(EngineFailed, match="charge of the mobile ion"):
+        analysed(tmp_path / "out", tmp_path / "run.extxyz", charge=charge)
+
+
 def test_wrapped_coordinates_that_jump_too_far_are_refused(positions_A, tmp_path):
     ase.io.write(tmp_path / "run.extxyz", frames(positions_A[::40], wrap=True))
     with pytest.raises(EngineFailed, match="store frames more often"):
@@ -155,5 +208,8 @@ def test_wrapped_coordinates_that_jump_too_far_are_refused(positions_A, tmp_path
 
 
 def test_a_dump_that_was_cut_short_is_read_as_far_as_it_goes(positions_A, tmp_path):
-    (tmp_path / "run.dump").write_text(dump(positions_A[:100], "xu")[:-200])
-    assert analysed(tmp_path / "out", tmp_path / "run.dump", elements=["Li", "S"]).n_frames == 99
+    for cut in (200, 7, 1):  # in a row, in a number, before the last line feed
+        (tmp_path / "run.dump").write_text(dump(positions_A[:100], "xu")[:-cut])
+        found = analysed(tmp_path / "out", tmp_path / "run.dump", elements=["Li", "S"])
+        assert found.n_frames == 99
+        assert "the last frame of run.dump was cut short and is left out" in found.run.details["flags"]

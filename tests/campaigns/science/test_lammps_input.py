@@ -57,12 +57,17 @@ def test_types_follow_the_type_map_and_not_the_order_of_the_atoms():
 
 
 def test_elements_are_named_in_pair_coeff(dynamics):
-    for script in (start_script(dynamics), resume_script(dynamics, "restart.a")):
+    for script in (start_script(dynamics), resume_script(dynamics, "restart.a", 1000)):
         assert "pair_coeff * * N Li" in script
 
 
+def test_every_step_is_looked_at(dynamics):
+    for script in (start_script(dynamics), resume_script(dynamics, "restart.a", 1000)):
+        assert "fix halt_close all halt 1 v_closest > 0.5" in script
+
+
 def test_a_resumed_run_appends(dynamics):
-    script = resume_script(dynamics, "restart.b")
+    script = resume_script(dynamics, "restart.b", 1000)
     assert "read_restart restart.b" in script
     assert "velocity all create" not in script
     assert "append yes" in script
@@ -96,3 +101,16 @@ def test_half_a_frame_in_the_middle_is_left_out_and_those_after_it_are_read(tmp_
     for end in range(1, len(frame(20))):
         path.write_text(frame(10) + frame(20)[:end] + frame(30) + frame(40)[:end])
         assert [step for step, _ in read_frames(path, 2, 5)] == [10, 30]
+
+
+def test_a_reduced_box_spans_the_same_lattice_with_small_tilts():
+    cell_A = np.array([[1, 0, 0], [3, 1, 0], [-2, 5, 1]]) @ SKEWED
+    box = Box.of(cell_A)
+    reduced = box.reduced()
+    combination = reduced.lower_A @ reduced.rotation @ np.linalg.inv(cell_A)
+    assert np.allclose(combination, np.round(combination), atol=1e-9)
+    assert abs(np.linalg.det(combination)) == pytest.approx(1.0)
+    lengths_A = np.diag(reduced.lower_A)
+    assert np.allclose(lengths_A, np.diag(box.lower_A))
+    for row, column in ((1, 0), (2, 0), (2, 1)):
+        assert abs(reduced.lower_A[row, column]) <= lengths_A[column] / 2 + 1e-9

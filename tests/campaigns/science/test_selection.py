@@ -82,6 +82,16 @@ def test_a_framework_of_one_element_has_no_bonds(rocksalt):
     assert max_bond_variation(bonds, rocksalt.positions, rocksalt.cell.array, rocksalt.positions, rocksalt.cell.array) is None
 
 
+def test_network_formers_bind_to_their_like_and_to_hydrogen():
+    cell_A = 6 * np.eye(3)
+    diamond = framework_bonds(["Li", "C", "C"], np.array([[3, 3, 3], [0, 0, 0], [0.9, 0.9, 0.9]]), cell_A, ["C"])
+    assert len(diamond) == 1
+    np.testing.assert_allclose(diamond.length_A, 0.9 * 3**0.5)
+    hydride = framework_bonds(["Li", "B", "H", "H"], np.array([[3, 3, 3], [0, 0, 0], [1.2, 0, 0], [0, 1.2, 0]]), cell_A, ["B", "H"])
+    assert len(hydride) == 2  # B-H, not H-H
+    assert len(framework_bonds(["O", "Zr", "Zr"], np.array([[1.2, 1.2, 1.2], [0, 0, 0], [2.4, 2.4, 0]]), cell_A, ["Zr"])) == 0
+
+
 def test_bond_variation_is_the_largest_relative_change(rocksalt):
     cell = rocksalt.cell.array
     bonds = framework_bonds(rocksalt.get_chemical_symbols(), rocksalt.positions, cell, ["Li", "Cl"])

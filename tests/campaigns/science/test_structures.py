@@ -75,7 +75,9 @@ SITES = [[0, 0, 0], [0.5, 0.5, 0.5]]
     [
         (["Ag", "I"], "Ag", "only mobile cation"),
         (["Zr", {"O": 0.9}], "O", "anion"),
-        (["La", "F"], "F", "No usual mobile ion"),
+        (["La", "F"], "F", "only mobile anion"),
+        ([{"Ca": 0.15, "Zr": 0.85}, {"O": 0.92}], "O", "partly empty"),
+        (["Mg", "O"], "Mg", "only mobile cation"),
         (["Li", "Na"], "Li", "likeliest"),
         (["Li", {"Na": 0.5}], "Na", "partly empty"),
     ],

@@ -1,5 +1,6 @@
 """A data set as S0: stored, looked at, accepted or refused with what is wrong."""
 
+import errno
 import io
 
 import ase.io
@@ -11,6 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from campaigns.services import data_sets
 from campaigns.services.errors import BadInput
+from campaigns.services.requests import CampaignRequest, CellRequest
 
 CELL_A = np.diag([4.0, 4.0, 16.0])
 LAYERS_A = np.outer(4 * np.arange(4), [0, 0, 1])
@@ -45,6 +47,22 @@ def test_other_elements_are_said(owner):
     assert "Na" in problems
 
 
+def test_a_set_that_does_not_fit_is_refused_when_the_campaign_is_made(owner, material):
+    from campaigns.services import campaigns
+
+    def request(token, upload_format="auto"):
+        return CampaignRequest(name="x", cells=[CellRequest(material.pk, (2, 2, 2), True, True)], labeller="chgnet", s0_route="upload",
+                               s0_upload=token, s0_upload_format=upload_format)  # fmt: skip
+
+    with pytest.raises(BadInput, match="Na") as refused:
+        campaigns.create(owner, request(data_sets.store_upload(owner, upload(frames(symbols="Na3N")))))
+    assert list(refused.value.fields) == ["s0_upload"]
+    token = data_sets.store_upload(owner, upload(frames()))
+    with pytest.raises(BadInput, match="no data set format 'foo'"):
+        campaigns.create(owner, request(token, "foo"))
+    assert campaigns.create(owner, request(token)).s0_upload
+
+
 def test_what_is_no_data_set_is_refused(owner):
     token = data_sets.store_upload(owner, SimpleUploadedFile("set.extxyz", b"\x00\x01 no data"))
     with pytest.raises(BadInput, match="cannot be used"):
@@ -72,3 +90,14 @@ def test_a_file_over_the_limit_is_refused(owner, settings):
     settings.MAX_DATA_SET_BYTES = 100
     with pytest.raises(BadInput, match="at most"):
         data_sets.store_upload(owner, upload(frames()))
+
+
+def test_an_upload_that_does_not_fit_on_the_disk_is_said_and_leaves_no_half(owner, data_dir):
+    class Overflowing(SimpleUploadedFile):
+        def chunks(self, chunk_size=None):
+            yield b"x" * 100
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(BadInput, match=r"No space left on device\): free some space"):
+        data_sets.store_upload(owner, Overflowing("set.extxyz", b"x" * 200))
+    assert [path for path in (data_dir / "uploads").rglob("*") if path.is_file()] == []

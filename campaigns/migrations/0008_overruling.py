@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('campaigns', '0003_training_set_repeat'),
+        ('campaigns', '0007_label_records_and_method_check'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -8,7 +8,7 @@ def known_by_their_key(apps, schema_editor):
 
 class Migration(migrations.Migration):
 
-    dependencies = [("campaigns", "0004_overruling")]
+    dependencies = [("campaigns", "0008_overruling")]
 
     operations = [
         migrations.AddField("mdrun", "number", models.PositiveBigIntegerField(null=True)),

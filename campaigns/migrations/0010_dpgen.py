@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('campaigns', '0005_md_run_number'),
+        ('campaigns', '0009_md_run_number'),
     ]
 
     operations = [

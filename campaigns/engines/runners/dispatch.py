@@ -1,0 +1,296 @@
+"""Talks with a queueing system about the job of one stage, through dpdispatcher: submit it, ask for it, stop it.
+
+    python -m campaigns.engines.runners.dispatch submit|ask|stop FOLDER
+
+The request comes as JSON on standard input, the answer goes as JSON to standard output. It is a process of its own because
+dpdispatcher blocks: whoever waits for the answer sets a limit, and no answer means that nothing is known, never that a job failed.
+
+`job.json` in the stage folder is the record of the job. It says `submitting` before the job is submitted: who finds it so asks the
+queue for the job's name before it submits again. A Slurm job is also a singleton of its name, and every engine holds the lock of its
+folder: a job that was submitted twice still runs once.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from campaigns.engines import job as stage_folder
+from campaigns.engines.runners.profile import Profile, ProfileRefused, from_json
+
+ROOT = Path(__file__).resolve().parents[3]
+RECORD = "job.json"
+TRANSIENT = re.compile(
+    r"timed out|unable to contact|zero bytes|transport endpoint|temporarily|connection (refused|reset)|try again|cannot connect|no route|"
+    r"inactive or drain",
+    re.IGNORECASE,
+)
+FULL = "The queue takes no more jobs from this account now; it is tried again."
+SLURM_ENDS = {
+    "TIMEOUT": ("walltime", "The job reached its time limit and was stopped."),
+    "CANCELLED": ("job_cancelled", "The job was cancelled from outside."),
+    "OUT_OF_MEMORY": ("out_of_memory", "The job was stopped because it used more memory than it had asked for."),
+    "NODE_FAIL": ("node_failed", "The node that the job ran on failed."),
+    "PREEMPTED": ("job_cancelled", "The job had to make room for another one."),
+    "FAILED": ("engine_died", "The job ended without a result: its log and the files in its folder say more."),
+}
+
+
+class CouldNotAsk(Exception):
+    """The queueing system gave no answer. Nothing follows from that."""
+
+
+class Refused(Exception):
+    """The queueing system does not want the job: asking again would not help."""
+
+
+class _NoWaiting:
+    """dpdispatcher sleeps for a minute when its queueing system does not answer. We would rather know, and come back."""
+
+    time = staticmethod(time.time)
+
+    @staticmethod
+    def sleep(seconds: float) -> None:
+        raise CouldNotAsk(f"the queueing system does not answer: {sys.exc_info()[1]}")
+
+
+def job_name(folder: Path) -> str:
+    """Unique to the stage folder, at most 15 characters (PBS)."""
+    return "sse-" + hashlib.sha256(str(folder).encode()).hexdigest()[:10]
+
+
+class Dispatcher:
+    """One stage's job on one machine, as dpdispatcher sees it."""
+
+    def __init__(self, folder: Path, number: int, profile: Profile, module: str) -> None:
+        import dpdispatcher.utils.utils
+        from dpdispatcher import Machine, Resources, Submission, Task
+
+        dpdispatcher.utils.utils.time = _NoWaiting
+        self.folder, self.name, self.batch_type = folder, job_name(folder), profile.batch_type
+        self.own = folder / f"job-{number}"
+        self.own.mkdir(exist_ok=True)
+        root = str(self.own)
+        context = {"context_type": "LazyLocalContext"} if not profile.is_remote else profile.machine | {"create_remote_root": False}
+        machine = {"batch_type": profile.batch_type, "local_root": root, "remote_root": root, "retry_count": 0} | context
+        try:
+            self.machine = Machine.load_from_dict(machine)
+        except FileNotFoundError as error:
+            if error.filename is None:  # said by the other machine: one of ours would have its name
+                raise Refused(self._not_shared()) from error
+            raise
+        task = Task(self._command(profile, module), ".", outlog=None, errlog=None, task_name=self.name)
+        resources = Resources.load_from_dict(self._resources(profile))
+        submission = Submission(".", machine=self.machine, resources=resources, task_list=[task])
+        submission.generate_jobs()
+        (self.job,) = submission.belonging_jobs
+
+    def _not_shared(self) -> str:
+        where = f"it does not see {self.folder}: a job works in the stage's own folder"
+        return f"{where}, so the data folder must be shared with the cluster, under the same path."
+
+    def _command(self, profile: Profile, module: str) -> str:
+        log = shlex.quote(str(self.folder / "log"))
+        return f"{shlex.join([profile.python, '-m', module, str(self.folder)])} >> {log} 2>&1"
+
+    def _resources(self, profile: Profile) -> dict[str, Any]:
+        """The profile's, with what our programs need, and the flags that keep a job from running twice."""
+        given = profile.resources
+        path = ":".join(filter(None, [str(ROOT), given["envs"].get("PYTHONPATH", "")]))
+        envs = {"OMP_NUM_THREADS": profile.cores, "PYTHONUNBUFFERED": 1} | given["envs"] | {"PYTHONPATH": path}
+        singleton = ["#SBATCH --dependency=singleton"] if profile.batch_type == "Slurm" else []
+        return given | {"envs": envs, "custom_flags": [*given["custom_flags"], *singleton]}
+
+    def call(self, command: str) -> tuple[int, str, str]:
+        status, _, output, errors = self.machine.context.block_call(command)
+        return status, output.read().decode(errors="replace"), errors.read().decode(errors="replace")
+
+    def submit(self) -> str:
+        """The job's id; '' where the queue is full for the moment. Raises Refused or CouldNotAsk."""
+        if self.call(f"test -f {shlex.quote(str(self.folder / 'spec.json'))}")[0] != 0:
+            raise Refused(self._not_shared())
+        try:
+            return str(self.machine.do_submit(self.job))
+        except RuntimeError as error:
+            text = str(error)
+            if TRANSIENT.search(text):
+                raise CouldNotAsk(_last_words(text)) from error
+            raise Refused(_last_words(text)) from error
+
+    def state(self, job_id: str) -> str:
+        """queued | running | gone. Raises CouldNotAsk."""
+        from dpdispatcher.utils.job_status import JobStatus
+
+        states = {JobStatus.waiting: "queued", JobStatus.running: "running", JobStatus.completing: "running",
+                  JobStatus.finished: "gone", JobStatus.terminated: "gone"}  # fmt: skip
+        self.job.job_id = job_id
+        try:
+            status = self.machine.check_status(self.job)
+        except RuntimeError as error:
+            raise CouldNotAsk(_last_words(str(error))) from error
+        if status not in states:
+            raise CouldNotAsk("the queueing system gives the job a state that is not known")
+        return states[status]
+
+    def find(self) -> list[str]:
+        """Ids of this stage's jobs in the queue, by name. Raises CouldNotAsk."""
+        script = self.job.script_file_name.lstrip(".")
+        commands = {
+            "Slurm": f"squeue -h -n {self.name} -o %i",
+            "PBS": f"qselect -N {self.name}",
+            "Torque": f"qselect -N {self.name}",
+            "LSF": f"bjobs -noheader -o jobid -J {self.name}",
+            # The bracket keeps the pattern from finding the shell that it stands in.
+            "Shell": f"pgrep -f 'bash [.]{script}'",
+        }
+        status, output, errors = self.call(commands[self.batch_type])
+        if status != 0 and not ((self.batch_type == "Shell" and status == 1) or "is not found" in errors):
+            raise CouldNotAsk(_last_words(errors))
+        return output.split()
+
+    def kill(self, job_id: str) -> None:
+        if self.batch_type == "Shell":  # all that the script started, not the script alone
+            self.call(f'kill -s TERM -- "-$(ps -o pgid= -p {int(job_id)} | tr -d " ")"')
+            return
+        self.job.job_id = job_id
+        self.machine.kill(self.job)
+
+    def ending(self, job_id: str) -> tuple[str, str]:
+        """Cause and words for a job that is gone, as far as the queueing system still knows."""
+        unknown = (
+            "job_lost",
+            "The job is gone from the queue and has left no result: it was cancelled, or its node or time limit ended it.",
+        )
+        if self.batch_type != "Slurm":
+            return unknown
+        _, output, _ = self.call(f"scontrol -o show job {shlex.quote(job_id)}")
+        found = re.search(r"JobState=([A-Z_]+)", output)
+        return SLURM_ENDS.get(found[1], unknown) if found else unknown
+
+
+def _last_words(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("return code")]
+    return re.sub(r"^(error message:|\w+: error: )+", "", lines[-1] if lines else "no reason was given")[:400]
+
+
+# --- what can be asked for ------------------------------------------------------------------------
+
+
+def submit(folder: Path, request: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
+    """Submit, unless an earlier try of the same submission is in the queue already."""
+    adopted = []
+    if record.get("state") != "submitting":
+        progress = stage_folder.read_json(folder / "progress.json") or {}
+        for name in ("failure.json", "child.json"):
+            (folder / name).unlink(missing_ok=True)
+        record = {
+            "resource": request["resource"],
+            "name": job_name(folder),
+            "job_id": "",
+            "state": "submitting",
+            "number": record.get("number", 0) + 1,
+            "progress_before": progress.get("done", 0),
+        }
+        _write(folder, record)
+        dispatcher = _dispatcher(folder, record, request)
+    else:
+        dispatcher = _dispatcher(folder, record, request)
+        written = [path.read_text().strip() for path in dispatcher.own.rglob("*_job_id")]
+        adopted = dispatcher.find() or written
+    job_id = adopted[0] if adopted else dispatcher.submit()
+    if not job_id:
+        return record | {"detail": FULL}
+    return record | {"job_id": job_id, "state": "queued", "detail": "", "submitted_at": time.time()}
+
+
+def ask(folder: Path, request: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
+    """A job that is gone is `ending` at first: its last files may not have reached this machine yet."""
+    dispatcher = _dispatcher(folder, record, request)
+    state = dispatcher.state(record["job_id"])
+    if state != "gone":
+        since = {} if record["state"] == state else {f"{state}_at": time.time()}
+        return record | {"state": state, "detail": ""} | since
+    if others := [job_id for job_id in dispatcher.find() if job_id != record["job_id"]]:
+        return record | {"job_id": others[0], "state": "queued", "detail": ""}  # it was submitted twice: the other one does the work
+    if record["state"] != "ending":
+        return record | {"state": "ending", "detail": ""}
+    cause, words = dispatcher.ending(record["job_id"])
+    return record | {"state": "ended", "cause": cause, "detail": words}
+
+
+def stop(folder: Path, request: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
+    """Cancel every job of this name, and see that they are gone."""
+    if not record or record["state"] in ("ended", "stopped", "closed"):
+        return record
+    dispatcher = _dispatcher(folder, record, request)
+    jobs = {*dispatcher.find(), *filter(None, [record["job_id"]])}
+    for job_id in jobs:
+        dispatcher.kill(job_id)
+    for job_id in jobs:
+        if dispatcher.state(job_id) == "queued":
+            raise CouldNotAsk("the job is still in the queue")
+    return record | {"state": "stopped", "detail": ""}
+
+
+def _dispatcher(folder: Path, record: dict[str, Any], request: dict[str, Any]) -> Dispatcher:
+    return Dispatcher(folder, record["number"], from_json(request["profile"]), request["module"])
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    return stage_folder.read_json(folder / RECORD) or {}
+
+
+def _write(folder: Path, record: dict[str, Any]) -> None:
+    stage_folder.write_json(folder / RECORD, record)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time talks about a job. Raises CouldNotAsk."""
+    with (folder / "job.lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CouldNotAsk("another worker is talking with the queueing system") from error
+        yield
+
+
+def answer(verb: str, folder: Path, request: dict[str, Any]) -> dict[str, Any]:
+    """What the queueing system said: the record as it is written down, with `outcome`: ok | unknown | refused."""
+    try:
+        with _alone(folder):
+            return _answer(verb, folder, request)
+    except CouldNotAsk as error:
+        return {"outcome": "unknown", "detail": str(error)}
+
+
+def _answer(verb: str, folder: Path, request: dict[str, Any]) -> dict[str, Any]:
+    outcome, detail = "ok", {}
+    try:
+        _write(folder, {"submit": submit, "ask": ask, "stop": stop}[verb](folder, request, _read(folder)))
+    except (Refused, ProfileRefused) as error:
+        outcome, detail = "refused", {"detail": str(error)}
+    except Exception as error:  # a lost connection has many names, and none of them says anything about the job
+        outcome, detail = "unknown", {"detail": _last_words(str(error) or type(error).__name__)}
+    record = _read(folder) | detail | {"asked_at": time.time()}
+    _write(folder, record)
+    return record | {"outcome": outcome}
+
+
+def main() -> None:
+    """Standard output is for the answer alone: dpdispatcher's own messages go where errors go."""
+    with os.fdopen(os.dup(1), "w") as stream:
+        os.dup2(2, 1)
+        json.dump(answer(sys.argv[1], Path(sys.argv[2]), json.load(sys.stdin)), stream)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Stages that run as jobs of a cluster: a worker looks at each now and then, and never waits for one.
+
+A stage whose job is queued or runs stays RUNNING. Its lease ends when it is to be looked at again, and the reconciler sends it then; so
+jobs of days take no thread, and no core of this machine. What the queue does not say is `unknown`, and nothing follows from it.
+"""
+
+import time
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import F, Q
+from django.utils import timezone
+
+from campaigns.engines import job
+from campaigns.engines.runners import cluster
+from campaigns.engines.runners.cluster import Job
+from campaigns.engines.runners.profile import Profile
+from campaigns.enums import JobState, StageState
+from campaigns.models import Stage
+from campaigns.services import resources, specs
+from campaigns.services.claims import WANTED
+from campaigns.services.errors import ServiceError
+
+VISIT_S = 5.0  # files are looked at more often than the queue is asked
+ADVANCED = 0.01  # of the whole: a job that came so much further than the one before has earned another
+SEEN = {"submitting": JobState.SUBMITTING, "queued": JobState.QUEUED, "running": JobState.RUNNING, "ending": JobState.RUNNING}
+
+
+def look(stage: Stage) -> str:
+    """Submit, ask, or read what came out: `done`, `failed`, `hung`, or `away` while the job is queued or runs."""
+    known = cluster.read(stage.folder)
+    if verdict := _said(stage, known):
+        return _over(stage, verdict)
+    try:
+        profile = resources.get(stage.resource).profile
+    except (ServiceError, ValueError) as error:
+        return _over(stage, _failure(stage, "no_resource", str(error), permanent=True))
+    asked_s_ago = time.time() - known.asked_at
+    if known.is_over or (known.state == "submitting" and asked_s_ago > settings.CLUSTER_POLL_S):
+        return _submit(stage, profile)
+    if known.state == "ending" or asked_s_ago > settings.CLUSTER_POLL_S:
+        return _ask(stage, profile)
+    return _away(stage, stage.job_state or SEEN[known.state])
+
+
+def _said(stage: Stage, known: Job) -> str:
+    """What the files say. That an engine died is not the last word: the queue may know why."""
+    if job.has_result(stage.folder):
+        return "done"
+    failure = job.read_json(stage.folder / "failure.json")
+    return "failed" if failure and not known.is_over and failure.get("cause") != "engine_died" else ""
+
+
+def _submit(stage: Stage, profile: Profile) -> str:
+    if not (stage.folder / "spec.json").exists():
+        job.write_spec(stage.folder, stage.kind, specs.build(stage))
+    if not _note(stage, JobState.SUBMITTING, cluster.ANSWER_LIMIT_S + VISIT_S):
+        return "away"  # cancelled meanwhile
+    said = cluster.submit(settings.STAGE_MODULES[stage.kind], stage.folder, stage.resource, profile)
+    if said.outcome == "refused":
+        message = f"{stage.resource} refuses the job: {said.detail} An administrator can correct the resource."
+        return _over(stage, _failure(stage, "cluster_refused", message, permanent=True))
+    return _away(stage, JobState.UNKNOWN if said.outcome == "unknown" else SEEN[said.state])
+
+
+def _ask(stage: Stage, profile: Profile) -> str:
+    module = settings.STAGE_MODULES[stage.kind]
+    _note(stage, stage.job_state, cluster.ANSWER_LIMIT_S + VISIT_S)
+    said = cluster.ask(module, stage.folder, stage.resource, profile)
+    if said.outcome != "ok":
+        return _away(stage, JobState.UNKNOWN)
+    if said.state == "ended":
+        return _over(stage, _ended(stage, said))
+    if said.state == "running" and cluster.seconds_of_silence(stage.folder) > settings.STAGE_SILENCE_S:
+        if cluster.stop(module, stage.folder, stage.resource, profile).outcome == "ok":
+            return _over(stage, "hung")
+        return _away(stage, JobState.UNKNOWN)
+    return _away(stage, SEEN[said.state])
+
+
+def _ended(stage: Stage, said: Job) -> str:
+    """A job that is gone: its last files, or why there are none."""
+    if job.has_result(stage.folder):
+        return "done"
+    failure = job.read_json(stage.folder / "failure.json")
+    if failure and said.cause in ("job_lost", "engine_died"):
+        return "failed"
+    message = f"{said.detail} (Job {said.job_id} on {stage.resource}.)"
+    if said.cause != "walltime":
+        return _failure(stage, said.cause, message)
+    advanced = _advanced(stage, said)
+    words = "The next job goes on from the last checkpoint." if advanced else "It came no further than the job before: ask for more time."
+    return _failure(stage, said.cause, f"{message} {words}", counts=not advanced)
+
+
+def _advanced(stage: Stage, said: Job) -> bool:
+    progress = job.read_json(stage.folder / "progress.json") or {"done": 0, "total": 1}
+    return progress["done"] > said.progress_before + ADVANCED * progress["total"]
+
+
+def _failure(stage: Stage, cause: str, message: str, *, permanent: bool = False, counts: bool = True) -> str:
+    failure = {"message": message, "cause": cause, "permanent": permanent, "counts": counts, "log_tail": job.log_tail(stage.folder)}
+    stage.folder.mkdir(parents=True, exist_ok=True)
+    job.write_json(stage.folder / "failure.json", failure)
+    return "failed"
+
+
+def _over(stage: Stage, verdict: str) -> str:
+    """No job is left, and what it took is counted, once."""
+    seconds = 0.0 if cluster.read(stage.folder).state in ("", cluster.CLOSED) else cluster.seconds_at_work(stage.folder)
+    cluster.close(stage.folder)
+    Stage.objects.filter(pk=stage.pk, owner=stage.owner).update(job_state=JobState.NONE, seconds=F("seconds") + seconds)
+    return verdict
+
+
+def _away(stage: Stage, state: str) -> str:
+    _note(stage, state, settings.CLUSTER_POLL_S if state == JobState.UNKNOWN else min(VISIT_S, settings.CLUSTER_POLL_S))
+    return "away"
+
+
+def _note(stage: Stage, state: str, seconds: float) -> bool:
+    """Say how the job stands, and that nobody else need look at it for so long. False: the stage is not ours any more."""
+    values: dict[str, Any] = {"job_state": state, "lease_until": timezone.now() + timedelta(seconds=seconds), "sent_at": None}
+    return bool(Stage.objects.filter(pk=stage.pk, owner=stage.owner, state=StageState.RUNNING).update(**values))
+
+
+def unwanted() -> Any:
+    """Stages with a job that nobody wants any more: their campaign was paused or cancelled, or has failed."""
+    gone = Q(lease_until=None) | Q(lease_until__lt=timezone.now())
+    return Stage.objects.filter(gone).exclude(job_state=JobState.NONE).exclude(WANTED)
+
+
+def stop_unwanted(stage_id: int) -> None:
+    """Cancel the job of such a stage. Where the cluster is not reached, the reconciler has it tried again."""
+    owner, lease_s = uuid.uuid4().hex, 2 * cluster.ANSWER_LIMIT_S
+    if not unwanted().filter(pk=stage_id).update(owner=owner, lease_until=timezone.now() + timedelta(seconds=lease_s)):
+        return
+    stage = Stage.objects.select_related("campaign").get(pk=stage_id)
+    mine = Stage.objects.filter(pk=stage_id, owner=owner)
+    try:
+        profile = resources.get(stage.resource).profile
+    except (ServiceError, ValueError):
+        said = Job()  # an administrator has removed it with its jobs
+    else:
+        said = cluster.stop(settings.STAGE_MODULES[stage.kind], stage.folder, stage.resource, profile)
+    if said.outcome != "ok":
+        mine.update(lease_until=timezone.now() + timedelta(seconds=settings.CLUSTER_POLL_S), sent_at=None)
+        return
+    mine.filter(state=StageState.RUNNING).update(state=StageState.PENDING)
+    mine.update(job_state=JobState.NONE, owner="", lease_until=None)

@@ -1,0 +1,201 @@
+"""Deleting campaigns: what goes is said before; rows go first, in one transaction; files that no row names any more go after.
+
+A kill between the two loses nothing: `sweep` finds the folders that have no row, and removes what nobody refers to.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.db.models import Model, QuerySet, Sum
+
+from campaigns.engines.runners import local
+from campaigns.enums import CampaignState, JobState, StageState
+from campaigns.models import Artefact, Campaign
+from campaigns.services import activity, method_checks
+from campaigns.services.errors import WrongState
+
+log = logging.getLogger(__name__)
+# Files of a form that is being filled in, or of a row that is being written, have no owner yet.
+SETTLED_AFTER_S = 3600
+UPLOADS_KEPT_S = 7 * 86400
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What goes with a campaign."""
+
+    stages: int
+    labels: int
+    configurations: int
+    models: int
+    runs: int
+    core_hours: float
+    files: int
+    n_bytes: int
+    kept_files: int  # of these, files that other campaigns refer to: they stay
+
+
+def what_goes(campaign: Campaign) -> Loss:
+    files = list(_files(campaign.folder))
+    kept = _referred_to_elsewhere(campaign)
+    upload = _own_upload(campaign)
+    sizes = [_size(path) for path in [*files, *([upload] if upload else [])] if path not in kept]
+    totals = campaign.stages.aggregate(labels=Sum("labels_computed"))
+    return Loss(
+        stages=campaign.stages.count(),
+        labels=totals["labels"] or 0,
+        configurations=campaign.frames.count(),
+        models=campaign.trained_models.count(),
+        runs=campaign.md_runs.count(),
+        core_hours=sum(seconds * cores for seconds, cores in campaign.stages.values_list("seconds", "cores")) / 3600,
+        files=len(sizes),
+        n_bytes=sum(sizes),
+        kept_files=len(kept),
+    )
+
+
+def delete(campaign: Campaign, by: AbstractBaseUser | None = None) -> None:
+    """Rows and files. Only a campaign at rest: no engine writes into the folder any more. Raises WrongState."""
+    campaign.refresh_from_db()
+    if campaign.state == CampaignState.RUNNING:
+        raise WrongState("This campaign is running: cancel it first.")
+    method_checks.stop(campaign)
+    if any(local.find(stage.folder) for stage in campaign.stages.exclude(state=StageState.DONE).select_related("campaign")):
+        raise WrongState("An engine of this campaign is still stopping: try again in some seconds.")
+    if campaign.stages.exclude(job_state=JobState.NONE).exists():
+        raise WrongState("A job of this campaign on a cluster is still being cancelled: try again in a minute.")
+    folder, upload, prefix = campaign.folder, _own_upload(campaign), f"campaigns/{campaign.pk}/"
+    with transaction.atomic():
+        activity.record(by, "deleted", campaign)
+        campaign.delete()
+        _unreferenced(Artefact.objects.filter(path__startswith=prefix)).delete()
+    remove_folder(folder)
+    if upload:
+        upload.unlink(missing_ok=True)
+
+
+def _references() -> Iterator[tuple[type[Model], str]]:
+    """Every model with a column that points to artefacts, and the column."""
+    for relation in Artefact._meta.get_fields(include_hidden=True):
+        if relation.auto_created and not relation.concrete:
+            yield relation.related_model, relation.field.name
+
+
+def _unreferenced(artefacts: QuerySet[Artefact]) -> QuerySet[Artefact]:
+    """Those that no row of any model points to."""
+    for model, column in _references():
+        artefacts = artefacts.exclude(pk__in=model._default_manager.exclude(**{column: None}).values(column))
+    return artefacts
+
+
+def _referred_to_elsewhere(campaign: Campaign) -> set[Path]:
+    """Files in the campaign's folder that rows of other campaigns point to."""
+    own = Artefact.objects.filter(path__startswith=f"campaigns/{campaign.pk}/")
+    found: set[Path] = set()
+    for model, column in _references():
+        names = {field.name for field in model._meta.get_fields()}
+        of_campaign = next(path for name, path in _CAMPAIGN_OF.items() if name in names)
+        rows = model._default_manager.filter(**{f"{column}__in": own}).exclude(**{of_campaign: campaign})
+        found |= {settings.DATA_DIR / path for path in rows.values_list(f"{column}__path", flat=True)}
+    return found
+
+
+_CAMPAIGN_OF = {"campaign": "campaign", "model": "model__campaign", "md_run": "md_run__campaign"}
+
+
+def _own_upload(campaign: Campaign) -> Path | None:
+    """The data set that was uploaded for this campaign, where no other (a copy of it) starts from it too."""
+    if not campaign.s0_upload or Campaign.objects.filter(s0_upload=campaign.s0_upload).exclude(pk=campaign.pk).exists():
+        return None
+    path = settings.DATA_DIR / campaign.s0_upload
+    return path if path.is_file() and (settings.DATA_DIR / "uploads") in path.parents else None
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for root, _, names in os.walk(folder):
+        yield from (Path(root) / name for name in names)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:  # removed meanwhile
+        return 0
+
+
+@contextlib.contextmanager
+def deletions_wait() -> Iterator[None]:
+    """While a backup reads files, none is removed: rows go, their files with the next sweep."""
+    with (settings.DATA_DIR / "deletion.lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_SH)
+        yield
+
+
+def remove_folder(folder: Path) -> bool:
+    """What no artefact names goes; a folder without any goes whole, and at once out of sight. Whether there was anything to remove."""
+    with (settings.DATA_DIR / "deletion.lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False  # a backup is being made
+        return _remove_folder(folder)
+
+
+def _remove_folder(folder: Path) -> bool:
+    prefix = f"{folder.relative_to(settings.DATA_DIR)}/"
+    kept = {settings.DATA_DIR / path for path in Artefact.objects.filter(path__startswith=prefix).values_list("path", flat=True)}
+    if kept:
+        goes = [path for path in _files(folder) if path not in kept]
+        for path in goes:
+            path.unlink(missing_ok=True)
+        return bool(goes)
+    trash = settings.DATA_DIR / "trash"
+    trash.mkdir(exist_ok=True)
+    away = trash / uuid.uuid4().hex
+    try:
+        folder.rename(away)
+    except FileNotFoundError:
+        return False
+    shutil.rmtree(away, ignore_errors=True)
+    return True
+
+
+def sweep() -> int:
+    """Remove what a killed deletion left, and uploads that nobody took up; returns how many places were cleared."""
+    left = _entries(settings.DATA_DIR / "trash")
+    for away in left:
+        shutil.rmtree(away, ignore_errors=True)
+    cleared = len(left) + sweep_folders(settings.DATA_DIR / "campaigns", set(Campaign.objects.values_list("pk", flat=True)))
+    used = set(Campaign.objects.exclude(s0_upload="").values_list("s0_upload", flat=True))
+    for upload in (path for owner in _entries(settings.DATA_DIR / "uploads") for path in _entries(owner)):
+        if upload.is_file() and str(upload.relative_to(settings.DATA_DIR)) not in used and _age_s(upload) > UPLOADS_KEPT_S:
+            upload.unlink(missing_ok=True)
+            cleared += 1
+    if cleared:
+        log.info("removed %d folders and uploads that nothing refers to", cleared)
+    return cleared
+
+
+def sweep_folders(parent: Path, known: set[int]) -> int:
+    """Remove the folders of rows that are gone; how many."""
+    gone = [folder for folder in _entries(parent) if folder.name.isdigit() and int(folder.name) not in known]
+    return sum(remove_folder(folder) for folder in gone if _age_s(folder) > SETTLED_AFTER_S)
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _age_s(path: Path) -> float:
+    return time.time() - path.lstat().st_mtime

@@ -1,0 +1,49 @@
+"""A worker host: takes stages from the queues named, on this machine's cores, until Ctrl-C. Joins and leaves at any time.
+
+It needs the same DATABASE_URL, BROKER_URL and SECRET_KEY as the others, and the same data folder, on a file system with locks that hold
+across hosts (NFS 4, CephFS, Lustre with flock).
+"""
+
+import signal
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from campaigns.services.wake import QUEUE
+from sseweb.supervisor import Service, Supervisor
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--queues", nargs="+", default=[QUEUE], help=f"what to take (default: {QUEUE})")
+        parser.add_argument("--threads", type=int, default=settings.ENGINE_CORES + 2, help="stages waited for at the same time")
+
+    def handle(self, *, queues: list[str], threads: int, **options: Any) -> None:
+        if threads < 1:
+            raise CommandError("--threads must be at least 1.")
+        manage = str(settings.BASE_DIR / "manage.py")
+        supervisor = Supervisor(
+            [
+                Service("worker", worker_command(threads, queues), None),
+                # Engines that a killed worker left on this host can be stopped by this host alone.
+                Service("reconciler", [sys.executable, manage, "reconcile"], None),
+            ]
+        )
+        signal.signal(signal.SIGTERM, supervisor.stop)
+        signal.signal(signal.SIGINT, supervisor.stop)
+        self.stdout.write(f"Working on {', '.join(queues)} with {settings.ENGINE_CORES} cores (stop with Ctrl-C)")
+        self.stdout.flush()
+        supervisor.run()
+
+
+def worker_command(threads: int, queues: list[str] | None = None) -> list[str]:
+    """One process; a thread only waits for the engine it started. Without queues: all of them."""
+    return [
+        *(sys.executable, "-m", "dramatiq", "sseweb.worker", "--processes", "1", "--threads", str(threads)),
+        *("--worker-shutdown-timeout", "20000"),
+        *(["--queues", *queues] if queues else []),
+    ]
