@@ -31,6 +31,7 @@ LOOK = {
     "campaign-detail": ("get", ["campaign"]),
     "campaign-result": ("get", ["campaign"]),
     "campaign-data-set": ("get", ["campaign"]),
+    "campaign-archive": ("get", ["campaign"]),
     "stage-list": ("get", ["campaign"]),
     "frame-list": ("get", ["campaign"]),
     "campaign-model-list": ("get", ["campaign"]),
