@@ -78,7 +78,7 @@ def test_a_campaign_is_run_to_its_end_and_run_once(campaign):
     ({"material": "nowhere.cif"}, "neither an example"),
     ({"protocol": {"ramp_T_min_K": 2000}}, "below the lowest"),
     ({"protocol": {"colour": 1}}, "colour: is not a setting"),
-    ({"labeller": "vasp"}, "must be one of chgnet, lammps"),
+    ({"labeller": "oracle"}, "must be one of chgnet, lammps"),
     ({"labeller": {"name": "lammps"}}, "name the elements"),
     ({"cells": [{"supercell": [0, 1, 1]}]}, "between 1 and 10"),
     ({"cells": [{"supercell": "big"}]}, "three whole numbers"),
