@@ -18,8 +18,8 @@ REFERENCE_LABEL_S = {
     "chgnet": 0.2,
     "lammps": 1e-3,
     "cp2k": 390.0,  # 400 Ry, double zeta
-    "espresso": 2000.0,  # Goedecker's pseudopotentials, 80 Ry
-    "vasp": 400.0,  # not measured here: as CP2K
+    "espresso": 2000.0,  # not measured: a guess for Goedecker's pseudopotentials at 80 Ry
+    "vasp": 400.0,  # not measured: as CP2K
     "ase": 0.2,  # not known: as a universal potential
 }
 REFERENCE_MD_ATOM_STEPS_S = {"float32": 17_000.0, "float64": 5_000.0}
