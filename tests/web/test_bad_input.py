@@ -11,6 +11,7 @@ from campaigns.enums import CampaignState
 from campaigns.models import Activity, Campaign, Project
 from campaigns.services import projects, sharing
 from tests import factories
+from tests.campaigns.services.test_data_sets import frames, upload
 from tests.web.test_forms import _campaign
 
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(2)> & \"quoted\" 'so' {{ 7|add:7 }}"
@@ -83,6 +84,9 @@ def test_the_second_of_two_browsers_is_told_and_loses_nothing(as_ada, ada):
     material = factories.material(ada)
     as_ada.post(reverse("campaign-new"), _campaign(material))
     row = Campaign.objects.get()
+    stored = settings.DATA_DIR / row.s0_upload
+    stored.parent.mkdir(parents=True)
+    stored.write_bytes(upload(frames(symbols="LiGePS")).read())
     project = projects.create(ada, "ours")
     projects.set_member(project, factories.user("eve").username, "member", ada)
     projects.move(row, project, ada)
@@ -106,7 +110,7 @@ def test_the_second_of_two_browsers_is_told_and_loses_nothing(as_ada, ada):
     assert list(Activity.objects.filter(what="changed").values_list("who", flat=True)) == ["ada", "eve"]
 
 
-def test_a_member_edits_a_draft_whose_data_set_he_did_not_upload(as_ada, ada):
+def test_a_member_edits_a_draft_whose_data_set_he_did_not_upload(as_ada, ada, settings):
     material = factories.material(ada)
     token = "a" * 32
     row = factories.campaign(
