@@ -84,9 +84,6 @@ def test_the_second_of_two_browsers_is_told_and_loses_nothing(as_ada, ada):
     material = factories.material(ada)
     as_ada.post(reverse("campaign-new"), _campaign(material))
     row = Campaign.objects.get()
-    stored = settings.DATA_DIR / row.s0_upload
-    stored.parent.mkdir(parents=True)
-    stored.write_bytes(upload(frames(symbols="LiGePS")).read())
     project = projects.create(ada, "ours")
     projects.set_member(project, factories.user("eve").username, "member", ada)
     projects.move(row, project, ada)
@@ -116,6 +113,9 @@ def test_a_member_edits_a_draft_whose_data_set_he_did_not_upload(as_ada, ada, se
     row = factories.campaign(
         ada, state=CampaignState.DRAFT, s0_route="upload", s0_upload=f"uploads/{ada.pk}/{token}.extxyz", made_of=material
     )
+    stored = settings.DATA_DIR / row.s0_upload
+    stored.parent.mkdir(parents=True)
+    stored.write_bytes(upload(frames(symbols="LiGePS")).read())
     project = projects.create(ada, "ours")
     projects.set_member(project, factories.user("eve").username, "member", ada)
     projects.move(row, project, ada)
@@ -123,7 +123,8 @@ def test_a_member_edits_a_draft_whose_data_set_he_did_not_upload(as_ada, ada, se
     as_eve.force_login(factories.user("eve"))
     sent = _campaign(material, s0_route="upload", s0_upload=token, version=0, draft=row.pk)
     assert b"For all loops that the settings allow" in as_eve.post(reverse("campaign-new-estimate"), sent).content
-    assert as_eve.post(address, sent).status_code == 302
+    answer = as_eve.post(address, sent)
+    assert answer.status_code == 302, [problem.text for problem in answer.context["problems"]]
     row.refresh_from_db()
     assert (row.name, row.s0_upload) == ("LGPS", f"uploads/{ada.pk}/{token}.extxyz")
     assert as_eve.post(reverse("campaign-new"), sent).status_code == 422  # for a campaign of her own she uploads her own
