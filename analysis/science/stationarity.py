@@ -2,7 +2,8 @@
 
 One value with an error per model: log10 D at a temperature, or Ea. Do the values change steadily, and do they scatter more than their MD
 errors explain (DerSimonian and Laird, Control. Clin. Trials 7, 177 (1986))? The excess is the error that the model adds. A test passes
-trivially where the errors are large, so every decision states the spread that it could have seen at all.
+trivially where the errors are large, so "stationary" is shown and not assumed: at least three models whose D is known well, whose change
+is small with its error added (an equivalence test), and whose decision states the spread that it could have seen at all.
 """
 
 from dataclasses import dataclass
@@ -27,8 +28,19 @@ class Limits:
     energy_p_value: float = 0.01  # Ea only speaks where it is clear: it is a second test of the same models
     energy_sigmas: float = 3.0
     unseen_over_spread: float = 2.0  # the test is empty where half of the time it would miss a spread so many times the largest allowed
-    largest_relative_error: float = 0.3  # median over the models; D is then uncertain however many models agree
+    largest_relative_error: float = 0.2  # the paper's accuracy of D; a model that is known worse says nothing and is not counted
+    change_over_spread: float = 2.0  # the change over the window, with its error, is at most so many times the largest spread
+    min_models: int = 3  # of two that differ by a factor of two, a third agree by chance
     window: int = 5  # last models that are looked at; with more, the window before must not have moved either
+
+
+    @property
+    def largest_error_dex(self) -> float:
+        return DEX * self.largest_relative_error
+
+    @property
+    def largest_change_dex(self) -> float:
+        return self.change_over_spread * self.spread_dex
 
 
 DEFAULT_LIMITS = Limits()
@@ -46,8 +58,8 @@ class Series:
     errors: Floats
     where: str
 
-    def part(self, start: int, stop: int) -> "Series":
-        return Series(self.steps[start:stop], self.values[start:stop], self.errors[start:stop], self.where)
+    def part(self, chosen: slice | NDArray[np.bool_]) -> "Series":
+        return Series(self.steps[chosen], self.values[chosen], self.errors[chosen], self.where)
 
 
 @dataclass(frozen=True)
@@ -104,23 +116,30 @@ def excess_spread(values: Floats, errors: Floats) -> float:
 
 
 def decide(series: Series, energies: Series | None = None, limits: Limits = DEFAULT_LIMITS) -> Decision:
-    """Stationary only where neither D nor Ea moves, D's error is small, and a spread that matters would have been seen."""
+    """Stationary only where neither D nor Ea moves, D's error is small, and a change or a spread that matters is excluded."""
     n = len(series.steps)
     if n < 2:
         return Decision("undecided", f"{'Only one model has' if n else 'No model has'} a D to compare: train further.", None)
-    last = series.part(max(0, n - limits.window), n)
-    found = findings(last, limits)
     energy, ea_moves = _energy(energies, limits)
-    path = f"log10 D at {last.where} was {_path(last)} in the last {len(last.steps)} models"
-    moves = _moves(found, limits.spread_dex, limits.p_value, limits.sigmas)
-    if moves:
-        return Decision("moving", f"{path}: {moves}; at most {limits.spread_dex:g} counts as stationary.", found, energy)
+    known = series.part(series.errors <= limits.largest_error_dex)
+    vague = _vague(series, limits)
+    for some, left_out in ((series, ""), (known, vague)):  # what moves among all of them moves; stationary are only those that are known well
+        if len(some.steps) < 2:
+            break
+        last = some.part(slice(-limits.window, None))
+        found = findings(last, limits)
+        path = f"log10 D at {last.where} was {_path(last)} in the last {len(last.steps)} models{left_out}"
+        moves = _moves(found, limits.spread_dex, limits.p_value, limits.sigmas)
+        if moves:
+            return Decision("moving", f"{path}: {moves}; at most {limits.spread_dex:g} counts as stationary.", found, energy)
+    if len(known.steps) < 2 or series.errors[-1] > limits.largest_error_dex:
+        return Decision("undecided", _too_vague(series, known, vague, limits), found, energy)
     if ea_moves:
         return Decision("moving", f"{path}, which is steady, but {ea_moves}.", found, energy)
-    doubt = _doubt(series, found, limits)
+    doubt = _doubt(known, found, limits)
     if doubt:
         return Decision("undecided", f"{path}: {doubt}.", found, energy)
-    return Decision("stationary", f"{path}. It changes by {found.change:+.2f} ± {found.change_error:.2f}, {_within(found, limits)}; the "
+    return Decision("stationary", f"{path}. It changes by {found.change:+.2f} ± {found.change_error:.2f}, at most {limits.largest_change_dex:g} in all; the "
                     f"models scatter by {found.spread:.2f} beyond the errors of their runs, at most {limits.spread_dex:g} is allowed (from "
                     f"{found.visible_spread:.2f} on this test would notice).", found, energy)  # fmt: skip
 
@@ -137,28 +156,51 @@ def _moves(found: Findings, largest: float, p_value: float, sigmas: float) -> st
 def _doubt(series: Series, found: Findings, limits: Limits) -> str:
     """Why models that do not move are not yet known to be stationary."""
     n = len(series.steps)
+    if n < limits.min_models:
+        return (f"{n} models that agree are too few, they may do so by chance: at least {limits.min_models} are needed; evaluate more steps "
+                "of a loop or train further")  # fmt: skip
     relative, blind = found.median_error / DEX, limits.unseen_over_spread * limits.spread_dex
-    if relative > limits.largest_relative_error or found.visible_spread > blind:
+    if found.visible_spread > blind:
         # The error of D falls with the root of the run's length.
-        goal = min(limits.largest_relative_error / relative, blind / found.visible_spread)
         return (f"no change is seen, but D is known to {100 * relative:.0f} % only, so that a spread between models below "
-                f"{found.visible_spread:.2f} would not be noticed (needed: {blind:g}); make the evaluation runs {goal**-2:.2g} "
-                "times longer or evaluate more models")  # fmt: skip
+                f"{found.visible_spread:.2f} would not be noticed (needed: {blind:g}); make the evaluation runs "
+                f"{(found.visible_spread / blind) ** 2:.2g} times longer or evaluate more models")  # fmt: skip
+    if abs(found.change) + found.change_error > limits.largest_change_dex:
+        return (f"it changes by {found.change:+.2f} ± {found.change_error:.2f}, so that more than {limits.largest_change_dex:g} is not excluded; "
+                "make the evaluation runs longer or evaluate more models")  # fmt: skip
     if found.spread > limits.spread_dex:
         return (f"the models may scatter by {found.spread:.2f} (at most {limits.spread_dex:g}), or only by chance "
                 f"(p = {found.p_value:.2g}); evaluate a further model or run longer")  # fmt: skip
     if n > limits.window:
-        before = findings(series.part(n - limits.window - 1, n - 1), limits)
+        before = findings(series.part(slice(n - limits.window - 1, n - 1)), limits)
         if _moves(before, limits.spread_dex, limits.p_value, limits.sigmas):
             return f"the last {limits.window} models agree, but the {limits.window} before the newest still moved; train a further step"
     return ""
+
+
+def _vague(series: Series, limits: Limits) -> str:
+    """Which models are not counted, and why."""
+    left_out = series.part(series.errors > limits.largest_error_dex)
+    if not len(left_out.steps):
+        return ""
+    which = ", ".join(f"{value:.2f} ± {error:.2g} of step {step:g}"
+                      for step, value, error in zip(left_out.steps, left_out.values, left_out.errors, strict=True))  # fmt: skip
+    return f" (not counted, for its D is known worse than to {100 * limits.largest_relative_error:.0f} %: {which})"
+
+
+def _too_vague(series: Series, known: Series, vague: str, limits: Limits) -> str:
+    """Why there is no decision: D of this model, or of nearly all, is not known well. Its error falls with the root of the run's length."""
+    longer = (float(max(series.errors[-1], np.median(series.errors))) / limits.largest_error_dex) ** 2
+    advice = f"make the evaluation runs {longer:.2g} times longer" if longer < 1e4 else "see why the runs of this model failed"
+    count = f"{len(known.steps) or 'none'} of {len(series.steps)} models can be counted"
+    return f"{count} at {series.where}{vague}: {advice}."
 
 
 def _energy(energies: Series | None, limits: Limits) -> tuple[Findings | None, str]:
     """Numbers of Ea and how it moved, if it clearly did."""
     if energies is None or len(energies.steps) < 2:
         return None, ""
-    last = energies.part(max(0, len(energies.steps) - limits.window), len(energies.steps))
+    last = energies.part(slice(-limits.window, None))
     found = findings(last, limits)
     moves = _moves(found, limits.spread_eV, limits.energy_p_value, limits.energy_sigmas)
     return found, f"Ea went {_path(last)} eV: {moves.replace('errors of D', 'errors of Ea')} eV" if moves else ""
@@ -166,12 +208,6 @@ def _energy(energies: Series | None, limits: Limits) -> tuple[Findings | None, s
 
 def _path(series: Series) -> str:
     return ", ".join(f"{value:.2f} ± {error:.2f}" for value, error in zip(series.values, series.errors, strict=True))
-
-
-def _within(found: Findings, limits: Limits) -> str:
-    if found.change_sigmas <= limits.sigmas:
-        return f"not more than {limits.sigmas:g} of its errors"
-    return f"more than {limits.sigmas:g} of its errors but small"
 
 
 def _sigmas(value: float, error: float) -> float:

@@ -88,7 +88,7 @@ class ProtocolSettings:
     evaluation_equilibration_ps: float = _setting(10.0, "evaluation", "Equilibration", "ps", "NVT dynamics before the NVE run.", low=0, high=1e5)
     evaluation_frame_interval_fs: float = _setting(100.0, "evaluation", "Frame interval", "fs", "Time between two stored frames.", low=1, high=1e5)
     evaluation_replicas: int = _setting(1, "evaluation", "Replicas", "", "Independent runs at each temperature; their spread enters the error.", low=1, high=20)
-    evaluated_steps_per_loop: int = _setting(5, "evaluation", "Evaluated steps per loop", "", "The last training steps of each loop whose model is evaluated. Stationarity is judged over them.", low=1, high=1000, key=True)
+    evaluated_steps_per_loop: int = _setting(5, "evaluation", "Evaluated steps per loop", "", "The last training steps of each loop whose model is evaluated. Stationarity is judged over them: it takes at least three.", low=1, high=1000, key=True)
 
     stationary_spread_dex: float = _setting(0.1, "convergence", "Stationary within", "log10 D", "Model-to-model spread of log10 D that still counts as stationary (paper: about 0.1).", low=0.001, high=2, key=True)
     energy_drift_limit_meV_atom_ns: float = _setting(10.0, "convergence", "Energy drift limit", "meV/atom/ns", "A run that drifts more is not used for D.", low=1e-4, high=1e6)
@@ -167,7 +167,7 @@ PRESETS: dict[str, ProtocolSettings] = {
         ramp_T_min_K=400.0, ramp_T_step_K=200.0, max_loops=2, snapshots_per_step=12, snapshot_interval_ps=0.2,
         explore_equilibration_ps=0.4, timestep_fs=2.0, evaluation_temperatures_K=(700.0, 775.0, 850.0, 950.0),
         evaluation_duration_ps=15.0, evaluation_equilibration_ps=2.0, evaluation_frame_interval_fs=40.0,
-        evaluated_steps_per_loop=2),
+        evaluated_steps_per_loop=3),
     "standard": ProtocolSettings(
         precision="float32", n_batches_first=60000, n_batches_step=20000, warm_start=True, learning_rate_stop=1e-6,
         ramp_T_step_K=100.0, snapshots_per_step=50, snapshot_interval_ps=0.5, explore_equilibration_ps=1.0,
