@@ -56,8 +56,11 @@ def last_judged(campaigns: Iterable[Campaign]) -> dict[int, JudgedModel]:
 
 
 def diffusivity_at(fit: ArrheniusFit, temperature_K: float) -> tuple[float | None, float | None]:
-    """D on the fitted line and its standard error, cm²/s; the error only where the fit kept its covariance of (ln D0, Ea)."""
-    if fit.activation_energy_eV is None or fit.log10_prefactor_cm2_s is None:
+    """D on the fitted line and its standard error, cm²/s; the error only where the fit kept its covariance of (ln D0, Ea).
+
+    None where there is no line, and where the temperature lies outside of points that bend.
+    """
+    if fit.activation_energy_eV is None or fit.log10_prefactor_cm2_s is None or _is_off_a_bend(fit, temperature_K):
         return None, None
     inverse_kT = 1 / (BOLTZMANN_EV_K * temperature_K)
     value = 10.0 ** (fit.log10_prefactor_cm2_s - fit.activation_energy_eV * inverse_kT / math.log(10))
@@ -66,6 +69,11 @@ def diffusivity_at(fit: ArrheniusFit, temperature_K: float) -> tuple[float | Non
         return value, None
     gradient = np.array([1.0, -inverse_kT])
     return value, value * math.sqrt(max(float(gradient @ np.array(covariance, dtype=float) @ gradient), 0.0))
+
+
+def _is_off_a_bend(fit: ArrheniusFit, temperature_K: float) -> bool:
+    low_K, high_K = fit.details.get("temperature_range_K") or (0.0, math.inf)
+    return bool(fit.details.get("D300_reason")) and not low_K <= temperature_K <= high_K
 
 
 def conductivity_at(judged: JudgedModel, temperature_K: float) -> tuple[float | None, float | None]:

@@ -22,6 +22,7 @@ def trajectory_text(found: TrajectoryResult, mobile_ion: str) -> str:
             f"Haven ratio   {with_error(more['haven_ratio'], more['haven_ratio_error'])}",
             f"Conductivity  {with_error(more['conductivity_mS_cm'], more['conductivity_error_mS_cm'])} mS/cm (Nernst-Einstein, from D)",
             f"Hops seen     {more['n_eff']:.0f} (of {more['hop_length_A']:g} Å)",
+            f"D after He    {_after_he(more)} (He, Zhu, Mo 2018, to compare)",
             f"Slope         {more['loglog_slope']:.2f} (of log MSD against log t; 1 is diffusive)",
             f"Non-Gaussian  {more['non_gaussian']:.2f} (alpha2 at the start of the fit; 0 is Gaussian)",
         ]
@@ -50,13 +51,22 @@ def arrhenius_text(found: dict[str, Any]) -> str:
     at = found["at"]
     word = "extrapolated" if at["extrapolated"] else "within the range"
     low, high = at["low_cm2_s"], at["high_cm2_s"]
-    lines.append(f"D({at['temperature_K']:g} K)      {at['diffusivity_cm2_s']:.3g} cm²/s, 95 % {low:.2g} to {high:.2g}, {word}")
+    lines.append(
+        f"D({at['temperature_K']:g} K)      "
+        + (at["reason"] or f"{at['diffusivity_cm2_s']:.3g} cm²/s, 95 % {low:.2g} to {high:.2g}, {word}")
+    )
     if at["conductivity_mS_cm"] is not None:
         lines.append(f"Conductivity  {at['conductivity_mS_cm']:.3g} mS/cm, 95 % {at['conductivity_low_mS_cm']:.2g} to "
                      f"{at['conductivity_high_mS_cm']:.2g}, {word}")  # fmt: skip
     if found["reason"]:
         lines.append(f"Note          {found['reason']}")
     return "\n".join(lines)
+
+
+def _after_he(more: dict[str, Any]) -> str:
+    if more["he_2018_cm2_s"] is None:
+        return "-, the MSD grows too little"
+    return f"{more['he_2018_cm2_s']:.3g} cm²/s ± {100 * more['planned_relative_error']:.0f} %"
 
 
 def with_error(value: float | None, error: float | None) -> str:

@@ -67,7 +67,6 @@ def analyse(rows: list[dict[str, float]], at_K: float, carriers: Carriers | None
         line = arrhenius.fit(points)
     except arrhenius.NoLine as error:
         return document | {"reason": f"{error}."}
-    found = arrhenius.extrapolate(line, at_K)
     caveats = arrhenius.caveats(points, line)
     return document | {
         "reason": f"Beware: {'; '.join(caveats)}." if caveats else "",
@@ -78,20 +77,30 @@ def analyse(rows: list[dict[str, float]], at_K: float, carriers: Carriers | None
         "robust_activation_energy_eV": arrhenius.robust_activation_energy_eV(points),
         "jackknife_max_change_eV": arrhenius.jackknife_max_change_eV(points),
         "curvature_sigma": arrhenius.curvature_sigma(points),
-        "at": {
-            "temperature_K": at_K,
-            "extrapolated": bool(at_K < points.temperature_K.min() or at_K > points.temperature_K.max()),
-            "diffusivity_cm2_s": found.diffusivity_cm2_s,
-            "low_cm2_s": found.low_cm2_s,
-            "high_cm2_s": found.high_cm2_s,
-            "conductivity_mS_cm": _conductivity(found.diffusivity_cm2_s, carriers, at_K),
-            "conductivity_low_mS_cm": _conductivity(found.low_cm2_s, carriers, at_K),
-            "conductivity_high_mS_cm": _conductivity(found.high_cm2_s, carriers, at_K),
-        },
+        "at": _at(points, line, at_K, carriers),
     }
 
 
-def _conductivity(diffusivity_cm2_s: float, carriers: Carriers | None, temperature_K: float) -> float | None:
-    if carriers is None:
+def _at(points: arrhenius.Points, line: arrhenius.Line, at_K: float, carriers: Carriers | None) -> dict[str, Any]:
+    """What the line says at `at_K`: nothing outside of points that bend."""
+    extrapolated = bool(at_K < points.temperature_K.min() or at_K > points.temperature_K.max())
+    found = arrhenius.extrapolate(line, at_K)
+    refused = extrapolated and arrhenius.bends(points)
+    value, low, high = (None, None, None) if refused else (found.diffusivity_cm2_s, found.low_cm2_s, found.high_cm2_s)
+    return {
+        "temperature_K": at_K,
+        "extrapolated": extrapolated,
+        "reason": "The points bend: nothing is extrapolated from them." if refused else "",
+        "diffusivity_cm2_s": value,
+        "low_cm2_s": low,
+        "high_cm2_s": high,
+        "conductivity_mS_cm": _conductivity(value, carriers, at_K),
+        "conductivity_low_mS_cm": _conductivity(low, carriers, at_K),
+        "conductivity_high_mS_cm": _conductivity(high, carriers, at_K),
+    }
+
+
+def _conductivity(diffusivity_cm2_s: float | None, carriers: Carriers | None, temperature_K: float) -> float | None:
+    if carriers is None or diffusivity_cm2_s is None:
         return None
     return 1000 * transport.nernst_einstein_S_cm(diffusivity_cm2_s, carriers.n, carriers.charge, carriers.volume_A3, temperature_K)

@@ -25,19 +25,27 @@ MSD_FILE = "msd.npz"
 
 @dataclass(frozen=True)
 class SpeciesMsd:
-    """At the same lags (frames): MSD and one standard deviation of it for every species, and the mean over all that is not mobile."""
+    """At the same lags (frames): MSD and one standard deviation of it for every species."""
 
     lags: Integers
     by_species_A2: dict[str, tuple[Floats, Floats]]
-    framework_A2: Floats | None  # None where every atom is mobile
+    mobile_ion: str
 
-    def framework_slope(self) -> float | None:
-        """d ln MSD/d ln t of the framework over the last factor of four of the lags."""
-        if self.framework_A2 is None:
-            return None
+    def framework(self) -> tuple[str, float | None, float | None]:
+        """The species of the framework that moves most, its MSD at the last lag, and its d ln MSD/d ln t over the last factor of four.
+
+        One that melts alone would be lost in a mean over all. What only rattles or turns, however far, does not grow.
+        """
         late = self.lags >= self.lags[-1] // 4
-        slope = msd.loglog_slope(self.lags[late].astype(float), self.framework_A2[late])
-        return slope if math.isfinite(slope) else None
+        found = []
+        for species, (mean_A2, _) in self.by_species_A2.items():
+            slope = msd.loglog_slope(self.lags[late].astype(float), mean_A2[late])
+            if species != self.mobile_ion:
+                found.append((slope >= verdict.BOUNDED_SLOPE, float(mean_A2[-1]), species, slope if math.isfinite(slope) else None))
+        if not found:
+            return "", None, None
+        _, last_A2, species, slope = max(found, key=lambda one: one[:2])
+        return species, last_A2, slope
 
     def add_to(self, curves: dict[str, Floats], run_id: int, frame_interval_ps: float) -> None:
         curves[f"t_ps_{run_id}"] = self.lags * frame_interval_ps
@@ -51,7 +59,7 @@ def run(folder: Path, spec: JudgeSpec, progress: Progress) -> JudgeResult:
     judged = []
     for index, one in enumerate(spec.runs):
         progress(index, len(spec.runs), "runs", f"{one.temperature_K:g} K")
-        judged.append(judge_run(one, spec, curves, spec.seed + index))
+        judged.append(judge_run(one, spec, curves))
     with (folder / MSD_FILE).open("wb") as stream:
         np.savez(stream, **curves)
     progress(len(spec.runs), len(spec.runs), "runs", "")
@@ -59,7 +67,7 @@ def run(folder: Path, spec: JudgeSpec, progress: Progress) -> JudgeResult:
     return JudgeResult(judged, arrhenius, models.stationarity(judged, arrhenius, spec), MSD_FILE)
 
 
-def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats], seed: int) -> RunDiffusion:
+def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats]) -> RunDiffusion:
     """D and the verdict of one run; its MSDs and what `structure.add` finds go to `curves`, under the names that they promise."""
     loaded = None if one.result.trajectory_file is None else _load(one)
     if loaded is None:
@@ -73,7 +81,7 @@ def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats], seed: 
     reference = msd.drift(positions_A, is_mobile)
     paths = Paths(msd.paths_of(positions_A, np.flatnonzero(is_mobile), reference.displacement_A), frame_interval_ps)
     try:
-        estimate = diffusion.estimate(paths, spec.hop_length_A, seed)
+        estimate = diffusion.estimate(paths if reference.reference == "framework" else paths.with_own_drift(), spec.hop_length_A)
     except diffusion.TooFewFrames:
         estimate = None
     species = species_msd(positions_A, reference.displacement_A, symbols, spec.mobile_ion, estimate)
@@ -82,19 +90,25 @@ def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats], seed: 
     moved = float((msd.net_displacement(paths.paths_A) > spec.hop_length_A).mean())
     evidence = _evidence(one, spec, paths.n_ions, estimate, species, moved)
     if reference.reference != "framework":
-        flags.append("every atom is mobile: the drift of all atoms was taken off, and there is no Haven ratio")
+        n = paths.n_ions
+        flags.append("every atom is mobile: the drift of all atoms was taken off, and there is no Haven ratio"
+                     + (f"; MSD and D are multiplied by {n}/{n - 1} for what this took from each" if n > 1 else ""))  # fmt: skip
     details: dict[str, Any] = {
         "n_ions": paths.n_ions,
         "volume_A3": abs(float(np.linalg.det(cell_A))),
         "framework_msd_A2": evidence.framework_msd_A2,
+        "framework_species": evidence.framework_species,
         "drift_reference": reference.reference,
         "moved_fraction": evidence.moved_fraction,
         "flags": flags,
     }
+    found = verdict.judge(evidence)
+    if found.name == models.DIFFUSIVE:
+        estimate = verdict.with_chance_of_passing(evidence)
     if estimate is not None:
         details |= _details(paths, estimate, evidence, spec, _temperature(one), details["volume_A3"])
         details["flags"] = flags + list(estimate.flags)
-    return _row(one, verdict.judge(evidence), estimate, details)
+    return _row(one, found, estimate, details)
 
 
 def _load(one: JudgedRun) -> tuple[Floats, Floats, NDArray[np.str_], float, list[str]] | None:
@@ -132,14 +146,14 @@ def _temperature(one: JudgedRun) -> float:
 def _evidence(one: JudgedRun, spec: JudgeSpec, n_ions: int, estimate: Diffusivity | None, species: SpeciesMsd | None,
               moved: float) -> verdict.Evidence:  # fmt: skip
     result = one.result
-    framework = None if species is None else species.framework_A2
+    name, framework_A2, framework_slope = ("", None, None) if species is None else species.framework()
     return verdict.Evidence(
         outcome=result.outcome, outcome_reason=result.reason, energy_drift_meV_atom_ns=result.energy_drift_meV_atom_ns,
         energy_drift_limit_meV_atom_ns=spec.energy_drift_limit_meV_atom_ns, target_temperature_K=one.temperature_K,
         kinetic_temperature_K=result.mean_kinetic_temperature_K, kinetic_temperature_error_K=result.kinetic_temperature_error_K,
         temperature_limit_percent=spec.temperature_limit_percent, completed_ps=result.completed_ps, n_ions=n_ions, estimate=estimate,
-        hop_length_A=spec.hop_length_A, framework_msd_A2=None if framework is None else float(framework[-1]),
-        framework_slope=None if framework is None else species.framework_slope(), moved_fraction=moved,
+        hop_length_A=spec.hop_length_A, framework_msd_A2=framework_A2, framework_slope=framework_slope,
+        moved_fraction=moved, framework_species=name,
     )  # fmt: skip
 
 
@@ -169,8 +183,7 @@ def species_msd(positions_A: Floats, drift_A: Floats, symbols: NDArray[np.str_],
         found[species] = own.mean(axis=1), own.std(axis=1) / np.sqrt(max(own.shape[1] - 1, 1))
     if estimate is not None:
         found[mobile_ion] = estimate.msd_A2, estimate.msd_error_A2
-    is_framework = symbols != mobile_ion
-    return SpeciesMsd(lags, found, each[:, is_framework].mean(axis=1) if is_framework.any() else None)
+    return SpeciesMsd(lags, found, mobile_ion)
 
 
 def _details(paths: Paths, estimate: Diffusivity, evidence: verdict.Evidence, spec: JudgeSpec, temperature_K: float,
@@ -183,6 +196,7 @@ def _details(paths: Paths, estimate: Diffusivity, evidence: verdict.Evidence, sp
     target_ps = transport.run_length_ps(value, n, spec.hop_length_A, 0.2) if value > 0 else None
     return {
         "n_eff": n_events,
+        "he_2018_cm2_s": transport.after_he_cm2_s(estimate, paths.frame_interval_ps, spec.hop_length_A),
         "planned_relative_error": transport.planned_relative_error(n_events),
         "run_length_for_20_percent_ps": target_ps,
         "needed_run_length_ps": verdict.needed_ps(evidence),

@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.science import arrhenius as line
 from analysis.science import stationarity as series
 from campaigns.engines.job import to_json
 from campaigns.engines.judge_specs import ArrheniusResult, JudgeSpec, RunDiffusion, StationarityResult
+
+Floats = NDArray[np.floating]
 
 ROOM_TEMPERATURE_K = 300.0
 DIFFUSIVE = "diffusive"
@@ -88,27 +91,34 @@ def _points(used: list[RunDiffusion]) -> list[dict[str, Any]]:
 
 
 def _point(replicas: list[RunDiffusion]) -> dict[str, Any]:
-    """Weighted by relative errors, which do not depend on whether D came out small."""
-    logs = np.log([run.diffusivity_cm2_s for run in replicas])
+    """Weighted by relative errors, which do not depend on whether D came out small; at the replicas' mean temperature."""
     relative = np.array([run.diffusivity_error_cm2_s / run.diffusivity_cm2_s for run in replicas])
     weights = relative**-2.0 / np.sum(relative**-2.0)
-    mean = float(weights @ logs)
     error = float(np.sum(relative**-2.0) ** -0.5)
-    excess = 0.0
-    if len(replicas) > 1:
-        excess = series.excess_spread(logs * DEX, relative * DEX) / DEX
-    value = math.exp(mean)
     kinetic = np.array([run.kinetic_temperature_K or run.temperature_K for run in replicas])
     kinetic_errors = np.array([run.kinetic_temperature_error_K or 0.0 for run in replicas])
+    common_K = float(weights @ kinetic)
+    # Replicas differ in temperature too, by up to some ten kelvin, which is no spread of D.
+    shift, shift_errors = _moved(kinetic, kinetic_errors, common_K)
+    logs = np.log([run.diffusivity_cm2_s for run in replicas]) + shift
+    excess = series.excess_spread(logs * DEX, np.hypot(relative, shift_errors) * DEX) / DEX if len(replicas) > 1 else 0.0
+    value = math.exp(float(weights @ logs))
     return {
         "run_ids": [run.run_id for run in replicas],
         "target_temperature_K": replicas[0].temperature_K,
-        "temperature_K": float(weights @ kinetic),
+        "temperature_K": common_K,
         "temperature_error_K": float(np.sqrt(np.sum((weights * kinetic_errors) ** 2))),
         "diffusivity_cm2_s": value,
         "error_cm2_s": value * math.hypot(error, excess / math.sqrt(len(replicas))),
         "replica_spread_dex": excess * DEX if len(replicas) > 1 else None,
     }
+
+
+def _moved(temperature_K: Floats, error_K: Floats, target_K: float) -> tuple[Floats, Floats]:
+    """What ln D gains from its temperature to `target_K`, and the error of that, with a typical activation energy."""
+    missed = (1 / temperature_K - 1 / target_K) / line.BOLTZMANN_EV_K  # 1/eV
+    thermal = TYPICAL_ENERGY_EV * error_K / (line.BOLTZMANN_EV_K * temperature_K**2)
+    return TYPICAL_ENERGY_EV * missed, np.hypot(TYPICAL_ENERGY_ERROR_EV * missed, thermal)
 
 
 def _line_details(columns: line.Points, fitted: line.Line, used: list[RunDiffusion]) -> dict[str, Any]:
@@ -117,13 +127,17 @@ def _line_details(columns: line.Points, fitted: line.Line, used: list[RunDiffusi
     run = used[0]
     factor = run.details["conductivity_mS_cm_per_cm2_s"] * (run.kinetic_temperature_K or run.temperature_K) / ROOM_TEMPERATURE_K
     extrapolated = bool(columns.temperature_K.min() > ROOM_TEMPERATURE_K or columns.temperature_K.max() < ROOM_TEMPERATURE_K)
-    return {
+    refused = extrapolated and line.bends(columns)
+    room = {
         "D300_cm2_s": cold.diffusivity_cm2_s,
         "D300_low": cold.low_cm2_s,
         "D300_high": cold.high_cm2_s,
         "conductivity300_mS_cm": factor * cold.diffusivity_cm2_s,
         "conductivity300_low": factor * cold.low_cm2_s,
         "conductivity300_high": factor * cold.high_cm2_s,
+    }
+    return (dict.fromkeys(room) if refused else room) | {
+        "D300_reason": "the points bend, so nothing is extrapolated from them" if refused else "",
         "D300_extrapolated": extrapolated,
         "jackknife_max_change_eV": line.jackknife_max_change_eV(columns),
         "robust_activation_energy_eV": line.robust_activation_energy_eV(columns),
@@ -187,10 +201,9 @@ def _at_targets(runs: Iterable[dict[str, Any]]) -> dict[float, tuple[float, floa
     found = {}
     for point in _points(usable):
         target_K = point["target_temperature_K"]
-        missed = (1 / point["temperature_K"] - 1 / target_K) / line.BOLTZMANN_EV_K  # 1/eV
-        thermal = TYPICAL_ENERGY_EV * point["temperature_error_K"] / (line.BOLTZMANN_EV_K * point["temperature_K"] ** 2)
-        error = math.hypot(point["error_cm2_s"] / point["diffusivity_cm2_s"], TYPICAL_ENERGY_ERROR_EV * missed, thermal)
-        found[target_K] = (DEX * (math.log(point["diffusivity_cm2_s"]) + TYPICAL_ENERGY_EV * missed), DEX * error)
+        shift, shift_error = _moved(np.array(point["temperature_K"]), np.array(point["temperature_error_K"]), target_K)
+        error = math.hypot(point["error_cm2_s"] / point["diffusivity_cm2_s"], shift_error)
+        found[target_K] = (DEX * (math.log(point["diffusivity_cm2_s"]) + float(shift)), DEX * error)
     return found
 
 

@@ -34,7 +34,7 @@ class TrajectorySpec:
     elements: list[str] | None = None  # of LAMMPS's types 1, 2, ...
     charge: float = 1.0  # of the mobile ion, in units of e
     hop_length_A: float = 3.0  # between neighbouring sites of the mobile ion
-    seed: int = 1
+    seed: int = 1  # not used: a spec of an earlier release may have one
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def run(folder: Path, spec: TrajectorySpec, progress: Progress) -> TrajectoryRes
     (folder / POSITIONS).unlink()
     progress(2, 3, "steps", "mean square displacements")
     curves: dict[str, Any] = {}
-    judged = judge.judge_run(_as_run(folder, spec, n_frames, interval_fs), _as_judge_spec(spec), curves, spec.seed)
+    judged = judge.judge_run(_as_run(folder, spec, n_frames, interval_fs), _as_judge_spec(spec), curves)
     judged.details["flags"] = flags + judged.details["flags"]
     np.savez(folder / judge.MSD_FILE, **curves)
     n_mobile = int((found.symbols == spec.mobile_ion).sum())
@@ -140,7 +140,7 @@ def _as_run(folder: Path, spec: TrajectorySpec, n_frames: int, interval_fs: floa
 
 
 def _as_judge_spec(spec: TrajectorySpec) -> JudgeSpec:
-    return JudgeSpec([], spec.mobile_ion, spec.charge, 0, 0, [], spec.seed, 0.1, float("inf"), float("inf"), spec.hop_length_A)
+    return JudgeSpec([], spec.mobile_ion, spec.charge, 0, 0, [], 0.1, float("inf"), float("inf"), spec.hop_length_A)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ Floats = NDArray[np.floating]
 
 MIN_POINTS = 3
 FEW_POINTS = 5
+SAME_TEMPERATURE = 0.01  # temperatures that differ by less count once: they carry no slope
 SHORT_RANGE_KK = 0.8 / 1000  # 1/K that the temperatures should span
 CURVED_SIGMA = 2.0
 HUBER_SIGMA = 1.345
@@ -76,7 +77,7 @@ class Extrapolated:
 
 def fit(points: Points, rounds: int = 3) -> Line:
     """Weighted line; its covariance is inflated by max(1, chi^2/dof). Raises NoLine below three distinct temperatures."""
-    n = len(np.unique(points.temperature_K))
+    n = n_temperatures(points)
     if n < MIN_POINTS:
         raise NoLine(f"{n} temperature{'' if n == 1 else 's'}; a line with an error needs at least {MIN_POINTS}")
     inverse, logarithm = _axes(points)
@@ -89,6 +90,15 @@ def fit(points: Points, rounds: int = 3) -> Line:
     per_dof = float(residuals @ residuals) / (len(inverse) - 2)
     covariance = covariance * max(1.0, per_dof) * np.array([[1, -1], [-1, 1]])  # of (ln D0, Ea = -slope)
     return Line(energy, float(np.sqrt(covariance[1, 1])), float(coefficients[0]), covariance, per_dof, len(inverse))
+
+
+def n_temperatures(points: Points) -> int:
+    """How many temperatures there are that differ by more than a hundredth."""
+    count, last_K = 0, 0.0
+    for temperature_K in np.sort(points.temperature_K):
+        if temperature_K > (1 + SAME_TEMPERATURE) * last_K:
+            count, last_K = count + 1, float(temperature_K)
+    return count
 
 
 def extrapolate(line: Line, temperature_K: float) -> Extrapolated:
@@ -115,20 +125,20 @@ def robust_activation_energy_eV(points: Points) -> float:
 
 
 def jackknife_max_change_eV(points: Points) -> float | None:
-    """Largest change of Ea where one point is left out; None where that would leave no line."""
-    whole = fit(points).activation_energy_eV
-    changes = []
-    for index in range(len(points.temperature_K)):
-        try:
-            changes.append(abs(fit(points.without(index)).activation_energy_eV - whole))
-        except NoLine:
-            return None
-    return max(changes)
+    """Largest change of Ea where one point is left out; points without which there is no line stay (`caveats` names them)."""
+    whole, needed = fit(points).activation_energy_eV, _needed(points)
+    return max((abs(fit(points.without(index)).activation_energy_eV - whole)
+                for index in range(len(points.temperature_K)) if index not in needed), default=None)  # fmt: skip
+
+
+def _needed(points: Points) -> list[int]:
+    """Points without which too few temperatures are left for a line."""
+    return [index for index in range(len(points.temperature_K)) if n_temperatures(points.without(index)) < MIN_POINTS]
 
 
 def curvature_sigma(points: Points) -> float | None:
     """Quadratic term of ln D in 1/(kT) over its error; None below four temperatures."""
-    if len(np.unique(points.temperature_K)) <= MIN_POINTS:
+    if n_temperatures(points) <= MIN_POINTS:
         return None
     inverse, logarithm = _axes(points)
     sigma = _sigma(points, fit(points).activation_energy_eV)
@@ -136,18 +146,25 @@ def curvature_sigma(points: Points) -> float | None:
     return float(coefficients[2] / np.sqrt(covariance[2, 2]))
 
 
+def bends(points: Points) -> bool:
+    """Whether the points leave the line by more than chance: what lies outside of them is then not on it."""
+    return abs(curvature_sigma(points) or 0.0) > CURVED_SIGMA
+
+
 def caveats(points: Points, line: Line) -> list[str]:
     """What to beware of, one clause each."""
     found = []
-    n = len(np.unique(points.temperature_K))
+    n = n_temperatures(points)
     if n < FEW_POINTS:
         found.append(f"only {n} temperatures (at least {FEW_POINTS} are needed to trust the error)")
     span = float(np.ptp(1 / points.temperature_K))
     if span < SHORT_RANGE_KK:
         found.append(f"the temperatures span {1000 * span:.2f}/1000 K (0.8/1000 K are advised)")
-    curvature = curvature_sigma(points)
-    if curvature is not None and abs(curvature) > CURVED_SIGMA:
-        found.append(f"the points bend by {abs(curvature):.1f} of their error: do not extrapolate")
+    needed = [f"{points.temperature_K[index]:.0f} K" for index in _needed(points)]
+    if 0 < len(needed) < len(points.temperature_K):
+        found.append(f"without {' or '.join(needed)} there would be no line, so Ea without that point is not known")
+    if bends(points):
+        found.append(f"the points bend by {abs(curvature_sigma(points)):.1f} of their error, so nothing is extrapolated from them")
     if line.chi2_per_dof > CURVED_SIGMA:
         found.append(f"the points scatter more than their errors say (chi2/dof {line.chi2_per_dof:.1f}); the error of Ea was enlarged")
     return found

@@ -1,7 +1,7 @@
 """The tracer diffusion coefficient of one run with an error that covers the truth as often as it says.
 
-Generalized least squares (gls.py) from a start lag that a scan finds, checked against an ordinary line with a bootstrap over ions;
-where the two disagree the ordinary one is reported. Ions that move together, and scatter between time blocks beyond the model's,
+Generalized least squares (gls.py) from a start lag that a scan finds, checked against an ordinary line whose error is the scatter between
+ions; where the two disagree the ordinary one is reported. Ions that move together, and scatter between time blocks beyond the model's,
 enlarge the error. D is in cm^2/s; lags are in frames; the fit ends at half of the run.
 """
 
@@ -20,11 +20,12 @@ CM2_S_PER_A2_PS = 1e-4
 N_LAGS = 60  # more do not help: neighbouring lags say the same, and the covariance becomes singular
 CURVE_LAGS = 100  # of the MSD that is drawn
 N_BLOCKS = 5
-N_RESAMPLES = 400
 START_FRACTION = 10  # the fit starts no earlier than its end over this: hops that undo hops bend the MSD at short lags
 MIN_LAGS = 4
 HALVES_SIGMA = 2.0  # beyond it the two halves of the fit disagree
 MIN_FRAMES = 16
+FEW_IONS = 4  # independent ones
+CAGES_LEFT = 3  # times the intercept, what motion within cages adds, is the MSD where the fit starts
 ONE_SIGMA = 0.8413447460685429  # quantile of the normal distribution at one standard deviation
 
 
@@ -50,6 +51,10 @@ class Paths:
     def part(self, start: int, stop: int) -> "Paths":
         return replace(self, paths_A=self.paths_A[..., start:stop])
 
+    def with_own_drift(self) -> "Paths":
+        """Where the mean of these very ions was taken off (there is no framework): each has lost 1/N of its square displacements by it."""
+        return replace(self, paths_A=self.paths_A * np.sqrt(self.n_ions / (self.n_ions - 1))) if self.n_ions > 1 else self
+
     def to_cm2_s(self, slope_A2: float) -> float:
         """D = slope/6, from a slope in Angstrom^2 per frame."""
         return slope_A2 / 6 / self.frame_interval_ps * CM2_S_PER_A2_PS
@@ -61,7 +66,7 @@ class Diffusivity:
 
     diffusivity_cm2_s: float
     error_cm2_s: float
-    method: str  # "GLS" | "OLS + bootstrap"
+    method: str  # "GLS" | "OLS"
     gls_cm2_s: float
     gls_error_cm2_s: float
     ols_cm2_s: float
@@ -90,7 +95,7 @@ def _apart(values: tuple[float, float], errors: tuple[float, float]) -> float:
     return (values[1] - values[0]) / error if np.isfinite(error) and error > 0 else 0.0
 
 
-def estimate(paths: Paths, hop_length_A: float, seed: int) -> Diffusivity:
+def estimate(paths: Paths, hop_length_A: float) -> Diffusivity:
     """D of the ions. `hop_length_A` is the distance between neighbouring sites: the fit starts where the MSD exceeds half its square."""
     last = paths.n_frames // 2
     if paths.n_frames < MIN_FRAMES:
@@ -104,9 +109,10 @@ def estimate(paths: Paths, hop_length_A: float, seed: int) -> Diffusivity:
     first, alpha2, sample = _start(paths, lags, mean, hop_length_A, flags)
     window = lags >= first
     line = _between_ions(lags[window], each[window], gls.fit(lags[window], mean[window], sample), sample)
-    ols = _ordinary(lags, each, line, first, sample, seed)
+    ols = _ordinary(lags, each, line, first, sample)
     blocks = _block_error(paths, first, line, flags)
     slope, error, method = _choose(line, ols, blocks, flags)
+    error *= float(t.ppf(ONE_SIGMA, sample.n_independent * paths.n_frames / last))  # few displacements know their own scatter badly
     halves = _halves(lags[window], mean[window], sample)
     slopes, errors = (halves[0].slope_A2, halves[1].slope_A2), (halves[0].slope_error_A2, halves[1].slope_error_A2)
     if abs(_apart(slopes, errors)) > HALVES_SIGMA:
@@ -117,9 +123,9 @@ def estimate(paths: Paths, hop_length_A: float, seed: int) -> Diffusivity:
     return Diffusivity(
         to(slope), to(error), method, to(line.slope_A2), to(line.slope_error_A2), to(ols[0]), to(ols[1]), to(blocks),
         (to(slopes[0]), to(slopes[1])), (to(errors[0]), to(errors[1])),
-        int(first), int(last), _second_half_slope(lags, mean, first, paths.frame_interval_ps), alpha2,
-        paths.n_ions / sample.n_independent, curve_lags, curve.mean(axis=1), msd_error(curve_lags, curve.mean(axis=1), sample),
-        tuple(flags),
+        int(first), int(last), _second_half_slope(lags, mean, first, paths.frame_interval_ps),
+        alpha2, paths.n_ions / sample.n_independent, curve_lags, curve.mean(axis=1),
+        msd_error(curve_lags, curve.mean(axis=1), sample), tuple(flags),
     )  # fmt: skip
 
 
@@ -139,19 +145,45 @@ def _start(paths: Paths, lags: Integers, mean: Floats, hop_length_A: float, flag
     together = msd.move_together(paths.paths_A, floor)
     if together > 1:
         flags.append(f"ions move together, about {together:.1f} at a time")
-    sample = gls.Sample(paths.n_frames, paths.n_ions / together, 0.0)
+    n_independent = paths.n_ions / together
+    if n_independent < FEW_IONS:
+        flags.append(f"only {n_independent:.2g} independent ions: the error itself is known badly")
+    sample = gls.Sample(paths.n_frames, n_independent, 0.0, msd.anisotropy(paths.paths_A, floor, n_independent))
+    floor = _beyond_cages(lags, mean, floor, sample, flags)
     sample = replace(sample, hop_square_A2=_hop_square(paths, lags, mean, floor, sample, hop_length_A))
     first = _scan(lags, mean, floor, sample, flags)
     sample = replace(sample, hop_square_A2=_hop_square(paths, lags, mean, first, sample, hop_length_A))
     return first, msd.non_gaussian(paths.paths_A, first), sample
 
 
+def _beyond_cages(lags: Integers, mean: Floats, floor: int, sample: gls.Sample, flags: list[str]) -> int:
+    """A start behind the plateau of wide cages, on which half a hop's square may lie: where the MSD is some times its intercept."""
+    for _ in range(3):
+        line = gls.fit(lags[lags >= floor], mean[lags >= floor], sample)
+        if not line.intercept_A2 > 2 * line.intercept_error_A2:
+            break
+        left = lags[mean >= CAGES_LEFT * line.intercept_A2]
+        if not len(left) or left[0] > lags[-1] // 3:
+            flags.append(
+                f"motion within cages adds {line.intercept_A2:.2g} Angstrom squared, which the MSD hardly exceeds in a sixth of the run"
+            )
+            break
+        if left[0] <= floor:
+            break
+        floor = int(left[0])
+    return floor
+
+
 def _hop_square(paths: Paths, lags: Integers, mean: Floats, first: int, sample: gls.Sample, hop_length_A: float) -> float:
-    """Square of the hop length as the shot noise sees it: for hops at random times <r^4> = 5/3 <r^2>^2 + l^2 (<r^2> without vibration)."""
+    """Square of the hop length l as the shot noise sees it.
+
+    For hops at random times <r^4> = <r^2>^2 + 2 tr(S^2) + l^2 (<r^2> without vibration), with the displacements' tensor S.
+    """
     alpha2 = msd.non_gaussian(paths.paths_A, first)
+    beyond_gaussian = 5 / 3 * (1 + alpha2) - 1 - 2 / 3 * sample.anisotropy
     hopped = gls.fit(lags[lags >= first], mean[lags >= first], sample).slope_A2 * first
     here = float(np.interp(first, lags, mean))
-    return float(np.clip(5 / 3 * alpha2 * here**2 / hopped, 0.0, 4 * hop_length_A**2)) if hopped > 0 else hop_length_A**2
+    return float(np.clip(beyond_gaussian * here**2 / hopped, 0.0, 4 * hop_length_A**2)) if hopped > 0 else hop_length_A**2
 
 
 def _scan(lags: Integers, mean: Floats, floor: int, sample: gls.Sample, flags: list[str]) -> int:
@@ -173,7 +205,7 @@ def _between_ions(lags: Integers, each: Floats, line: gls.Line, sample: gls.Samp
     if n_ions < 2 or not np.isfinite(line.slope_error_A2):
         return line
     slopes = gls.weights(lags, line, sample) @ each
-    return replace(line, slope_error_A2=max(line.slope_error_A2, float(slopes.std(ddof=1)) / float(np.sqrt(sample.n_independent))))
+    return replace(line, slope_error_A2=max(line.slope_error_A2, _standard_error(slopes, sample)))
 
 
 def _agree(here: gls.Line, later: gls.Line) -> bool:
@@ -185,10 +217,10 @@ def _agree(here: gls.Line, later: gls.Line) -> bool:
     return abs(here.slope_A2 - later.slope_A2) <= 2 * np.sqrt(max(variance, 0.25 * here.slope_error_A2**2))
 
 
-def _ordinary(lags: Integers, each: Floats, line: gls.Line, first: int, sample: gls.Sample, seed: int) -> tuple[float, float]:
-    """Slope of the ordinary line on evenly spaced lags and its sd: by a bootstrap over ions, at least what a walk would have.
+def _ordinary(lags: Integers, each: Floats, line: gls.Line, first: int, sample: gls.Sample) -> tuple[float, float]:
+    """Slope of the ordinary line on evenly spaced lags and its sd: from the scatter between ions, at least what a walk would have.
 
-    The bootstrap alone is small where the slope came out small, and is worth little for a few ions.
+    The scatter alone is small where the slope came out small, and is worth little for a few ions.
     """
     grid = np.unique(np.rint(np.linspace(first, lags[-1], N_LAGS)).astype(int))
     n_ions = each.shape[1]
@@ -197,9 +229,12 @@ def _ordinary(lags: Integers, each: Floats, line: gls.Line, first: int, sample: 
     expected = gls.ordinary_error(grid, line, sample)
     if n_ions < 2:
         return float(slopes.mean()), expected if expected > 0 else float("inf")
-    chosen = np.random.default_rng(seed).integers(0, n_ions, (N_RESAMPLES, n_ions))
-    spread = float(slopes[chosen].mean(axis=1).std(ddof=1)) * float(np.sqrt(n_ions / (n_ions - 1) * n_ions / sample.n_independent))
-    return float(slopes.mean()), max(spread, expected)
+    return float(slopes.mean()), max(_standard_error(slopes, sample), expected)
+
+
+def _standard_error(slopes: Floats, sample: gls.Sample) -> float:
+    """Of the mean of the ions' own slopes: what a bootstrap over ions estimates, with neither seed nor noise of its own."""
+    return float(slopes.std(ddof=1) / np.sqrt(sample.n_independent))
 
 
 def _block_error(paths: Paths, first: int, line: gls.Line, flags: list[str]) -> float:
@@ -225,7 +260,7 @@ def _choose(line: gls.Line, ols: tuple[float, float], blocks: float, flags: list
     if not np.isfinite(error) or abs(slope - ols[0]) >= 2 * ols[1]:
         flags.append("generalized and ordinary least squares disagree")
         # Their disagreement is part of the error: by construction the ordinary slope lies two of its own errors from the other.
-        slope, error, method = ols[0], float(np.hypot(ols[1], (ols[0] - slope) / 2)), "OLS + bootstrap"
+        slope, error, method = ols[0], float(np.hypot(ols[1], (ols[0] - slope) / 2)), "OLS"
     if any(flag.startswith("time blocks") for flag in flags):
         error = max(error, blocks)
     return slope, error, method

@@ -22,6 +22,7 @@ class Line:
     slope_A2: float
     slope_error_A2: float
     intercept_A2: float
+    intercept_error_A2: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Sample:
     n_frames: int
     n_independent: float
     hop_square_A2: float  # square of one hop's length: 0 where displacements are Gaussian
+    anisotropy: float = 1.0  # of msd.anisotropy: the square of a displacement along one axis scatters three times as much as along three
 
 
 def covariance(lags: Integers, slope_A2: float, intercept_A2: float, sample: Sample) -> Floats:
@@ -45,7 +47,7 @@ def covariance(lags: Integers, slope_A2: float, intercept_A2: float, sample: Sam
     overlap = n_long * short**2 * (long - short + 1) + 2 * (n_long * squares - moments)
     ends = 2 * n_long + 2 * np.maximum(sample.n_frames - short - long, 0) + np.where(short == long, 2 * n_long, 0)
     pairs = walk**2 * overlap + 4 * walk * vibration * n_long * short + vibration**2 * ends
-    gaussian = 6 * pairs / (n_short * n_long)
+    gaussian = 6 * sample.anisotropy * pairs / (n_short * n_long)
     hops = max(slope_A2, 0.0) * sample.hop_square_A2 * short * long / sample.n_frames
     return (gaussian + hops) / sample.n_independent
 
@@ -57,7 +59,7 @@ def fit(lags: Integers, msd_A2: Floats, sample: Sample, rounds: int = 3) -> Line
     """
     design = np.stack([np.ones(len(lags)), lags.astype(float)], axis=1)
     line = ordinary(lags, msd_A2)
-    intercept, slope, error = line.intercept_A2, line.slope_A2, float("nan")
+    intercept, slope, errors = line.intercept_A2, line.slope_A2, np.full(2, np.nan)
     for _ in range(rounds):
         if slope <= 0:
             return Line(line.slope_A2, float("inf"), line.intercept_A2)
@@ -65,8 +67,8 @@ def fit(lags: Integers, msd_A2: Floats, sample: Sample, rounds: int = 3) -> Line
         whitened = np.linalg.solve(matrix, np.column_stack([design, msd_A2]))
         precision = design.T @ whitened[:, :2]
         intercept, slope = np.linalg.solve(precision, design.T @ whitened[:, 2])
-        error = float(np.sqrt(np.linalg.inv(precision)[1, 1]))
-    return Line(float(slope), error, float(intercept))
+        errors = np.sqrt(np.diag(np.linalg.inv(precision)))
+    return Line(float(slope), float(errors[1]), float(intercept), float(errors[0]))
 
 
 def ordinary(lags: Integers, msd_A2: Floats) -> Line:

@@ -19,6 +19,7 @@ CHUNK_VALUES = 2**20  # float64 values that one chunk of ions may hold after zer
 CHUNK_FRAMES = 256  # of a trajectory that are turned at a time: they stay in the processor's cache
 SAMPLED_ORIGINS = 128  # where a mean over atoms only has to be seen: with 40 atoms it is known to 1 %
 ORIGINS_PER_LAG = 8  # neighbouring origins, an eighth of the lag apart, say nearly the same
+ENDS = 10  # parts of a run, of which the first and the last are compared
 LARGEST_STEP = 0.4  # of the shortest lattice vector between two frames; beyond it the nearest image may be the wrong one
 LARGEST_EXTENT = 1.3  # of a cell vector: programs wrap now and then only, so atoms stick out
 
@@ -103,10 +104,15 @@ def sampled_msd(positions_A: Floats, drift_A: Floats, lags: Integers) -> Floats:
     return found
 
 
-def _square_displacements(paths_A: Floats, lag: int) -> Floats:
-    """|r(t + lag) - r(t)|^2, (n_paths, n_origins), with origins an eighth of the lag apart."""
+def _displacements(paths_A: Floats, lag: int) -> Floats:
+    """r(t + lag) - r(t), (n_paths, 3, n_origins), with origins an eighth of the lag apart."""
     step = max(1, lag // ORIGINS_PER_LAG)
-    moved = paths_A[..., lag::step] - paths_A[..., : paths_A.shape[-1] - lag : step]
+    return paths_A[..., lag::step] - paths_A[..., : paths_A.shape[-1] - lag : step]
+
+
+def _square_displacements(paths_A: Floats, lag: int) -> Floats:
+    """|r(t + lag) - r(t)|^2, (n_paths, n_origins)."""
+    moved = _displacements(paths_A, lag)
     return np.einsum("ict,ict->it", moved, moved)
 
 
@@ -118,6 +124,20 @@ def mean_msd(paths_A: Floats, lags: Integers) -> Floats:
 def collective_msd(paths_A: Floats, lags: Integers) -> Floats:
     """(1/N) <|sum_i dr_i|^2> at `lags`, Angstrom^2: its slope/6 is the charge diffusivity D_sigma."""
     return ion_msd(paths_A.sum(axis=0, keepdims=True), lags)[:, 0] / len(paths_A)
+
+
+def anisotropy(paths_A: Floats, lag: int, n_independent: float) -> float:
+    """3 tr(S^2)/tr(S)^2 of the tensor S of displacements at `lag`: 1 where they are alike along all axes, 1.5 in planes, 3 in channels.
+
+    A tensor of n displacements looks more anisotropic than it is: the traces are those without bias, for Gaussian displacements.
+    """
+    moved = _displacements(paths_A, lag)
+    tensor = np.matmul(moved, moved.transpose(0, 2, 1)).mean(axis=0)
+    n = max(n_independent * paths_A.shape[-1] / lag, 2.0)
+    of_square, squared = float(np.sum(tensor**2)), float(np.trace(tensor)) ** 2
+    of_square = (of_square - squared / n) / (1 + 1 / n - 2 / n**2)
+    squared -= 2 * of_square / n
+    return float(np.clip(3 * of_square / squared, 1.0, 3.0)) if squared > 0 else 1.0
 
 
 def non_gaussian(paths_A: Floats, lag: int) -> float:
@@ -153,7 +173,7 @@ def loglog_slope(time_ps: Floats, msd_A2: Floats) -> float:
 
 def net_displacement(paths_A: Floats) -> Floats:
     """Distance (n_paths,) between the mean positions in the first and the last tenth of the run: vibration averages out."""
-    span = max(1, paths_A.shape[-1] // 10)
+    span = max(1, paths_A.shape[-1] // ENDS)
     return np.linalg.norm(paths_A[..., -span:].mean(axis=-1) - paths_A[..., :span].mean(axis=-1), axis=1)
 
 

@@ -33,7 +33,6 @@ class Limits:
     min_models: int = 3  # of two that differ by a factor of two, a third agree by chance
     window: int = 5  # last models that are looked at; with more, the window before must not have moved either
 
-
     @property
     def largest_error_dex(self) -> float:
         return DEX * self.largest_relative_error
@@ -123,7 +122,8 @@ def decide(series: Series, energies: Series | None = None, limits: Limits = DEFA
     energy, ea_moves = _energy(energies, limits)
     known = series.part(series.errors <= limits.largest_error_dex)
     vague = _vague(series, limits)
-    for some, left_out in ((series, ""), (known, vague)):  # what moves among all of them moves; stationary are only those that are known well
+    # What moves among all of them moves; stationary are only those that are known well.
+    for some, left_out in ((series, ""), (known, vague)):
         if len(some.steps) < 2:
             break
         last = some.part(slice(-limits.window, None))
@@ -139,9 +139,11 @@ def decide(series: Series, energies: Series | None = None, limits: Limits = DEFA
     doubt = _doubt(known, found, limits)
     if doubt:
         return Decision("undecided", f"{path}: {doubt}.", found, energy)
-    return Decision("stationary", f"{path}. It changes by {found.change:+.2f} ± {found.change_error:.2f}, at most {limits.largest_change_dex:g} in all; the "
-                    f"models scatter by {found.spread:.2f} beyond the errors of their runs, at most {limits.spread_dex:g} is allowed (from "
-                    f"{found.visible_spread:.2f} on this test would notice).", found, energy)  # fmt: skip
+    change = f"It changes by {found.change:+.2f} ± {found.change_error:.2f}, at most {limits.largest_change_dex:g} in all"
+    scatter = f"the models scatter by {found.spread:.2f} beyond the errors of their runs, at most {limits.spread_dex:g} is allowed"
+    return Decision(
+        "stationary", f"{path}. {change}; {scatter} (from {found.visible_spread:.2f} on this test would notice).", found, energy
+    )
 
 
 def _moves(found: Findings, largest: float, p_value: float, sigmas: float) -> str:
@@ -157,8 +159,8 @@ def _doubt(series: Series, found: Findings, limits: Limits) -> str:
     """Why models that do not move are not yet known to be stationary."""
     n = len(series.steps)
     if n < limits.min_models:
-        return (f"{n} models that agree are too few, they may do so by chance: at least {limits.min_models} are needed; evaluate more steps "
-                "of a loop or train further")  # fmt: skip
+        return (f"{n} models that agree are too few, they may do so by chance: at least {limits.min_models} are needed; evaluate more "
+                "steps of a loop or train further")  # fmt: skip
     relative, blind = found.median_error / DEX, limits.unseen_over_spread * limits.spread_dex
     if found.visible_spread > blind:
         # The error of D falls with the root of the run's length.
@@ -166,8 +168,8 @@ def _doubt(series: Series, found: Findings, limits: Limits) -> str:
                 f"{found.visible_spread:.2f} would not be noticed (needed: {blind:g}); make the evaluation runs "
                 f"{(found.visible_spread / blind) ** 2:.2g} times longer or evaluate more models")  # fmt: skip
     if abs(found.change) + found.change_error > limits.largest_change_dex:
-        return (f"it changes by {found.change:+.2f} ± {found.change_error:.2f}, so that more than {limits.largest_change_dex:g} is not excluded; "
-                "make the evaluation runs longer or evaluate more models")  # fmt: skip
+        return (f"it changes by {found.change:+.2f} ± {found.change_error:.2f}, so that more than {limits.largest_change_dex:g} is not "
+                "excluded; make the evaluation runs longer or evaluate more models")  # fmt: skip
     if found.spread > limits.spread_dex:
         return (f"the models may scatter by {found.spread:.2f} (at most {limits.spread_dex:g}), or only by chance "
                 f"(p = {found.p_value:.2g}); evaluate a further model or run longer")  # fmt: skip

@@ -11,7 +11,7 @@ from scipy import constants
 from scipy.stats import t
 
 from analysis.science import gls, msd
-from analysis.science.diffusion import MIN_LAGS, ONE_SIGMA, Floats, Paths
+from analysis.science.diffusion import CM2_S_PER_A2_PS, MIN_LAGS, ONE_SIGMA, Diffusivity, Floats, Paths
 
 BOLTZMANN_EV_K = constants.k / constants.e
 ELEMENTARY_CHARGE_C = constants.e
@@ -77,13 +77,21 @@ def _collective_slope(paths: Paths, lags: Floats) -> float:
 
 
 def half_squared_hop_slope(lag_ps: Floats, msd_A2: Floats, hop_length_A: float) -> float:
-    """D, cm^2/s, as He 2018 take it: ordinary line from MSD = a^2/2 to half of the run.
+    """D, cm^2/s, as He 2018 take it: ordinary line from MSD = a^2/2 to the end of the lags, which are evenly spaced up to half of the run.
 
     Raises ValueError where the MSD does not grow by a^2/2.
     """
-    stop = len(lag_ps) // 2
-    window = np.flatnonzero(msd_A2[:stop] >= 0.5 * hop_length_A**2)
-    if not len(window) or msd_A2[stop - 1] - msd_A2[window[0]] < 0.5 * hop_length_A**2:
+    window = np.flatnonzero(msd_A2 >= 0.5 * hop_length_A**2)
+    if not len(window) or msd_A2[-1] - msd_A2[window[0]] < 0.5 * hop_length_A**2:
         raise ValueError(f"The MSD does not grow by half of {hop_length_A:g} Angstrom squared within half of the run")
-    slope = float(np.polyfit(lag_ps[window[0] : stop], msd_A2[window[0] : stop], 1)[0])
-    return slope / 6 * 1e-4
+    slope = float(np.polyfit(lag_ps[window[0] :], msd_A2[window[0] :], 1)[0])
+    return slope / 6 * CM2_S_PER_A2_PS
+
+
+def after_he_cm2_s(estimate: Diffusivity, frame_interval_ps: float, hop_length_A: float) -> float | None:
+    """D as He 2018 take it from the MSD of an estimate, to compare; None where the MSD does not grow enough."""
+    lags = np.arange(1, estimate.last_lag + 1)
+    try:
+        return half_squared_hop_slope(lags * frame_interval_ps, np.interp(lags, estimate.lags, estimate.msd_A2), hop_length_A)
+    except ValueError:
+        return None

@@ -5,15 +5,17 @@ linearly, both halves of the fit give the same D, the framework stays, and many 
 Order matters: what makes the run worthless comes first, so a caged ion or a melt is never called diffusive.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.stats import norm
 
 from analysis.science.diffusion import HALVES_SIGMA, Diffusivity
 from analysis.science.transport import effective_events
 
 LARGE_MSD_A2 = 5.0
 MIN_EVENTS = 50.0
+NEGLIGIBLE_CHANCE = 0.1  # of its own error, which it would enlarge by half a percent
 SLOPE_RANGE = (0.85, 1.15)
 BOUNDED_SLOPE = 0.5
 BALLISTIC_SLOPE = 1.5
@@ -27,8 +29,9 @@ LARGEST_SLOPE_ERROR = 0.5  # with a larger one the slope cannot tell anything fr
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the verdict looks at. `framework_msd_A2` is at the end of the fit, with `framework_slope` its d ln MSD/d ln t; None where
-    there is no framework. `moved_fraction` of the ions ended farther than a hop from where they began."""
+    """What the verdict looks at. `framework_msd_A2` is at the end of the fit, with `framework_slope` its d ln MSD/d ln t, of the
+    `framework_species` that moves most; None where there is no framework. `moved_fraction` of the ions ended farther than a hop from
+    where they began."""
 
     outcome: str  # of the dynamics: completed | min_distance | blown_up
     outcome_reason: str
@@ -45,6 +48,7 @@ class Evidence:
     framework_msd_A2: float | None
     framework_slope: float | None
     moved_fraction: float
+    framework_species: str = "framework"
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,23 @@ def events(evidence: Evidence) -> float:
     return effective_events(evidence.n_ions, float(evidence.estimate.msd_A2[-1]), evidence.hop_length_A)
 
 
+def with_chance_of_passing(evidence: Evidence) -> Diffusivity:
+    """The estimate with an error for being chosen: a run is kept for its MSD, from which its D comes too.
+
+    Among runs whose MSD lies d of its errors above the goal on average, those that pass are too large by the inverse Mills ratio
+    phi(d)/Phi(d) errors: 0.8 where half of them pass, nothing far above.
+    """
+    estimate, relative = evidence.estimate, _relative_error(evidence)
+    passed = min(float(estimate.msd_A2[-1]) / _msd_goal(evidence), events(evidence) / MIN_EVENTS)
+    above = (1 - 1 / passed) / relative
+    chance = float(norm.pdf(above) / norm.cdf(above))
+    if chance < NEGLIGIBLE_CHANCE:
+        return estimate
+    factor = float(np.hypot(1, chance))
+    flag = f"the MSD hardly exceeds what it must reach: that this might be by chance adds {100 * (factor - 1):.0f} % to the error of D"
+    return replace(estimate, error_cm2_s=factor * estimate.error_cm2_s, flags=(*estimate.flags, flag))
+
+
 def needed_ps(evidence: Evidence) -> float:
     """Run length at which the MSD at half of the run and the number of hops would suffice, at this D."""
     estimate = evidence.estimate
@@ -80,6 +101,12 @@ def needed_ps(evidence: Evidence) -> float:
         return float("inf")
     goal = max(_msd_goal(evidence), MIN_EVENTS * evidence.hop_length_A**2 / evidence.n_ions)
     return 2 * goal / per_ps
+
+
+def _relative_error(evidence: Evidence) -> float:
+    """Of the MSD at the end of the fit. It depends on ions and lags, hardly on how far the ions have moved."""
+    largest = float(evidence.estimate.msd_A2[-1])
+    return float(evidence.estimate.msd_error_A2[-1]) / largest if largest > 0 else 0.0
 
 
 def _msd_goal(evidence: Evidence) -> float:
@@ -127,7 +154,9 @@ def _melted(evidence: Evidence) -> Verdict | None:
     found = evidence.framework_msd_A2
     if found is None or found <= FRAMEWORK_MSD_A2 or (evidence.framework_slope or 0.0) < BOUNDED_SLOPE:
         return None
-    return Verdict("melted", f"The framework moves too: its MSD reaches {found:.2g} Å² and grows (limit {FRAMEWORK_MSD_A2:g} Å²).",
+    name = evidence.framework_species
+    return Verdict("melted", f"The framework moves too: the MSD of {name} reaches {found:.2g} Å² and grows (limit "
+                   f"{FRAMEWORK_MSD_A2:g} Å²). Lower the temperature; where {name} is meant to move, analyse the run without its atoms.",
                    found, FRAMEWORK_MSD_A2, "Å²")  # fmt: skip
 
 
@@ -159,10 +188,11 @@ def _events(evidence: Evidence) -> Verdict | None:
         return None
     advice = f"about {max(length, 1.2 * evidence.completed_ps):.2g} ps are needed" if np.isfinite(length) else "no motion was seen at all"
     if largest < goal:
-        return Verdict("too_short", f"The MSD reaches {largest:.2g} Å² in {evidence.completed_ps:.3g} ps, not {goal:.3g} Å²: {advice}.",
-                       largest, goal, "Å²")  # fmt: skip
-    return Verdict("too_short", f"{seen:.0f} hops were seen in {evidence.completed_ps:.3g} ps, not {MIN_EVENTS:.0f}: {advice}.",
-                   seen, MIN_EVENTS, "hops")  # fmt: skip
+        error_A2 = float(evidence.estimate.msd_error_A2[-1])
+        return Verdict("too_short", f"The MSD reaches {largest:.2g} ± {error_A2:.1g} Å² in {evidence.completed_ps:.3g} ps, not "
+                       f"{goal:.3g} Å²: {advice}.", largest, goal, "Å²")  # fmt: skip
+    return Verdict("too_short", f"{seen:.0f} ± {seen * _relative_error(evidence):.0f} hops were seen in {evidence.completed_ps:.3g} ps, "
+                   f"not {MIN_EVENTS:.0f}: {advice}.", seen, MIN_EVENTS, "hops")  # fmt: skip
 
 
 def _slope_error(evidence: Evidence) -> float:

@@ -73,7 +73,6 @@ def create(owner: AbstractBaseUser, files: Sequence[UploadedFile], request: Anal
             "elements": request.elements or None,
             "charge": request.charge,
             "hop_length_A": request.hop_length_A,
-            "seed": 1,
         }
         row.save(update_fields=["spec"])
         transaction.on_commit(lambda: _send([row.pk]))

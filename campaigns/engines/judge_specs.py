@@ -34,11 +34,11 @@ class JudgeSpec:
     loop: int
     step: int
     earlier: list[EarlierModel]  # same loop, oldest first
-    seed: int
     stationary_spread_dex: float  # largest model-to-model spread of log10 D that still counts as stationary
     energy_drift_limit_meV_atom_ns: float
     temperature_limit_percent: float  # by which the mean kinetic temperature may miss its target
     hop_length_A: float  # between neighbouring sites of the mobile ion
+    seed: int = 0  # not used: the spec.json of an earlier release may have one
 
 
 @dataclass(frozen=True)

@@ -284,7 +284,6 @@ def _judge(stage: Stage) -> judge_specs.JudgeSpec:
         loop=stage.loop,
         step=stage.step,
         earlier=_earlier(_judged(campaign, stage.loop)),
-        seed=seed_of(stage),
         stationary_spread_dex=campaign.settings.stationary_spread_dex,
         energy_drift_limit_meV_atom_ns=campaign.settings.energy_drift_limit_meV_atom_ns,
         temperature_limit_percent=campaign.settings.temperature_limit_percent,

@@ -54,6 +54,8 @@ GLOSSARY = {
     "hops": "How many independent hops of the mobile ion the run has seen, going back and forth taken off. Fifty are the least for a "
     "diffusion coefficient; four hundred and sixty give it to a fifth.",
     "slope": "d ln MSD / d ln t over the window of the fit: 1 where ions diffuse, near 0 where they rattle in cages.",
+    "D after He": "An ordinary line from half of a hop's square to half of the run with the error that is expected from the hops seen: the "
+    "estimate of He, Zhu, Epstein and Mo 2018 that many papers quote, to compare. It decides nothing here.",
     "conductivity": "Nernst-Einstein conductivity N q² D / (V k T): as if ions moved independently. Divide by the Haven ratio "
     "for the true one.",
     "robust fit": "The same line with Huber's loss: a stray point pulls less. Far from the weighted fit, it says that one run decides.",

@@ -60,9 +60,8 @@ CASES = {
 def estimates(make: Callable, n_walks: int) -> list[diffusion.Diffusivity]:
     rng = np.random.default_rng(2024)
     found = []
-    for seed in range(n_walks):
-        path = make(rng)
-        found.append(diffusion.estimate(walks.as_paths(path), walks.EDGE_A, seed))
+    for _ in range(n_walks):
+        found.append(diffusion.estimate(walks.as_paths(make(rng)), walks.EDGE_A))
     return found
 
 

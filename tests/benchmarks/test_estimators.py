@@ -28,7 +28,7 @@ def walk_with_framework(n_frames=400, n_ions=20, seed=13):
 def our_estimate(path, n_ions, interval_ps):
     mobile = np.arange(path.shape[1]) < n_ions
     drift_A = msd.drift(path, mobile).displacement_A
-    return diffusion.estimate(diffusion.Paths(msd.paths_of(path, np.flatnonzero(mobile), drift_A), interval_ps), 1.0, 0)
+    return diffusion.estimate(diffusion.Paths(msd.paths_of(path, np.flatnonzero(mobile), drift_A), interval_ps), 1.0)
 
 
 def test_d_is_that_of_kinisi_within_the_errors():
@@ -78,7 +78,7 @@ def ours(path):
     began = time.perf_counter()
     drift_A = msd.drift(path, symbols == "Li").displacement_A
     paths = diffusion.Paths(msd.paths_of(path, np.flatnonzero(symbols == "Li"), drift_A), INTERVAL_PS)
-    found = diffusion.estimate(paths, 1.0, 0)
+    found = diffusion.estimate(paths, 1.0)
     judge.species_msd(path, drift_A, symbols, "Li", found)
     return time.perf_counter() - began, found
 

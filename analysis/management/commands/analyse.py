@@ -26,7 +26,6 @@ class Command(BaseCommand):
         parser.add_argument("--elements", default="", help="of LAMMPS's types 1, 2, ..., separated by commas: Li,Ge,P,S")
         parser.add_argument("--charge", type=float, default=1.0, help="of the mobile ion in units of e, for the conductivity (1)")
         parser.add_argument("--hop-length-A", type=float, default=3.0, help="between neighbouring sites: what counts as a hop (3)")
-        parser.add_argument("--seed", type=int, default=1, help="of the bootstrap over ions (1)")
         parser.add_argument("--json", action="store_true", help="print for programs")
 
     def handle(self, *, files: list[Path], mobile: str, temperature_K: float, elements: str, **options: Any) -> None:
@@ -39,7 +38,6 @@ class Command(BaseCommand):
             elements=[word.strip() for word in elements.split(",") if word.strip()],
             charge=options["charge"],
             hop_length_A=options["hop_length_A"],
-            seed=options["seed"],
         )
         try:
             with tempfile.TemporaryDirectory(prefix="sseweb-") as folder:

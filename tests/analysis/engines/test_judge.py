@@ -24,7 +24,7 @@ CELL_A = 14.0
 
 
 def probability(temperature_K, factor=1.0):
-    return factor * 2.0 * math.exp(-ENERGY_EV / (K * temperature_K))
+    return factor * 3.0 * math.exp(-ENERGY_EV / (K * temperature_K))
 
 
 def truth_cm2_s(temperature_K):
@@ -47,7 +47,7 @@ def stored_run(folder, run_id, temperature_K, hop_probability, n_frames=400, see
 
 
 def spec_of(runs, step=1, earlier=()):
-    return judge_specs.JudgeSpec(runs, "Li", 1.0, 1, step, list(earlier), 11, 0.1, 1.0, 10.0, 3.0)
+    return judge_specs.JudgeSpec(runs, "Li", 1.0, 1, step, list(earlier), 0.1, 1.0, 10.0, 3.0)
 
 
 def judged(folder, spec):
@@ -76,6 +76,7 @@ def test_a_whole_model_gives_its_energy_and_every_number_is_json(tmp_path, runs)
     for run in result["runs"]:
         assert abs(run["diffusivity_cm2_s"] - truth_cm2_s(run["temperature_K"])) < 3.5 * run["diffusivity_error_cm2_s"]
         assert run["details"]["haven_ratio_error"] > 0
+        assert run["details"]["he_2018_cm2_s"] == pytest.approx(run["diffusivity_cm2_s"], rel=0.6)
         assert run["details"]["framework_msd_A2"] < 1
         assert run["details"]["fit_window_ps"][1] == pytest.approx(20.0)
     line = result["arrhenius"]
@@ -178,7 +179,9 @@ def earlier(folder, tmp_path, step, factor):
 def test_models_of_a_loop_are_compared(tmp_path, runs):
     like = earlier(tmp_path / "j1", tmp_path, 1, 1.0)
     slow = earlier(tmp_path / "j0", tmp_path, 1, 0.2)
-    assert directly(tmp_path / "same", spec_of(runs, 2, [like]))["stationarity"]["decision"] == "stationary"
+    again = earlier(tmp_path / "j2", tmp_path, 2, 1.0)
+    assert directly(tmp_path / "two", spec_of(runs, 2, [like]))["stationarity"]["decision"] == "undecided"
+    assert directly(tmp_path / "same", spec_of(runs, 3, [like, again]))["stationarity"]["decision"] == "stationary"
     moving = directly(tmp_path / "moved", spec_of(runs, 2, [slow]))["stationarity"]
     assert moving["decision"] == "moving"
     assert moving["spread_dex"] > 0.2
@@ -190,7 +193,10 @@ def test_models_without_a_line_are_compared_at_shared_temperatures(tmp_path, run
     model = judge_specs.EarlierModel(1, 1, before["runs"], before["arrhenius"])
     found = directly(tmp_path / "j2", spec_of(runs[1:3], 2, [model]))["stationarity"]
     assert found["details"]["where"] == "600 K"
-    assert found["decision"] == "stationary"
+    assert found["details"]["n_models"] == 2
+    assert found["decision"] == "undecided"  # two are too few
+    third = judge_specs.EarlierModel(1, 2, before["runs"], before["arrhenius"])
+    assert directly(tmp_path / "j4", spec_of(runs[1:3], 3, [model, third]))["stationarity"]["decision"] == "stationary"
     apart = directly(tmp_path / "j3", spec_of(runs[2:3], 2, [model]))["stationarity"]
     assert apart["decision"] == "undecided"
 
@@ -210,6 +216,9 @@ def test_a_cell_of_mobile_ions_alone_has_no_haven_ratio(tmp_path):
     details = directly(tmp_path / "judge", spec_of([one]))["runs"][0]["details"]
     assert details["haven_ratio"] is None
     assert details["drift_reference"] == "all atoms"
+    assert any("multiplied by 16/15" in flag for flag in details["flags"])
+    with_all = directly(tmp_path / "whole", spec_of([stored_run(tmp_path / "b", 1, 600.0, 0.1)]))["runs"][0]
+    assert details["msd_A2"] == pytest.approx(with_all["details"]["msd_A2"], rel=0.25)
 
 
 @pytest.mark.parametrize("n_before", [300, 1])
@@ -231,3 +240,22 @@ def test_a_run_with_a_missing_frame_is_judged_up_to_there_and_fails_nothing(tmp_
     if n_before > 1:
         assert "a frame is missing after 30 ps" in found["details"]["flags"][0]
         assert not any("missing" in flag for flag in before["details"]["flags"])
+
+
+def test_a_species_that_melts_alone_is_named(tmp_path):
+    """Two atoms that diffuse among eighteen at rest: their mean would stay below the limit."""
+    one = stored_run(tmp_path / "a", 1, 600.0, 0.1)
+    with np.load(Path(one.folder) / "trajectory.npz") as stored:
+        arrays = dict(stored)
+    rng, n_frames = np.random.default_rng(4), len(arrays["positions_A"])
+    drift = 0.02 * np.arange(n_frames)[:, None, None]
+    still = rng.uniform(0, CELL_A, (1, 18, 3)) + 0.05 * rng.normal(size=(n_frames, 18, 3)) + drift
+    melting = lattice_walk(rng, n_frames, 2, 0.08, 0.1, 1.2) + drift
+    arrays["positions_A"] = np.concatenate([arrays["positions_A"][:, :16], still, melting], axis=1).astype(np.float32)
+    arrays["symbols"] = np.array(["Li"] * 16 + ["S"] * 18 + ["Cl"] * 2)
+    np.savez(Path(one.folder) / "trajectory.npz", **arrays)
+    found = directly(tmp_path / "judge", spec_of([one]))["runs"][0]
+    assert found["verdict"] == "melted"
+    assert "the MSD of Cl reaches" in found["reason"]
+    assert "without its atoms" in found["reason"]
+    assert found["details"]["framework_species"] == "Cl"

@@ -20,7 +20,7 @@ def run(target_K, kinetic_K=None, energy_eV=0.3, factor=1.0, error=0.05, run_id=
 
 
 def spec(step, earlier=()):
-    return judge_specs.JudgeSpec([], "Li", 1.0, 1, step, list(earlier), 1, 0.1, 1.0, 10.0, 3.0)
+    return judge_specs.JudgeSpec([], "Li", 1.0, 1, step, list(earlier), 0.1, 1.0, 10.0, 3.0)
 
 
 def model(step, runs):
@@ -78,3 +78,25 @@ def test_replicas_count_once_and_their_spread_enlarges_the_error():
     point = models.arrhenius(pair).details["points"][0]
     assert point["run_ids"] == [1, 2]
     assert point["error_cm2_s"] / point["diffusivity_cm2_s"] > 0.3
+
+
+def test_replicas_that_differ_by_their_temperature_alone_have_no_spread():
+    pair = [run(600.0, 580.0, run_id=1), run(600.0, 620.0, run_id=2)]
+    point = models.arrhenius(pair).details["points"][0]
+    assert point["replica_spread_dex"] == 0
+    assert point["temperature_K"] == pytest.approx(600.0, abs=0.1)
+    assert point["diffusivity_cm2_s"] == pytest.approx(run(600.0).diffusivity_cm2_s, rel=2e-3)
+    assert point["error_cm2_s"] / point["diffusivity_cm2_s"] == pytest.approx(0.05 / math.sqrt(2))
+
+
+def test_nothing_is_extrapolated_from_points_that_bend():
+    bent = [run(T, factor=math.exp(-(((1000 / T) - 1.3) ** 2))) for T in TEMPERATURES_K]
+    found = models.arrhenius(bent)
+    assert abs(found.details["curvature_sigma"]) > 2
+    assert "nothing is extrapolated" in found.reason
+    for name in ("D300_cm2_s", "D300_low", "D300_high", "conductivity300_mS_cm", "conductivity300_low", "conductivity300_high"):
+        assert found.details[name] is None
+    assert "bend" in found.details["D300_reason"]
+    straight = models.arrhenius([run(T) for T in TEMPERATURES_K])
+    assert straight.details["D300_cm2_s"] > 0
+    assert straight.details["D300_reason"] == ""

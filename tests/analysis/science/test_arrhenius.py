@@ -138,3 +138,16 @@ def test_the_order_of_the_points_does_not_matter(order):
     mixed = arrhenius.fit(arrhenius.Points(exact.temperature_K[order], exact.temperature_error_K, noisy[order], exact.error_cm2_s[order]))
     assert mixed.activation_energy_eV == pytest.approx(whole.activation_energy_eV, rel=1e-10)
     assert mixed.activation_energy_error_eV == pytest.approx(whole.activation_energy_error_eV, rel=1e-10)
+
+
+def test_temperatures_that_are_nearly_equal_count_once():
+    with pytest.raises(arrhenius.NoLine, match="2 temperatures"):
+        arrhenius.fit(ideal((600, 600.1, 900)))
+    assert arrhenius.n_temperatures(ideal((600, 604, 608, 900))) == 3  # 608 is more than a hundredth above 600
+
+
+def test_the_jackknife_skips_a_point_without_which_there_is_no_line_and_says_so():
+    points = ideal((600, 602, 800, 1000))
+    assert arrhenius.jackknife_max_change_eV(points) == pytest.approx(0, abs=1e-9)
+    assert any("without 800 K or 1000 K there would be no line" in one for one in arrhenius.caveats(points, arrhenius.fit(points)))
+    assert not any("without" in one for one in arrhenius.caveats(ideal(), arrhenius.fit(ideal())))

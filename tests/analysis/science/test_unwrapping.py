@@ -39,7 +39,7 @@ def test_the_path_does_not_depend_on_the_axes_or_the_origin(path_A, axes, origin
 
 
 def test_d_does_not_depend_on_wrapping(path_A):
-    plain, again = (diffusion.estimate(as_paths(one), 0.9, 3)
+    plain, again = (diffusion.estimate(as_paths(one), 0.9)
                     for one in (path_A, msd.unwrap(wrap(path_A, CUBE_A), CUBE_A)))  # fmt: skip
     assert again.diffusivity_cm2_s == pytest.approx(plain.diffusivity_cm2_s, rel=1e-9)
     assert again.error_cm2_s == pytest.approx(plain.error_cm2_s, rel=1e-6)

@@ -5,7 +5,7 @@ import pytest
 
 from analysis.science import diffusion, msd, verdict
 
-from .walks import as_paths, lattice_walk
+from .walks import as_paths, cage_walk, lattice_walk
 
 HOP_A = 3.0
 FRAME_PS = 0.1
@@ -19,13 +19,13 @@ def caged(rng, n_frames, n_ions, size_A=0.8):
     return path.astype(np.float32)
 
 
-def evidence(path, **changes):
+def evidence(path, hop_A=HOP_A, **changes):
     n = path.shape[1]
     paths = as_paths(path, FRAME_PS)
-    estimate = diffusion.estimate(paths, HOP_A, 1) if len(path) >= diffusion.MIN_FRAMES else None
-    moved = float((msd.net_displacement(paths.paths_A) > HOP_A).mean())
+    estimate = diffusion.estimate(paths, hop_A) if len(path) >= diffusion.MIN_FRAMES else None
+    moved = float((msd.net_displacement(paths.paths_A) > hop_A).mean())
     found = verdict.Evidence(
-        "completed", "", 0.05, 1.0, 600.0, 602.0, 4.0, 10.0, len(path) * FRAME_PS, n, estimate, HOP_A, 0.3, 0.05, moved
+        "completed", "", 0.05, 1.0, 600.0, 602.0, 4.0, 10.0, len(path) * FRAME_PS, n, estimate, hop_A, 0.3, 0.05, moved
     )
     return replace(found, **changes)
 
@@ -118,3 +118,22 @@ def test_a_d_that_falls_within_the_fit_is_taken_more_seriously_than_one_that_ris
     assert found.name == name
     if name != "diffusive":
         assert found.number == pytest.approx(abs(halves[1] - halves[0]) / 0.2, rel=0.01)
+
+
+def test_ions_that_leave_their_cages_are_diffusive():
+    rng = np.random.default_rng(6)
+    names = [verdict.judge(evidence(cage_walk(rng, 1000, 24, 0.005))).name for _ in range(30)]
+    assert names.count("diffusive") >= 24
+
+
+def test_d_of_the_runs_that_pass_is_not_too_large_for_its_error():
+    """Hops so rare that a third of the runs pass: these are the lucky ones."""
+    rng, z = np.random.default_rng(3), []
+    for _ in range(200):
+        found = evidence(lattice_walk(rng, 300, 12, 0.037), 1.0)
+        if verdict.judge(found).name == "diffusive":
+            passed = verdict.with_chance_of_passing(found)
+            z.append((passed.diffusivity_cm2_s - 0.037 / 6 * 1e-3) / passed.error_cm2_s)
+    assert 20 < len(z) < 180
+    assert np.mean(np.abs(z) < 1) > 0.55
+    assert np.mean(np.abs(z) < 2) > 0.88

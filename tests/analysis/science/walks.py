@@ -13,11 +13,14 @@ def as_paths(path, frame_interval_ps=1.0):
     return Paths(msd.paths_of(path, np.arange(path.shape[1])), frame_interval_ps)
 
 
-def lattice_walk(rng, n_frames, n_ions, hop_probability=1.0, vibration_A=0.0, edge_A=EDGE_A):
-    """Independent ions on a cubic lattice, a hop in a frame with `hop_probability`: D = edge^2 * probability / 6 per frame."""
+def lattice_walk(rng, n_frames, n_ions, hop_probability=1.0, vibration_A=0.0, edge_A=EDGE_A, n_dimensions=3):
+    """Independent ions on a cubic lattice, a hop in a frame with `hop_probability`: D = edge^2 * probability / 6 per frame.
+
+    With fewer dimensions they hop in planes or channels; the mean over the three axes stays.
+    """
     shape = (n_frames - 1, n_ions)
     steps = np.zeros((*shape, 3))
-    np.put_along_axis(steps, rng.integers(0, 3, shape)[..., None], rng.choice([-edge_A, edge_A], shape)[..., None], axis=2)
+    np.put_along_axis(steps, rng.integers(0, n_dimensions, shape)[..., None], rng.choice([-edge_A, edge_A], shape)[..., None], axis=2)
     steps *= (rng.random(shape) < hop_probability)[..., None]
     path = np.concatenate([np.zeros((1, n_ions, 3)), np.cumsum(steps, axis=0)])
     return (path + vibration_A * rng.normal(size=path.shape)).astype(np.float32)
@@ -26,6 +29,26 @@ def lattice_walk(rng, n_frames, n_ions, hop_probability=1.0, vibration_A=0.0, ed
 def concerted_walk(rng, n_frames, n_groups, group, hop_probability=1.0, edge_A=EDGE_A):
     """Ions that hop together, `group` at a time: the number of independent ions is `n_groups`."""
     return np.repeat(lattice_walk(rng, n_frames, n_groups, hop_probability, edge_A=edge_A), group, axis=1)
+
+
+def ring_walk(rng, n_frames, n_ions, n_sites, hop_probability, edge_A, vibration_A=0.1):
+    """Ions that hop around a ring of `n_sites` for ever, or between two sites: each is caged, D = 0."""
+    hops = rng.choice([-1, 1], (n_frames, n_ions)) * (rng.random((n_frames, n_ions)) < hop_probability)
+    angle = 2 * np.pi / n_sites * (np.cumsum(hops, axis=0) + rng.integers(0, n_sites, n_ions))
+    radius_A = edge_A / (2 * np.sin(np.pi / n_sites))
+    path = radius_A * np.stack([np.cos(angle), np.sin(angle), np.zeros_like(angle)], axis=-1)
+    return (path + vibration_A * rng.normal(size=path.shape)).astype(np.float32)
+
+
+def cage_walk(rng, n_frames, n_ions, escape_probability, hop_probability=0.3, cage_A=7.0, edge_A=3.0):
+    """Cages on a cubic lattice with four sites in each; to any of them in a frame with `hop_probability`: D = cage^2 * escape / 6."""
+    path = lattice_walk(rng, n_frames, n_ions, escape_probability, edge_A=cage_A)
+    corners_A = edge_A / np.sqrt(8) * np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
+    hops = rng.random((n_frames, n_ions)) < hop_probability
+    hops[0] = True
+    last_hop = np.maximum.accumulate(np.where(hops, np.arange(n_frames)[:, None], 0), axis=0)
+    site = np.take_along_axis(rng.integers(0, 4, (n_frames, n_ions)), last_hop, axis=0)
+    return (path + corners_A[site]).astype(np.float32)
 
 
 def exclusion_walk(rng, n_frames, side, n_ions, sweeps=1):

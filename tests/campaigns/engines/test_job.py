@@ -67,7 +67,7 @@ def test_a_result_is_computed_once(engine):
 
 @pytest.mark.parametrize(
     ("how", "permanent", "words"),
-    [("fail", True, "Do this"), ("surprise", False, "not a foreseen failure"), ("full", False, "disk is full")],
+    [("fail", True, "Do this"), ("surprise", False, "not a foreseen failure"), ("full", False, "make room")],
 )
 def test_a_failure_says_why_and_a_retry_computes_again(engine, how, permanent, words):
     folder, start = engine
@@ -125,7 +125,6 @@ def test_specs_survive_the_way_through_json():
         loop=1,
         step=2,
         earlier=[judge_specs.EarlierModel(1, 1, [{"a": 1}], None)],
-        seed=3,
         stationary_spread_dex=0.1,
         energy_drift_limit_meV_atom_ns=1.0,
         temperature_limit_percent=10.0,

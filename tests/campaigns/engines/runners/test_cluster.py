@@ -142,7 +142,7 @@ def test_stopping_a_process_stops_what_it_started(folder, tmp_path, monkeypatch)
     from campaigns.engines.judge_specs import JudgeSpec
     from campaigns.engines.runners import local
 
-    job.write_spec(folder, "judge", JudgeSpec([], "Li", 1.0, 1, 1, [], 1, 0.1, 1.0, 5.0, 2.0))
+    job.write_spec(folder, "judge", JudgeSpec([], "Li", 1.0, 1, 1, [], 0.1, 1.0, 5.0, 2.0))
     cluster.submit(STAND_IN, folder, "q", SHELL)
     ask_until(folder, SHELL, lambda found: local.find(folder) is not None, STAND_IN)
     assert cluster.ask(STAND_IN, folder, "q", SHELL).state == "running"
