@@ -343,5 +343,5 @@ def _warnings(chosen: ProtocolSettings, training: list[int]) -> list[str]:
     if min(chosen.evaluated_steps_per_loop, len(chosen.ramp_temperatures_K)) < 2:
         found.append("One evaluated model per loop: D has nothing to be compared with, so every loop that is allowed will be run.")
     elif chosen.evaluated_steps_per_loop < 3:
-        found.append("Fewer than 3 evaluated models per loop: D is not called stationary before a further loop.")
+        found.append("Fewer than 3 evaluated models per loop: D cannot be called stationary, and every loop that is allowed will be run.")
     return found
