@@ -36,7 +36,7 @@ def run(folder: Path, spec: ExploreSpec, progress: Progress) -> ExploreResult:
                    if np.isfinite(frames.positions_A[i]).all()]  # fmt: skip
     closest = min((one for one in (*distances_A, facts.end_min_distance_A) if one is not None), default=None)
     outcome, reason = facts.outcome, facts.reason
-    if outcome == "completed" and closest is not None and closest < spec.min_distance_A:  # LAMMPS looks at every step; the snapshots decide
+    if outcome == "completed" and closest is not None and closest < spec.min_distance_A:  # between two of LAMMPS's own checks
         outcome, reason = "min_distance", f"Two atoms of a snapshot are {closest:.2f} Å apart, closer than {spec.min_distance_A:g} Å."
     completed = outcome == "completed"
     if completed:

@@ -97,7 +97,7 @@ def test_atoms_that_come_too_close_reject_the_trajectory_whole(tmp_path, tiny_mo
 
 
 def test_a_snapshot_with_atoms_too_close_rejects_the_trajectory_though_lammps_went_on(tmp_path, tiny_model):
-    """What it has dumped is looked at again."""
+    """LAMMPS does not look at every step: what it has dumped is looked at again."""
     spec = explore_spec(tiny_model, tiny_model.cell_file)
     closest_A = run("explore", tmp_path, spec)["min_distance_A"]
     (tmp_path / "result.json").unlink()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -61,9 +63,11 @@ def test_elements_are_named_in_pair_coeff(dynamics):
         assert "pair_coeff * * N Li" in script
 
 
-def test_every_step_is_looked_at(dynamics):
+@pytest.mark.parametrize(("with_forces", "every"), [(True, 2), (False, 10)])
+def test_an_exploration_is_looked_at_more_often(dynamics, with_forces, every):
+    dynamics = replace(dynamics, with_forces=with_forces)
     for script in (start_script(dynamics), resume_script(dynamics, "restart.a", 1000)):
-        assert "fix halt_close all halt 1 v_closest > 0.5" in script
+        assert f"fix halt_close all halt {every} v_closest > 0.5" in script
 
 
 def test_a_resumed_run_appends(dynamics):
