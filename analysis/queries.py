@@ -29,8 +29,8 @@ class JudgedModel:
     @property
     def fitted_runs(self) -> list[RunDiffusion]:
         """Those that the line goes through: diffusive, and of the first evaluation cell."""
-        keys = {key for point in self.fit.details["points"] for key in point["run_ids"]}
-        return [run for run in self.runs if run.md_run_id in keys]
+        numbers = {number for point in self.fit.details["points"] for number in point["run_ids"]}
+        return [run for run in self.runs if run.md_run.number in numbers]
 
 
 def judged_models(models: QuerySet[TrainedModel]) -> list[JudgedModel]:
@@ -97,3 +97,26 @@ def reading(judged: JudgedModel) -> dict[str, Any]:
         "low_K": min(temperatures, default=None),
         "high_K": max(temperatures, default=None),
     }
+
+
+def run_rows(campaign: Campaign) -> list[dict[str, Any]]:
+    """Every evaluation run of every judged model: D, its error and verdict, whether it entered the fit, and Ea of its model."""
+    return [
+        {
+            "model": judged.name,
+            "cell": " x ".join(map(str, run.md_run.cell.supercell)),
+            "in_fit": run in judged.fitted_runs,
+            "activation_energy_eV": judged.fit.activation_energy_eV,
+            "activation_energy_error_eV": judged.fit.activation_energy_error_eV,
+            **{name: getattr(run.md_run, name) for name in ("temperature_K", "replica", "duration_ps")},
+            **{name: run.details.get(name) for name in ("conductivity_mS_cm", "conductivity_error_mS_cm", "haven_ratio")},
+            **{name: getattr(run, name) for name in RUN_COLUMNS},
+        }
+        for judged in judged_models(campaign.trained_models.all())
+        for run in judged.runs
+    ]
+
+
+RUN_COLUMNS = (
+    *("kinetic_temperature_K", "kinetic_temperature_error_K", "diffusivity_cm2_s", "diffusivity_error_cm2_s", "verdict", "reason"),
+)

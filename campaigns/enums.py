@@ -11,9 +11,16 @@ class CampaignState(TextChoices):
     NOT_CONVERGED = "not_converged", "not converged"
     FAILED = "failed", "failed"
     CANCELLED = "cancelled", "cancelled"
+    IMPORTED = "imported", "imported to look at"
 
 
-ENDED = (CampaignState.CONVERGED, CampaignState.NOT_CONVERGED, CampaignState.FAILED, CampaignState.CANCELLED)
+ENDED = (
+    CampaignState.CONVERGED,
+    CampaignState.NOT_CONVERGED,
+    CampaignState.FAILED,
+    CampaignState.CANCELLED,
+    CampaignState.IMPORTED,
+)
 
 
 class StageKind(TextChoices):
@@ -25,6 +32,12 @@ class StageKind(TextChoices):
     LABEL = "label", "label the snapshots"
     EVALUATE = "evaluate", "evaluate (NVE)"
     JUDGE = "judge", "judge D and Ea"
+    CHECK = "check", "check the reference method"
+    RELABEL = "relabel", "missing labels again"
+
+
+# The protocol neither plans these nor waits for them: a user asks for them, and where one fails the campaign goes on.
+ASIDE = (StageKind.CHECK, StageKind.RELABEL)
 
 
 class StageState(TextChoices):
@@ -82,3 +95,9 @@ class RunOutcome(TextChoices):
     COMPLETED = "completed", "completed"
     MIN_DISTANCE = "min_distance", "atoms too close"
     BLOWN_UP = "blown_up", "blown up"
+
+
+class Role(TextChoices):
+    OWNER = "owner", "owner"
+    MEMBER = "member", "member"
+    VIEWER = "viewer", "viewer"

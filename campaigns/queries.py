@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from campaigns.engines import job
 from campaigns.engines.runners import cluster
-from campaigns.enums import JobState, S0Route, StageKind, StageState
+from campaigns.enums import ASIDE, CampaignState, JobState, S0Route, StageKind, StageState
 from campaigns.models import Campaign, Stage, StageFailure, TrainedModel, TrainingSet
 
 
@@ -30,6 +30,9 @@ class StageProgress:
 
 @dataclass(frozen=True)
 class CampaignProgress:
+    """`fraction` and `eta_seconds` are those of loop number `loop`, of which the first includes cells and S0."""
+
+    loop: int
     fraction: float
     eta_seconds: float | None
     stages: list[Stage]
@@ -41,6 +44,7 @@ class LedgerRow:
     kind: str
     n_stages: int
     labels: int
+    labels_found: int
     seconds: float
     startup_seconds: float
     failures: dict[str, int]
@@ -50,7 +54,7 @@ class LedgerRow:
 class RampStep:
     loop: int
     step: int
-    temperature_K: float
+    temperature_K: float | None
     state: str
     model: TrainedModel | None
     training_set: TrainingSet | None
@@ -97,41 +101,43 @@ def stage_log_tail(stage: Stage, lines: int = job.LOG_TAIL_LINES) -> str:
 
 
 def campaign_progress(campaign: Campaign) -> CampaignProgress:
-    """How much of the loops' work is done, weighed with the seconds that stages of each kind took so far."""
-    rows = list(campaign.stages.exclude(state=StageState.CANCELLED).values_list("kind", "state", "seconds"))
-    running = list(campaign.stages.filter(state=StageState.RUNNING).select_related("campaign", "cell__material"))
-    seconds = _wall_seconds(rows)
+    """How much of the loop under way is done, weighed with the seconds that stages of each kind took so far."""
+    stages = campaign.stages.exclude(state=StageState.CANCELLED).exclude(kind__in=ASIDE)
+    rows = list(stages.values_list("kind", "state", "seconds", "loop"))
+    unfinished = list(stages.exclude(state=StageState.DONE).select_related("campaign", "cell__material"))
+    seconds, loop = _wall_seconds(rows), max(campaign.loop, 1)
     done_s = total_s = 0.0
-    for kind, planned in _planned_stages(campaign).items():
-        states = [state for of_kind, state, _ in rows if of_kind == kind]
-        under_way = sum(stage_progress(stage).fraction for stage in running if stage.kind == kind)
+    for kind, planned in _planned_stages(campaign, loop).items():
+        states = [state for of_kind, state, _, of_loop in rows if of_kind == kind and max(of_loop, 1) == loop]
+        begun = sum(stage_progress(stage).fraction for stage in unfinished if stage.kind == kind)  # one that waits keeps what it has done
         total_s += max(planned, len(states)) * seconds[kind]
-        done_s += (states.count(StageState.DONE) + under_way) * seconds[kind]
-    fraction = 1.0 if campaign.has_ended else min(done_s / total_s, 0.999)
-    known = any(state == StageState.DONE for _, state, _ in rows)
+        done_s += (states.count(StageState.DONE) + begun) * seconds[kind]
+    is_complete = campaign.state in (CampaignState.CONVERGED, CampaignState.NOT_CONVERGED)
+    fraction = 1.0 if is_complete else min(done_s / total_s, 0.999)
+    known = any(state == StageState.DONE for _, state, *_ in rows)
     left = total_s - done_s if known and not campaign.has_ended else None
-    return CampaignProgress(fraction, left, running, _summary(campaign, running))
+    running = [stage for stage in unfinished if stage.state == StageState.RUNNING]
+    return CampaignProgress(loop, fraction, left, running, _summary(campaign, running))
 
 
-def _planned_stages(campaign: Campaign) -> dict[str, int]:
-    """Stages of each kind up to the end of the loop under way: whether another loop follows nobody can know."""
+def _planned_stages(campaign: Campaign, loop: int) -> dict[str, int]:
+    """Stages of each kind in a loop; cells, S0 and probes come before or in the first."""
     chosen, n_cells = campaign.settings, campaign.cells.count()
     training = campaign.cells.filter(for_training=True).count()
     evaluation = campaign.cells.filter(for_evaluation=True).count()
-    loops = max(campaign.loop, 1)
-    steps = loops * len(chosen.ramp_temperatures_K)
-    evaluated = loops * min(chosen.evaluated_steps_per_loop, len(chosen.ramp_temperatures_K))
-    fpmd = campaign.s0_route == S0Route.FPMD
-    return {
-        StageKind.PREPARE: n_cells,
-        StageKind.S0: training * len(chosen.s0_temperatures_K) if fpmd else 1,
+    steps = len(chosen.ramp_temperatures_K)
+    evaluated = min(chosen.evaluated_steps_per_loop, steps)
+    planned = {
         StageKind.TRAIN: steps,
-        StageKind.PROBE: n_cells,
         StageKind.EXPLORE: steps * training,
         StageKind.LABEL: steps * training,
         StageKind.EVALUATE: evaluated * evaluation * len(chosen.evaluation_temperatures_K) * chosen.evaluation_replicas,
         StageKind.JUDGE: evaluated,
     }
+    if loop > 1:
+        return planned
+    n_s0 = training * len(chosen.s0_temperatures_K) if campaign.s0_route == S0Route.FPMD else 1
+    return planned | {StageKind.PREPARE: n_cells, StageKind.S0: n_s0, StageKind.PROBE: n_cells}
 
 
 # Seconds of a stage of the quick preset on the reference machine (2 cores, LGPS with 50 atoms), until this campaign has measured its own.
@@ -142,18 +148,18 @@ REFERENCE_STAGE_S = {
 ONE_CORE_KINDS = (StageKind.S0, StageKind.EVALUATE)  # these run side by side
 
 
-def _wall_seconds(rows: list[tuple[str, str, float]]) -> dict[str, float]:
+def _wall_seconds(rows: list[tuple[str, str, float, int]]) -> dict[str, float]:
     """Wall time that a stage of each kind adds to the campaign: measured where one is done, else the reference at this machine's speed.
 
-    rows are kind, state and seconds of every stage.
+    rows are kind, state, seconds and loop of every stage.
     """
     measured: dict[str, list[float]] = {}
-    for kind, state, seconds in rows:
+    for kind, state, seconds, _ in rows:
         if state == StageState.DONE:
             measured.setdefault(kind, []).append(max(seconds, 0.1))
     typical = {kind: median(found) for kind, found in measured.items()}
     pace = median(seconds / REFERENCE_STAGE_S[StageKind(kind)] for kind, seconds in typical.items()) if typical else 1.0
-    seconds = {kind: typical.get(kind, pace * REFERENCE_STAGE_S[kind]) for kind in StageKind}
+    seconds = {kind: typical.get(kind, pace * reference_s) for kind, reference_s in REFERENCE_STAGE_S.items()}
     return {kind: found / settings.ENGINE_CORES if kind in ONE_CORE_KINDS else found for kind, found in seconds.items()}
 
 
@@ -169,15 +175,16 @@ def _summary(campaign: Campaign, running: list[Stage]) -> str:
 
 def cost_ledger(campaign: Campaign) -> list[LedgerRow]:
     totals = campaign.stages.values("kind").annotate(
-        n=Count("id", filter=Q(state=StageState.DONE)), labels=Sum("labels_computed"), wall=Sum("seconds"), startup=Sum("startup_seconds")
-    )
+        n=Count("id", filter=Q(state=StageState.DONE)), labels=Sum("labels_computed"), found=Sum("labels_found"),
+        wall=Sum("seconds"), startup=Sum("startup_seconds"),
+    )  # fmt: skip
     failures = StageFailure.objects.filter(stage__campaign=campaign).values("stage__kind", "cause").annotate(n=Count("id")).order_by()
     causes: dict[str, dict[str, int]] = {}
     for row in failures:
         causes.setdefault(row["stage__kind"], {})[row["cause"]] = row["n"]
     rows = {row["kind"]: row for row in totals}
     return [
-        LedgerRow(label, rows[kind]["n"], rows[kind]["labels"], rows[kind]["wall"], rows[kind]["startup"], causes.get(kind, {}))
+        LedgerRow(label, *(rows[kind][name] for name in ("n", "labels", "found", "wall", "startup")), causes.get(kind, {}))
         for kind, label in StageKind.choices
         if kind in rows
     ]
@@ -204,10 +211,14 @@ def ramp(campaign: Campaign) -> list[RampStep]:
     """Every training step that has begun, and the ones still to come in the loop under way."""
     temperatures = campaign.settings.ramp_temperatures_K
     first_evaluated = len(temperatures) - campaign.settings.evaluated_steps_per_loop
+    if campaign.state == CampaignState.IMPORTED:  # of another program, which has no ramp: what each step explored at
+        explored = dict(campaign.stages.filter(kind=StageKind.EXPLORE, loop=1).order_by("-id").values_list("step", "temperature_K"))
+        temperatures = [explored.get(step) for step in range(1, campaign.step + 1)]
+        first_evaluated = len(temperatures)
     models = {(model.loop, model.step): model for model in campaign.trained_models.order_by("repeat").select_related("arrhenius")}
     sets = {(found.loop, found.step): found for found in campaign.training_sets.all()}
     states: dict[tuple[int, int], set[str]] = {}
-    for loop, step, state in campaign.stages.filter(loop__gt=0).values_list("loop", "step", "state").distinct():
+    for loop, step, state in campaign.stages.filter(loop__gt=0).exclude(kind__in=ASIDE).values_list("loop", "step", "state").distinct():
         states.setdefault((loop, step), set()).add(state)
     return [
         RampStep(
@@ -252,6 +263,7 @@ def result(campaign: Campaign) -> dict[str, Any]:
         "labeller": campaign.labeller,
         "preset": campaign.preset,
         "labels_computed": campaign.stages.aggregate(total=Sum("labels_computed"))["total"] or 0,
+        "labels_found": campaign.stages.aggregate(total=Sum("labels_found"))["total"] or 0,
         "seconds_by_stage_kind": {row.kind: round(row.seconds, 1) for row in cost_ledger(campaign)},
         "wall_seconds": round(wall_s, 1),
         "wall_seconds_in_engines": round(in_engines_s, 1),

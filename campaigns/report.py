@@ -3,8 +3,9 @@
 import time
 from typing import Any
 
-from campaigns.models import Campaign
+from campaigns.models import Campaign, MethodCheck
 from campaigns.queries import CampaignProgress, LedgerRow, stage_progress
+from campaigns.services.estimates import Estimate
 
 
 def duration(seconds: float | None) -> str:
@@ -44,9 +45,10 @@ class ProgressPrinter:
         for stage in progress.stages[:2]:
             found = stage_progress(stage)
             details.append(f"{found.done:g}/{found.total:g} {found.unit}".strip() if found.unit else found.message)
-        eta = f", about {duration(progress.eta_seconds)} left in this loop" if progress.eta_seconds else ""
+        eta = f", about {duration(progress.eta_seconds)} left in it" if progress.eta_seconds else ""
         where = f" [{'; '.join(details)}]" if details else ""
-        return f"{duration(time.monotonic() - self._began):>12}  {progress.fraction:4.0%}  {progress.summary}{where}{eta}"
+        share = f"{progress.fraction:4.0%} of loop {progress.loop}"
+        return f"{duration(time.monotonic() - self._began):>12}  {share}  {progress.summary}{where}{eta}"
 
     def close(self) -> None:
         if self._is_terminal:
@@ -59,10 +61,13 @@ def result_text(found: dict[str, Any], progress: CampaignProgress, ledger: list[
     if found["reason"]:
         lines.append(found["reason"])
     if found["state"] == "running":
-        lines.append(f"{progress.summary}, {progress.fraction:.0%} of this loop, about {duration(progress.eta_seconds)} left in it")
+        lines.append(
+            f"{progress.summary}, {progress.fraction:.0%} of loop {progress.loop}, about {duration(progress.eta_seconds)} left in it"
+        )
     if found["runs"]:
         lines += ["", *_runs(found), "", _arrhenius(found), *_other_models(found)]
-    lines += ["", "What it cost", f"  {found['labels_computed']} reference calculations ({found['labeller']})"]
+    known = f", {found['labels_found']} more had been computed before" if found["labels_found"] else ""
+    lines += ["", "What it cost", f"  {found['labels_computed']} reference calculations ({found['labeller']}){known}"]
     for row in ledger:
         failures = "; ".join(f"{count} × {cause}" for cause, count in row.failures.items())
         lines.append(
@@ -74,6 +79,38 @@ def result_text(found: dict[str, Any], progress: CampaignProgress, ledger: list[
         share = found["wall_seconds_in_engines"] / found["wall_seconds"]
         lines.append(f"  {duration(found['wall_seconds'])} from start to end, {share:.0%} of it inside engines")
     return "\n".join(lines)
+
+
+def check_document(found: MethodCheck, cost: Estimate) -> dict[str, Any]:
+    """The check of a reference method and what the campaign will cost by it, for programs."""
+    names = ("formula", "n_atoms", "cores", "seconds", "core_seconds", "rms_force_eV_A", "verdict", "sentence", "variants")
+    return {"campaign": found.campaign_id, **{name: getattr(found, name) for name in names}} | {
+        "labels": cost.labels,
+        "label_seconds_all_loops": round(sum(row.seconds for row in cost.rows if row.unit == "labels"), 1),
+        "total_seconds_all_loops": round(cost.total_seconds_all_loops, 1),
+    }
+
+
+def check_text(found: MethodCheck, cost: Estimate) -> str:
+    """The same as a table."""
+    lines = [
+        "",
+        f"{found.formula}, {found.n_atoms} atoms, rms force {found.rms_force_eV_A:.2g} eV/Å; differences from the label as set",
+        f"  {'label':<36} {'energy':>10} {'forces rms':>11} {'largest':>9} {'stress':>9} {'time':>14}",
+        f"  {'':<36} {'meV/atom':>10} {'eV/Å':>11} {'eV/Å':>9} {'GPa':>9}",
+    ]
+    for one in found.variants:
+        names = ("energy_difference_meV_atom", "force_rms_difference_eV_A", "force_max_difference_eV_A", "stress_difference_GPa")
+        energy, rms, largest, stress = ("-" if one.get(name) is None else f"{one[name]:.2g}" for name in names)
+        name = f"{one['title']} {one['value']}"
+        row = f"  {name:<36} {energy:>10} {rms:>11} {largest:>9} {stress:>9} {duration(one['seconds']):>14}"
+        lines += [row] + ([f"    {one['cause']}: {one['message']}"] if one["cause"] else [])
+    labels = sum(row.seconds for row in cost.rows if row.unit == "labels")
+    return "\n".join([
+        *lines, "", found.sentence,
+        f"One label takes {found.seconds:.3g} s on {found.cores} core{'s' * (found.cores > 1)}, {found.core_seconds:.3g} core-seconds.",
+        f"The {cost.labels} labels of all loops: about {duration(labels)}; the whole campaign {duration(cost.total_seconds_all_loops)}.",
+    ])  # fmt: skip
 
 
 def campaigns_text(rows: list[dict[str, Any]]) -> str:

@@ -1,10 +1,9 @@
-"""Signing out and changing the password."""
+"""Signing out."""
 
 from typing import Any
 
 from django.contrib.auth import views as auth
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse_lazy
 
 
 class SignOut(auth.LogoutView):
@@ -14,10 +13,3 @@ class SignOut(auth.LogoutView):
         response = super().post(request, *arguments, **options)
         response.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'
         return response
-
-
-class ChangePassword(auth.PasswordChangeView):
-    """Asks for the old one; every other session of the account ends."""
-
-    template_name = "registration/password.html"
-    success_url = reverse_lazy("campaign-list")

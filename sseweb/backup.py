@@ -33,6 +33,8 @@ from campaigns.services.errors import WrongState
 
 FORMAT = 1
 WHOLE_AT_ANY_TIME = (".jsonl", ".json", ".cif", ".extxyz")
+# A spec names places of this data folder, and is written anew; a result without its files is none; a process of today is none tomorrow.
+NEVER_OF_STAGES_UNDER_WAY = ("spec.json", "result.json", "child.json", "progress.json")
 FOLDERS = ("campaigns", "analyses", "uploads")
 BLOCK = 1 << 20
 
@@ -120,8 +122,7 @@ def _files(snapshot: Path) -> Iterator[tuple[Path, str]]:
             is_under_way = any(folder.startswith(f"{unfinished}") for unfinished in rows.under_way)
             for name in names:
                 path = Path(folder) / name
-                # A spec names places of this data folder; one that is missing is written anew.
-                is_wanted = not is_under_way or (path.suffix in WHOLE_AT_ANY_TIME and name != "spec.json")
+                is_wanted = not is_under_way or (path.suffix in WHOLE_AT_ANY_TIME and name not in NEVER_OF_STAGES_UNDER_WAY)
                 if (
                     is_wanted
                     and not name.startswith(".")

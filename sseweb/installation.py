@@ -48,24 +48,31 @@ class Installation:
         return self
 
     def keep(self) -> bool:
-        """Start the installation where none runs (any more); whether it had to be."""
+        """Start the installation where none runs (any more); whether it had to be. One that starts or stops is waited for."""
         if self._find():
             return False
-        self._process = subprocess.Popen(
+        self._process = None
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self._find():
+            is_locked = _is_locked(settings.DATA_DIR / "up.lock")
+            failed = self._process is not None and self._process.poll() is not None and not is_locked
+            if failed or time.monotonic() > deadline:
+                raise CommandError(
+                    f"The installation did not start; `manage.py up` says why, as do the logs in {settings.DATA_DIR / 'logs'}."
+                )
+            if self._process is None and not is_locked:
+                self._process = self._start()
+            time.sleep(0.1)
+        return self._process is not None
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             [sys.executable, str(settings.BASE_DIR / "manage.py"), "up"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
             preexec_fn=die_with_parent,
         )
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not self._find():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise CommandError(
-                    f"The installation did not start; `manage.py up` says why, as do the logs in {settings.DATA_DIR / 'logs'}."
-                )
-            time.sleep(0.1)
-        return True
 
     def _find(self) -> bool:
         """Whether one runs, whatever its record says: a killed one leaves the record, and its number may be another program's by now."""

@@ -81,9 +81,9 @@ MIN_FREE_BYTES = _whole_number("SSEWEB_MIN_FREE_MB", 200, 0) * 1_000_000
 # How often the queue of a cluster is asked about a job.
 CLUSTER_POLL_S = _whole_number("SSEWEB_CLUSTER_POLL_S", 30, 1)
 # The module that does each kind of stage, run as `python -m MODULE FOLDER`.
-STAGE_MODULES = {kind: f"campaigns.engines.{kind}" for kind in ("prepare", "s0", "train", "probe", "explore", "label", "evaluate")} | {
-    "judge": "analysis.engines.judge"
-}
+STAGE_MODULES = {
+    kind: f"campaigns.engines.{kind}" for kind in ("prepare", "s0", "train", "probe", "explore", "label", "evaluate", "check")
+} | {"relabel": "campaigns.engines.label", "judge": "analysis.engines.judge"}
 
 BROKER_URL = os.environ.get("BROKER_URL", "")  # empty: the embedded Valkey that `manage.py up` starts
 
@@ -168,6 +168,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 AXES_VERBOSE = False
+PASSWORD_RESET_TIMEOUT = 7 * 24 * 3600  # seconds: how long a link for a password is good, if it is not used
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "campaign-list"
 LOGOUT_REDIRECT_URL = "login"
@@ -186,6 +187,7 @@ WHITENOISE_MAX_AGE = 3600
 # CIFs are small text; data sets may be large and go to disk. Larger ones are refused before they are read.
 MAX_CIF_BYTES = 1_000_000
 MAX_DATA_SET_BYTES = _whole_number("SSEWEB_MAX_DATA_SET_MB", 512, 1) * 1_000_000
+MAX_ARCHIVE_BYTES = _whole_number("SSEWEB_MAX_ARCHIVE_MB", 20_000, 1) * 1_000_000  # unpacked
 MAX_TRAJECTORY_BYTES = 500_000_000
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 FILE_UPLOAD_TEMP_DIR = None
@@ -219,6 +221,9 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "campaigns.api.errors.answer",
+    # Of one account. A program that asks more often is told to wait (429).
+    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"user": f"{_whole_number('SSEWEB_API_PER_MINUTE', 600, 1)}/min"},
     "URL_FORMAT_OVERRIDE": None,  # ?format= is that of a data set
 }
 REST_KNOX = {"TOKEN_TTL": timedelta(days=365), "AUTO_REFRESH": False}
@@ -227,7 +232,16 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "From a crystal structure to the ionic conductivity of a solid electrolyte. Units are in the names of the fields.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
-    "ENUM_NAME_OVERRIDES": {"CampaignState": "campaigns.enums.CampaignState", "StageState": "campaigns.enums.StageState"},
+    "ENUM_NAME_OVERRIDES": {
+        "CampaignState": "campaigns.enums.CampaignState",
+        "StageState": "campaigns.enums.StageState",
+        "Verdict": "campaigns.enums.Verdict",
+        "AnalysisState": "analysis.models.trajectory.AnalysisState",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "campaigns.api.schema.document_refusals",
+    ],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests.slurm import slurm, slurm_installation  # noqa: F401
+from tests.slurm import login_node, slurm, slurm_installation  # noqa: F401
 
 
 @pytest.fixture(autouse=True)

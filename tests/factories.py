@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,12 +13,18 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from analysis.models import ArrheniusFit, RunDiffusion
+from campaigns.engines import job
 from campaigns.enums import CampaignState, CleaningRule, FrameSource, RunPurpose, StageKind, StageState, Verdict
-from campaigns.models import Artefact, Campaign, Cell, Frame, Launch, Material, MdRun, Stage, TrainedModel, TrainingSet
+from campaigns.models import Artefact, Campaign, Cell, Frame, Launch, Material, MdRun, MethodCheck, Stage, TrainedModel, TrainingSet
 from campaigns.science.frames import Frames
+from campaigns.services import method_checks
 
 _numbers = itertools.count(1)
 BOLTZMANN_EV_K = 8.617333262e-5
+ATTEMPTS = [
+    {"settings": settings, "cause": "scf_not_converged", "message": "The SCF did not converge within its steps.", "seconds": seconds}
+    for settings, seconds in (("as set", 60.0), ("from scratch, more steps", 120.0))
+]
 SYMBOLS = ["Li", "Li", "Ge", "P", "S", "S", "S", "S"]
 LATTICE_A = 6.4
 
@@ -194,6 +201,13 @@ def frames(labelled_by: Stage, n: int = 10, temperature_K: float = 600.0, first:
     """`n` configurations: most kept, one in nine rejected, the last without a label."""
     path = labelled_by.folder / "frames.npz"
     arrays = some_frames(n, seed=labelled_by.pk)
+    if not first:  # a model's own values came with them
+        error = np.random.default_rng(labelled_by.pk + 1)
+        arrays = replace(
+            arrays,
+            model_energy_eV=arrays.energy_eV + error.normal(0, 0.02, n),
+            model_forces_eV_A=arrays.forces_eV_A + error.normal(0, 0.1, arrays.forces_eV_A.shape),
+        )
     arrays.save(path)
     file, random = artefact(path), np.random.default_rng(labelled_by.pk)
     rows = []
@@ -225,10 +239,54 @@ def frames(labelled_by: Stage, n: int = 10, temperature_K: float = 600.0, first:
                 number=None if failed else energy + 0.09 * rejected,
                 lower=None if failed else -4.16,
                 upper=None if failed else -4.09,
-                message="The reference method gave an energy that is not a finite number." if failed else "",
+                message="The SCF did not converge within its steps." if failed else "",
+                cause="scf_not_converged" if failed else "",
+                label_seconds=None if first else 41.0 + index,
+                label_attempts=ATTEMPTS if failed else [],
+                label_found=not first and index == 0,
             )
         )
+    if labelled_by.kind == StageKind.LABEL:
+        job.write_json(labelled_by.folder / "result.json", {"records": [_record(frame) for frame in rows]})
     return Frame.objects.bulk_create(rows)
+
+
+def _record(frame: Frame) -> dict:
+    failed = frame.verdict == Verdict.UNLABELLED
+    return {
+        "index": frame.row,
+        "state": "failed" if failed else "done",
+        "energy_eV": None if failed else 8 * frame.energy_eV_atom,
+        "seconds": frame.label_seconds,
+        "attempts": frame.label_attempts,
+        "found": frame.label_found,
+        **{name: getattr(frame, name) for name in ("cause", "message", "max_force_eV_A")},
+    }
+
+
+def method_check(row: Campaign, **columns) -> MethodCheck:
+    """Of a first-principles method, whose cut-off is good and whose mesh is not."""
+    variants = [
+        {"option": "", "title": "As set", "value": "", "state": "done", "cause": "", "message": "", "seconds": 341.0, "attempts": []},
+        {"option": "cutoff_Ry", "title": "Plane-wave cut-off", "value": "675 Ry", "state": "done", "cause": "", "message": "",
+         "seconds": 502.0, "attempts": [], "energy_difference_meV_atom": -1.3, "force_rms_difference_eV_A": 0.0021,
+         "force_max_difference_eV_A": 0.0064, "stress_difference_GPa": 0.021},
+        {"option": "k_points", "title": "k-points", "value": "2 2 2", "state": "failed", "cause": "walltime", "attempts": [],
+         "message": "One label took longer than the limit of 24 h: raise the limit, or use more cores.", "seconds": 86400.0},
+    ]  # fmt: skip
+    values = {
+        "method_key": method_checks.key_of(row.labeller, row.labeller_options),
+        "formula": "Li20Ge2P4S24",
+        "n_atoms": 50,
+        "cores": 2,
+        "seconds": 341.0,
+        "rms_force_eV_A": 0.92,
+        "verdict": "undecided",
+        "sentence": "Undecided: 1 of 2 stricter labels failed, each with its cause in the table.",
+        "variants": variants,
+    }
+    work = stage(row, StageKind.CHECK, loop=0, step=0, cores=2)
+    return MethodCheck.objects.create(campaign=row, stage=work, **(values | columns))
 
 
 def training_set(row: Campaign, loop: int, step: int, n_new: int = 10) -> TrainingSet:
@@ -332,10 +390,10 @@ def judged(
             },
         )
         t_ps = np.linspace(0, 10, 200)
-        arrays[f"t_ps_{run.pk}"] = t_ps
+        arrays[f"t_ps_{run.number}"] = t_ps
         for species, msd in {"Li": 1.1 + 6 * diffusivity * 1e4 * t_ps, "S": 0.35 + 0 * t_ps, "P": 0.2 + 0 * t_ps}.items():
-            arrays[f"msd_A2_{run.pk}_{species}"] = msd * (1 - np.exp(-t_ps * 8))
-            arrays[f"msd_error_A2_{run.pk}_{species}"] = 0.02 * msd * np.sqrt(t_ps + 0.1)
+            arrays[f"msd_A2_{run.number}_{species}"] = msd * (1 - np.exp(-t_ps * 8))
+            arrays[f"msd_error_A2_{run.number}_{species}"] = 0.02 * msd * np.sqrt(t_ps + 0.1)
     path = stage(model.campaign, StageKind.JUDGE, loop=model.loop, step=model.step).folder / "msd.npz"
     np.savez(path, **arrays)
     model.convergence, model.convergence_reason = convergence, "log10 D moved by 0.04 over the last two models; the limit is 0.1."
@@ -349,7 +407,7 @@ def judged(
         spread_dex=0.04,
         msd=artefact(path),
         details={
-            "points": [{"run_ids": [run.pk]} for run in runs if run.diffusion.verdict == "diffusive"],
+            "points": [{"run_ids": [run.number]} for run in runs if run.diffusion.verdict == "diffusive"],
             "other_cells": [],
             "covariance": [[0.06, 0.0042], [0.0042, activation_energy_error_eV**2]],
             "D300_cm2_s": 1.4e-7,

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -103,6 +104,7 @@ class Fork:
             os.chdir(scratch)
             os.environ["TMPDIR"] = str(scratch)
             tempfile.tempdir = None
+            warnings.simplefilter("default")  # as in a Python of its own; pytest would make errors of them
             for limit, value in (
                 (resource.RLIMIT_CPU, int(timeout_s) + 1), (resource.RLIMIT_AS, bounded.MEMORY_LIMIT_BYTES),
                 (resource.RLIMIT_FSIZE, bounded.FILE_LIMIT_BYTES), (resource.RLIMIT_CORE, 0),

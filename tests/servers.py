@@ -44,7 +44,10 @@ class Postgres:
         self._run("initdb", "-D", str(self.folder / "data"), "-U", "sseweb", "--auth=trust", "-E", "UTF8", "--no-sync")
 
     def _run(self, program, *arguments):
-        subprocess.run([*self.as_user, str(self.programs / program), *arguments], check=True, capture_output=True, cwd="/")
+        done = subprocess.run([*self.as_user, str(self.programs / program), *arguments], capture_output=True, text=True, cwd="/")
+        if done.returncode:
+            log = self.folder / "log"
+            raise RuntimeError(f"{program}: {done.stdout}{done.stderr}{log.read_text()[-3000:] if log.exists() else ''}")
 
     def start(self):
         options = f"-c port={self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder} -c fsync=off"

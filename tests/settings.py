@@ -6,6 +6,7 @@ import tempfile
 os.environ["SSEWEB_DATA_DIR"] = tempfile.mkdtemp(prefix="sseweb-test-")
 os.environ["SSEWEB_CORES"] = "2"
 os.environ["LOG_LEVEL"] = "ERROR"
+os.environ["SSEWEB_API_PER_MINUTE"] = "100000"
 
 from sseweb.settings import *  # noqa: F403
 

@@ -124,6 +124,47 @@ def slurm_installation(tmp_path_factory):
 
 
 @pytest.fixture
+def login_node(tmp_path):
+    """This machine over SSH, as `remote_profile` has it: a server on a port of its own that lets one key in."""
+    server = shutil.which("sshd", path=_path())
+    if not server:
+        pytest.skip("no sshd: apt-get install openssh-server")
+    for name in ("host", "key"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)], check=True)
+    if os.getuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)
+    port = _free_port()
+    settings = {
+        "Port": port,
+        "ListenAddress": "127.0.0.1",
+        "HostKey": tmp_path / "host",
+        "AuthorizedKeysFile": tmp_path / "key.pub",
+        "StrictModes": "no",
+        "PidFile": "none",
+        "PermitRootLogin": "yes",
+        "Subsystem": "sftp internal-sftp",
+    }
+    (tmp_path / "sshd_config").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
+    with subprocess.Popen([server, "-D", "-f", str(tmp_path / "sshd_config")]) as process:
+        try:
+            _until(lambda: _listens(port))
+            yield {
+                "hostname": "127.0.0.1",
+                "port": port,
+                "username": getpass.getuser(),
+                "key_filename": str(tmp_path / "key"),
+                "timeout": 5,
+            }
+        finally:
+            process.terminate()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
 def slurm(slurm_installation, monkeypatch):
     """The cluster, with its commands known to what the test starts, and no job of another test in it."""
     monkeypatch.setenv("SLURM_CONF", slurm_installation.conf)

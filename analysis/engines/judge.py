@@ -4,7 +4,7 @@ python -m analysis.engines.judge FOLDER
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +72,9 @@ def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats]) -> Run
     loaded = None if one.result.trajectory_file is None else _load(one)
     if loaded is None:
         return _no_trajectory(one, spec)
-    positions_A, cell_A, symbols, frame_interval_ps = loaded
-    flags: list[str] = []
+    positions_A, cell_A, symbols, frame_interval_ps, flags = loaded
+    if flags:
+        one = replace(one, result=replace(one.result, completed_ps=len(positions_A) * frame_interval_ps))
     is_mobile = symbols == spec.mobile_ion
     if not is_mobile.any():
         raise EngineFailed(f"The trajectory of {one.temperature_K:g} K has no {spec.mobile_ion}", cause="bad_input", permanent=True)
@@ -110,8 +111,11 @@ def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats]) -> Run
     return _row(one, found, estimate, details)
 
 
-def _load(one: JudgedRun) -> tuple[Floats, Floats, NDArray[np.str_], float] | None:
-    """Unwrapped positions, cell, symbols and frame spacing in ps; None where there are fewer than two frames."""
+def _load(one: JudgedRun) -> tuple[Floats, Floats, NDArray[np.str_], float, list[str]] | None:
+    """Unwrapped positions, cell, symbols, frame spacing in ps, and what is to be known of them; None where there are fewer than two frames.
+
+    Up to the first frame that is missing or holds no numbers: what came before still shows how the ions move.
+    """
     path = Path(one.folder) / one.result.trajectory_file
     try:
         with np.load(path, allow_pickle=False) as stored:
@@ -119,17 +123,20 @@ def _load(one: JudgedRun) -> tuple[Floats, Floats, NDArray[np.str_], float] | No
     except (OSError, KeyError, ValueError) as error:
         raise EngineFailed(f"The trajectory {path} cannot be read ({error}): repeat the run at {one.temperature_K:g} K",
                            cause="bad_input", permanent=True) from error  # fmt: skip
-    if len(positions_A) < 2:
-        return None
-    steps = np.diff(time_fs)
-    if not np.allclose(steps, steps[0], rtol=1e-3) or steps[0] <= 0:
-        raise EngineFailed(f"The frames of {path} are not evenly spaced in time: repeat the run", cause="bad_input", permanent=True)
+    interval_fs, flags = one.result.frame_interval_fs, []
+    n_whole = _whole_frames(time_fs, interval_fs)
+    if n_whole < len(positions_A):
+        flags.append(f"a frame is missing after {n_whole * interval_fs / 1000:.3g} ps: what comes behind it was left out")
     finite = np.isfinite(positions_A).all(axis=(1, 2))
-    if not finite.all():  # a run that blew up: what came before still shows how
-        positions_A = positions_A[: int(np.argmin(finite))]
-        if len(positions_A) < 2:
-            return None
-    return positions_A, cell_A, symbols, float(steps[0]) / 1000
+    if not finite.all():  # a run that blew up
+        n_whole = min(n_whole, int(np.argmin(finite)))
+    return None if n_whole < 2 else (positions_A[:n_whole], cell_A, symbols, interval_fs / 1000, flags)
+
+
+def _whole_frames(time_fs: Floats, interval_fs: float) -> int:
+    """How many frames there are before the first that is missing."""
+    is_next = np.isclose(np.diff(time_fs), interval_fs, rtol=1e-3)
+    return len(time_fs) if is_next.all() else int(np.argmin(is_next)) + 1
 
 
 def _temperature(one: JudgedRun) -> float:

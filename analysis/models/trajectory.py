@@ -3,7 +3,8 @@ from pathlib import Path
 from django.conf import settings
 from django.db import models
 
-from campaigns.models.material import OwnedQuerySet
+from campaigns.models import Project
+from campaigns.models.project import OwnedQuerySet
 
 
 class AnalysisState(models.TextChoices):
@@ -17,6 +18,7 @@ class TrajectoryAnalysis(models.Model):
     """A trajectory that a user brought, and what the judgement of it found. Its files lie in a folder of its own."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="trajectory_analyses")
+    project = models.ForeignKey(Project, null=True, blank=True, on_delete=models.SET_NULL, related_name="trajectory_analyses")
     name = models.CharField(max_length=200)
     file_names = models.JSONField(help_text="as the user calls them, in the order of the run")
     mobile_ion = models.CharField(max_length=3)

@@ -15,6 +15,8 @@ DARK_PALETTE = ("#56B4E9", "#E69F00", "#2fc99a", "#e29bc0", "#F0E442", "#ff8a4c"
 DASHES = ("solid", "dashed", "dotted", "dotdash")
 MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "hex", "plus", "star")
 
+PAPER_HEIGHT = 270  # two figures side by side on a printed page
+
 
 @dataclass(frozen=True)
 class Theme:
@@ -59,6 +61,8 @@ class Theme:
 def canvas(theme: Theme, x_title: str, y_title: str, *, height: int = 380, **options: Any) -> figure:
     """An empty figure as wide as its place, with axis titles that name the unit."""
     backend = "svg" if theme.vector else "canvas"
+    if theme.vector and theme.narrow:
+        height = min(height, PAPER_HEIGHT)
     plot = figure(sizing_mode="stretch_width", height=height, tools="pan,box_zoom,reset,save", toolbar_location="above",
                   output_backend=backend, **options)  # fmt: skip
     plot.toolbar.logo = None
@@ -103,13 +107,17 @@ def whiskers(plot: figure, base: Sequence[float], lower: Sequence[float], upper:
 
 
 def legend(plot: figure, theme: Theme, entries: list[tuple[str, list[GlyphRenderer]]]) -> None:
-    """Beside the plot, or below it where it is narrow; a click on an entry hides its curve."""
+    """Beside the plot, below it where it is narrow, in it on narrow paper; a click on an entry hides its curve."""
     if len(entries) < 2:
         return
     box = Legend(items=[LegendItem(label=label, renderers=renderers) for label, renderers in entries], click_policy="hide")
     box.label_text_color, box.label_text_font_size = theme.ink, "12px"
     box.background_fill_color, box.border_line_color = None, None
     box.spacing, box.padding = 2, 4
+    if theme.narrow and theme.vector:
+        box.location, box.background_fill_color, box.background_fill_alpha = "top_right", theme.surface, 0.8
+        plot.add_layout(box)
+        return
     if theme.narrow:
         longest = max(len(label) for label, _ in entries)
         box.ncols = 3 if longest < 10 else 2 if longest < 18 else 1

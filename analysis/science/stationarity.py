@@ -140,9 +140,10 @@ def decide(series: Series, energies: Series | None = None, limits: Limits = DEFA
     if doubt:
         return Decision("undecided", f"{path}: {doubt}.", found, energy)
     change = f"It changes by {found.change:+.2f} ± {found.change_error:.2f}, at most {limits.largest_change_dex:g} in all"
-    scatter = (f"the models scatter by {found.spread:.2f} beyond the errors of their runs, at most {limits.spread_dex:g} is allowed "
-               f"(from {found.visible_spread:.2f} on this test would notice)")  # fmt: skip
-    return Decision("stationary", f"{path}. {change}; {scatter}.", found, energy)
+    scatter = f"the models scatter by {found.spread:.2f} beyond the errors of their runs, at most {limits.spread_dex:g} is allowed"
+    return Decision(
+        "stationary", f"{path}. {change}; {scatter} (from {found.visible_spread:.2f} on this test would notice).", found, energy
+    )
 
 
 def _moves(found: Findings, largest: float, p_value: float, sigmas: float) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from analysis.models import ArrheniusFit, RunDiffusion
-from campaigns.models import Artefact, Stage
+from campaigns.models import Artefact, MdRun, Stage
 from campaigns.services.protocol import current_model
 
 _RUN_FIELDS = (
@@ -22,8 +22,9 @@ _RUN_FIELDS = (
 
 def keep(stage: Stage, result: dict[str, Any], msd: Artefact) -> ArrheniusFit:
     """Rows for every run and for the model of the stage's training step."""
+    keys = dict(MdRun.objects.filter(campaign=stage.campaign).values_list("number", "pk"))
     RunDiffusion.objects.bulk_create(
-        [RunDiffusion(md_run_id=run["run_id"], **{name: run[name] for name in _RUN_FIELDS}) for run in result["runs"]]
+        [RunDiffusion(md_run_id=keys[run["run_id"]], **{name: run[name] for name in _RUN_FIELDS}) for run in result["runs"]]
     )
     return ArrheniusFit.objects.create(
         model=current_model(stage.campaign),

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from analysis.models import AnalysisState, TrajectoryAnalysis
 from campaigns.engines import bounded, job
-from campaigns.services import deletion, quotas
+from campaigns.services import activity, deletion, quotas
 from campaigns.services.errors import BadInput
 from campaigns.services.wake import QUEUE
 
@@ -133,10 +133,12 @@ def files_of(row: TrajectoryAnalysis) -> tuple[int, int]:
     return len(sizes), sum(sizes)
 
 
-def delete(row: TrajectoryAnalysis) -> None:
+def delete(row: TrajectoryAnalysis, by: AbstractBaseUser | None = None) -> None:
     """The row, then its files; what a kill between the two leaves, `sweep` removes."""
     folder = row.folder
-    row.delete()
+    with transaction.atomic():
+        activity.record(by, "deleted", row)
+        row.delete()
     deletion.remove_folder(folder)
 
 

@@ -108,17 +108,36 @@ def step_series(found: list[queries.JudgedModel], quantity: str, temperature_K: 
     ]
 
 
+def error_series(campaign: Campaign) -> list[StepSeries]:
+    """The force error of every model on the snapshots of its own step (eV/Å), one series for each loop."""
+    n_steps = len(campaign.settings.ramp_temperatures_K)
+    rows = campaign.trained_models.filter(new_force_rmse_eV_A__isnull=False).values_list("loop", "step", "new_force_rmse_eV_A")
+    loops: dict[int, dict[int, float]] = {}
+    for loop, step, error in rows:  # of a step that was repeated the last
+        loops.setdefault(loop, {})[step] = error
+    return [
+        StepSeries(
+            f"loop {loop}",
+            [(loop - 1) * n_steps + step for step in found],
+            [f"{loop}.{step}" for step in found],
+            list(found.values()),
+            [0.0] * len(found),
+        )
+        for loop, found in loops.items()
+    ]
+
+
 def msd_curves(run: MdRun) -> list[MsdCurve]:
     """MSD of every species of a run, the mobile ion first; empty where the run gave none."""
     fit = ArrheniusFit.objects.select_related("msd").filter(model=run.model_id).first()
     if fit is None or not fit.msd.file.exists():
         return []
-    prefix = f"msd_A2_{run.pk}_"
+    prefix = f"msd_A2_{run.number}_"
     with np.load(fit.msd.file, allow_pickle=False) as archive:
         species = [name.removeprefix(prefix) for name in archive.files if name.startswith(prefix)]
         species.sort(key=lambda name: (name != run.campaign.mobile_ion, name))
         return [
-            MsdCurve(name, archive[f"t_ps_{run.pk}"], archive[f"msd_A2_{run.pk}_{name}"], archive[f"msd_error_A2_{run.pk}_{name}"])
+            MsdCurve(name, archive[f"t_ps_{run.number}"], archive[prefix + name], archive[f"msd_error_A2_{run.number}_{name}"])
             for name in species
         ]
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 from analysis import queries
 from analysis.models import ArrheniusFit
 from analysis.views.selection import chosen_campaigns, chosen_temperature_K, published_of
-from campaigns.models import MdRun
+from campaigns.models import Campaign, MdRun
 from campaigns.queries import learning_curve
 from campaigns.views import access
 
@@ -37,10 +37,14 @@ def nothing(message: str) -> JsonResponse:
 @login_required
 @require_GET
 def arrhenius(request: HttpRequest, pk: int) -> HttpResponse:
+    return arrhenius_of(request, access.campaign(request, pk))
+
+
+def arrhenius_of(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     from analysis.plots.arrhenius import arrhenius_figure
     from analysis.views import figures
 
-    series = figures.by_training_step(queries.judged_models(access.campaign(request, pk).trained_models.all()))
+    series = figures.by_training_step(queries.judged_models(campaign.trained_models.all()))
     if not any(one.temperature_K for one in series):
         return nothing("No run has given a diffusion coefficient yet.")
     return document(arrhenius_figure(series, theme(request)))
@@ -49,13 +53,20 @@ def arrhenius(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_GET
 def against_step(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
+    return steps_of(request, access.campaign(request, pk), quantity)
+
+
+def steps_of(request: HttpRequest, campaign: Campaign, quantity: str) -> HttpResponse:
     from analysis.plots.series import series_figure
     from analysis.views import figures
 
     titles = {"activation-energy": ("activation_energy", "Ea (eV)", "eV"), "diffusivity": ("diffusivity", "D (cm²/s)", "cm²/s")}
-    if quantity not in titles:
+    if quantity not in (*titles, "force-error"):
         raise Http404
-    campaign = access.campaign(request, pk)
+    if quantity == "force-error":
+        errors = figures.error_series(campaign)
+        title = "force error, new snapshots (eV/Å)"
+        return document(series_figure(errors, theme(request), title, "eV/Å")) if errors else nothing("No model has met new snapshots yet.")
     name, title, unit = titles[quantity]
     temperature_K = chosen_temperature_K(request, campaign)
     series = figures.step_series(queries.judged_models(campaign.trained_models.all()), name, temperature_K)
@@ -69,10 +80,13 @@ def against_step(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
 @login_required
 @require_GET
 def msd(request: HttpRequest, pk: int) -> HttpResponse:
+    return msd_of(request, _run(request, pk))
+
+
+def msd_of(request: HttpRequest, run: MdRun) -> HttpResponse:
     from analysis.plots.msd import msd_figure
     from analysis.views import figures
 
-    run = _run(request, pk)
     curves = figures.msd_curves(run)
     if not curves:
         return nothing("This run has no mean square displacement.")
@@ -97,14 +111,18 @@ NO_STRUCTURE = "This run was judged by an earlier release, which did not keep th
 @login_required
 @require_GET
 def structure(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
+    run = _run(request, pk)
+    return structure_of(request, _judged_file(run), run.number, kind, run.campaign.mobile_ion)
+
+
+def structure_of(request: HttpRequest, path: Path | None, run_id: int, kind: str, mobile_ion: str) -> HttpResponse:
+    """One of figures.STRUCTURE, from the file that a judge has kept."""
     from analysis.plots.structure import curves_figure
     from analysis.views import figures
 
     if kind not in figures.STRUCTURE:
         raise Http404
-    run = _run(request, pk)
-    path = _judged_file(run)
-    curves = figures.structure_curves(path, run.pk, kind, run.campaign.mobile_ion) if path else []
+    curves = figures.structure_curves(path, run_id, kind, mobile_ion) if path else []
     if not curves:
         return nothing(NO_STRUCTURE)
     title, level = figures.STRUCTURE[kind]
@@ -114,14 +132,18 @@ def structure(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
 @login_required
 @require_GET
 def density(request: HttpRequest, pk: int, axis: int) -> HttpResponse:
+    run = _run(request, pk)
+    return density_of(request, _judged_file(run), run.number, axis)
+
+
+def density_of(request: HttpRequest, path: Path | None, run_id: int, axis: int) -> HttpResponse:
+    """The density of the mobile ion seen along axis 0, 1 or 2."""
     from analysis.plots.structure import density_figure
     from analysis.views import figures
 
     if axis > 2:
         raise Http404
-    run = _run(request, pk)
-    path = _judged_file(run)
-    found = figures.density_of(path, run.pk) if path else None
+    found = figures.density_of(path, run_id) if path else None
     if found is None:
         return nothing(NO_STRUCTURE)
     projections, cell_A = found
@@ -143,15 +165,34 @@ def learning(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def training_set(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
     from analysis.plots.training_set import thinned, training_set_figure
+
+    points = _training_set_points(request, pk, quantity)
+    if not len(points.order):
+        return nothing(NO_LABEL)
+    return document(training_set_figure(thinned(points), theme(request), TITLES[quantity]))
+
+
+@login_required
+@require_GET
+def histogram(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
+    from analysis.plots.histogram import histogram_figure
+
+    points = _training_set_points(request, pk, quantity)
+    if not len(points.order):
+        return nothing(NO_LABEL)
+    return document(histogram_figure(points, theme(request), TITLES[quantity]))
+
+
+TITLES = {"energy": "energy (eV/atom)", "force": "largest force (eV/Å)"}
+NO_LABEL = "No configuration has a label yet."
+
+
+def _training_set_points(request: HttpRequest, pk: int, quantity: str) -> Any:
     from analysis.views import figures
 
     if quantity not in figures.QUANTITIES:
         raise Http404
-    points = figures.training_set_points(access.campaign(request, pk), quantity)
-    if not len(points.order):
-        return nothing("No configuration has a label yet.")
-    title = {"energy": "energy (eV/atom)", "force": "largest force (eV/Å)"}[quantity]
-    return document(training_set_figure(thinned(points), theme(request), title))
+    return figures.training_set_points(access.campaign(request, pk), quantity)
 
 
 @login_required

@@ -1,6 +1,5 @@
 """The results of one campaign, and several campaigns side by side."""
 
-import csv
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +11,7 @@ from django.views.decorators.http import require_GET
 from analysis import queries
 from analysis.references import Reference
 from analysis.views.selection import chosen_campaigns, chosen_temperature_K, published_of
+from campaigns import queries as campaign_queries
 from campaigns.enums import RunPurpose
 from campaigns.models import Campaign, Cell, MdRun
 from campaigns.views import access, exports
@@ -22,18 +22,44 @@ from campaigns.views.campaigns import page_context
 @require_GET
 def results(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request, pk)
+    return render(request, "analysis/results.html", page_context(campaign, "results") | results_context(request, campaign))
+
+
+def results_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
+    """What the page of results shows below its head."""
     found = queries.judged_models(campaign.trained_models.all())
     wanted = request.GET.get("model", "")
     shown = next((judged for judged in found if str(judged.model.pk) == wanted), found[-1] if found else None)
     temperature_K = chosen_temperature_K(request, campaign)
-    context = {
+    return {
         "judged": found,
         "shown": shown,
         "reading": queries.reading(shown) if shown else None,
         "temperature_K": temperature_K,
         "table": [(judged, *queries.diffusivity_at(judged.fit, temperature_K)) for judged in reversed(found)],
     }
-    return render(request, "analysis/results.html", page_context(campaign, "results") | context)
+
+
+RUN_COLUMNS = (
+    *("model", "cell", "temperature_K", "replica", "kinetic_temperature_K", "kinetic_temperature_error_K", "duration_ps"),
+    *("diffusivity_cm2_s", "diffusivity_error_cm2_s", "conductivity_mS_cm", "conductivity_error_mS_cm", "haven_ratio", "verdict", "reason"),
+    *("in_fit", "activation_energy_eV", "activation_energy_error_eV"),
+)
+
+
+@login_required
+@require_GET
+def result_rows(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
+    """Every run of every evaluated model as `csv`; what the campaign found, as `manage.py campaign status --json` prints it, as `json`."""
+    campaign = access.campaign(request, pk)
+    name = f'attachment; filename="campaign-{campaign.pk}-results.{kind}"'
+    if kind == "json":
+        return JsonResponse(campaign_queries.result(campaign), json_dumps_params={"indent": 1}, headers={"Content-Disposition": name})
+    if kind != "csv":
+        raise Http404
+    response = HttpResponse(content_type="text/csv", headers={"Content-Disposition": name})
+    exports.write_csv(response, RUN_COLUMNS, queries.run_rows(campaign))
+    return response
 
 
 @login_required
@@ -99,20 +125,25 @@ def _compared(campaigns: list[Campaign], temperature_K: float) -> list[dict[str,
 @require_GET
 def compare_rows(request: HttpRequest, kind: str) -> HttpResponse:
     """The table of the comparison, and what is published, as `csv` or `json`."""
-    campaigns = chosen_campaigns(request)
-    temperature_K = chosen_temperature_K(request)
-    rows = [_plain(row, temperature_K) for row in _compared(campaigns, temperature_K)]
-    name = f'attachment; filename="comparison-{temperature_K:g}-K.{kind}"'
+    name = f'attachment; filename="comparison-{chosen_temperature_K(request):g}-K.{kind}"'
+    document = comparison_document(request)
     if kind == "json":
-        document = {"campaigns": rows, "published": [_plain_reference(one) for one in published_of(campaigns)]}
         return JsonResponse(document, json_dumps_params={"indent": 1}, headers={"Content-Disposition": name})
     if kind != "csv":
         raise Http404
     response = HttpResponse(content_type="text/csv", headers={"Content-Disposition": name})
-    writer = csv.DictWriter(response, COLUMNS)
-    writer.writeheader()
-    writer.writerows({column: exports.spreadsheet_safe(value) for column, value in row.items()} for row in rows)
+    exports.write_csv(response, COLUMNS, document["campaigns"])
     return response
+
+
+def comparison_document(request: HttpRequest) -> dict[str, Any]:
+    """The rows of the comparison as numbers and words, and what is published of the same elements."""
+    campaigns = chosen_campaigns(request)
+    temperature_K = chosen_temperature_K(request)
+    return {
+        "campaigns": [_plain(row, temperature_K) for row in _compared(campaigns, temperature_K)],
+        "published": [_plain_reference(one) for one in published_of(campaigns)],
+    }
 
 
 COLUMNS = (

@@ -1,5 +1,6 @@
 """Trajectories that users bring: list, upload, result."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,19 +10,23 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from analysis.forms import TrajectoryForm
 from analysis.models import TrajectoryAnalysis
 from analysis.services import trajectories
-from analysis.views.plots import document, nothing, theme
-from campaigns.views import fragments, refusals, uploads
+from analysis.views.plots import density_of, document, nothing, structure_of, theme
+from campaigns.models import Project
+from campaigns.views import access, fragments, people, refusals, uploads
 
+RUN_ID = 1  # by which the file of a trajectory's judgement knows its only run
 PER_PAGE = 50
 
 
-def _own(request: HttpRequest, pk: int) -> TrajectoryAnalysis:
-    return get_object_or_404(TrajectoryAnalysis.objects.visible_to(request.user), pk=pk)
+def _visible(request: HttpRequest, pk: int) -> TrajectoryAnalysis:
+    found = TrajectoryAnalysis.objects.visible_to(request.user).with_rights(request.user)
+    return get_object_or_404(found.select_related("owner", "project"), pk=pk)
 
 
 @uploads.at_most(settings.MAX_TRAJECTORY_BYTES)
@@ -34,33 +39,49 @@ def trajectory_list(request: HttpRequest) -> HttpResponse:
         with refusals.as_form_error(form):
             files = sorted(form.cleaned_data["files"], key=lambda file: file.name)
             return redirect("trajectory", trajectories.create(request.user, files, form.request()).pk)
-    page = Paginator(TrajectoryAnalysis.objects.visible_to(request.user), PER_PAGE).get_page(request.GET.get("page"))
-    context = {"section": "trajectories", "form": form, "page": page, "max_bytes": settings.MAX_TRAJECTORY_BYTES}
+    whose = request.GET.get("whose", "")
+    found = TrajectoryAnalysis.objects.visible_to(request.user).chosen(request.user, whose).select_related("owner", "project")
+    context = {
+        "section": "trajectories",
+        "form": form,
+        "page": Paginator(found, PER_PAGE).get_page(request.GET.get("page")),
+        "max_bytes": settings.MAX_TRAJECTORY_BYTES,
+        "whose": whose,
+        "projects": Project.objects.visible_to(request.user),
+    }
     return render(request, "analysis/trajectories.html", context, status=422 if request.method == "POST" else 200)
 
 
 @login_required
 @require_GET
 def trajectory_page(request: HttpRequest, pk: int) -> HttpResponse:
-    row = _own(request, pk)
-    return render(request, "analysis/trajectory.html", _context(row) | {"files": trajectories.files_of(row)})
+    row = _visible(request, pk)
+    targets = Project.objects.editable_by(request.user) if row.may_manage else []
+    return render(request, "analysis/trajectory.html", _context(row) | {"files": trajectories.files_of(row), "targets": targets})
 
 
 @login_required
 @require_GET
 def trajectory_live(request: HttpRequest, pk: int) -> HttpResponse:
-    row = _own(request, pk)
+    row = _visible(request, pk)
     return fragments.live(request, "analysis/_trajectory.html", _context(row), ended=row.has_ended)
 
 
 def _context(row: TrajectoryAnalysis) -> dict[str, Any]:
-    return {"section": "trajectories", "row": row, "found": row.result, "ended": row.has_ended, "seen": ""}
+    return {
+        "section": "trajectories",
+        "row": row,
+        "found": row.result,
+        "ended": row.has_ended,
+        "seen": "",
+        "axes": [(0, "a"), (1, "b"), (2, "c")],
+    }
 
 
 @login_required
 @require_GET
 def trajectory_json(request: HttpRequest, pk: int) -> HttpResponse:
-    row = _own(request, pk)
+    row = _visible(request, pk)
     asked = {name: value for name, value in row.spec.items() if name != "files"} | {"files": row.file_names}
     document = {"id": row.pk, "name": row.name, "state": row.state, "message": row.message, "asked": asked, "result": row.result}
     return JsonResponse(
@@ -71,27 +92,63 @@ def trajectory_json(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_POST
 def trajectory_delete(request: HttpRequest, pk: int) -> HttpResponse:
-    row = _own(request, pk)
-    trajectories.delete(row)
+    row = _visible(request, pk)
+    access.require_manage(request.user, row)
+    trajectories.delete(row, request.user)
     messages.success(request, f"{row.name} is deleted.")
     return redirect("trajectory-list")
 
 
 @login_required
+@require_POST
+def trajectory_move(request: HttpRequest, pk: int) -> HttpResponse:
+    row = _visible(request, pk)
+    access.require_manage(request.user, row)
+    return people.move(request, row, reverse("trajectory", args=[pk]))
+
+
+@login_required
 @require_GET
 def trajectory_msd(request: HttpRequest, pk: int) -> HttpResponse:
-    from analysis.plots.msd import MsdCurve, msd_figure
+    from analysis.plots.msd import msd_figure
 
-    row = _own(request, pk)
-    path = row.folder / (row.result or {}).get("msd_file", "msd.npz")
-    if not path.exists():
+    row = _visible(request, pk)
+    curves = curves_of(row)
+    if not curves:
         return nothing("There is no mean square displacement.")
+    window = row.result["run"]["details"].get("fit_window_ps")
+    return document(msd_figure(curves, theme(request), tuple(window) if window else None))
+
+
+@login_required
+@require_GET
+def trajectory_structure(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
+    row = _visible(request, pk)
+    return structure_of(request, _judged_file(row), RUN_ID, kind, row.mobile_ion)
+
+
+@login_required
+@require_GET
+def trajectory_density(request: HttpRequest, pk: int, axis: int) -> HttpResponse:
+    return density_of(request, _judged_file(_visible(request, pk)), RUN_ID, axis)
+
+
+def _judged_file(row: TrajectoryAnalysis) -> Path | None:
+    path = row.folder / (row.result or {}).get("msd_file", "msd.npz")
+    return path if path.exists() else None
+
+
+def curves_of(row: TrajectoryAnalysis) -> list[Any]:
+    """MSD of every species, the mobile ion first; empty where there is none."""
+    from analysis.plots.msd import MsdCurve
+
+    path = _judged_file(row)
+    if path is None:
+        return []
     with np.load(path, allow_pickle=False) as archive:
         prefix = "msd_A2_1_"
         species = sorted(
             (name.removeprefix(prefix) for name in archive.files if name.startswith(prefix)),
             key=lambda name: (name != row.mobile_ion, name),
         )
-        curves = [MsdCurve(name, archive["t_ps_1"], archive[prefix + name], archive[f"msd_error_A2_1_{name}"]) for name in species]
-    window = row.result["run"]["details"].get("fit_window_ps")
-    return document(msd_figure(curves, theme(request), tuple(window) if window else None))
+        return [MsdCurve(name, archive["t_ps_1"], archive[prefix + name], archive[f"msd_error_A2_1_{name}"]) for name in species]

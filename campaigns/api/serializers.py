@@ -1,21 +1,33 @@
 """Rows as JSON: the columns of the models, whose names hold the units."""
 
+from typing import Any
+
 from rest_framework import serializers
+from rest_framework.request import Request
 
 from campaigns import queries
-from campaigns.models import Campaign, Cell, Frame, Material, Stage, TrainedModel
+from campaigns.forms.campaign import UPLOAD_FORMATS
+from campaigns.models import Activity, Campaign, Cell, Frame, Material, Membership, Project, SharedLink, Stage, TrainedModel
+from campaigns.services import materials
 
 
 class MaterialSerializer(serializers.ModelSerializer):
-    cif = serializers.CharField(write_only=True, trim_whitespace=False, help_text="the text of a CIF")
+    owner = serializers.CharField(source="owner.username", read_only=True)
+    cif = serializers.CharField(write_only=True, trim_whitespace=False, required=False, help_text="the text of a CIF")
+    example = serializers.ChoiceField(list(materials.EXAMPLES), write_only=True, required=False, help_text="instead of a CIF")
     name = serializers.CharField(max_length=200, required=False, help_text="left out: the formula")
 
     class Meta:
         model = Material
-        fields = ("id", "name", "cif", "cif_filename", "cif_sha256", "formula", "reduced_formula", "space_group", "space_group_number",
-                  "a_A", "b_A", "c_A", "alpha_deg", "beta_deg", "gamma_deg", "volume_A3", "density_g_cm3", "n_atoms", "is_disordered",
-                  "mobile_ion", "created_at")  # fmt: skip
-        read_only_fields = tuple(name for name in fields if name not in ("name", "cif"))
+        fields = ("id", "owner", "project", "name", "cif", "example", "cif_filename", "cif_sha256", "formula", "reduced_formula",
+                  "space_group", "space_group_number", "a_A", "b_A", "c_A", "alpha_deg", "beta_deg", "gamma_deg",
+                  "volume_A3", "density_g_cm3", "n_atoms", "is_disordered", "mobile_ion", "created_at")  # fmt: skip
+        read_only_fields = tuple(name for name in fields if name not in ("name", "cif", "example"))
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("cif" in attrs) == ("example" in attrs):
+            raise serializers.ValidationError({"cif": "Give the text of a CIF, or the name of an example."})
+        return attrs
 
 
 class MaterialDetailSerializer(MaterialSerializer):
@@ -34,13 +46,18 @@ class CellSerializer(serializers.ModelSerializer):
 
 
 class CampaignSerializer(serializers.ModelSerializer):
+    owner = serializers.CharField(source="owner.username", read_only=True)
+
     class Meta:
         model = Campaign
-        fields = ("id", "name", "state", "reason", "mobile_ion", "labeller", "s0_route", "preset", "seed", "loop", "step", "created_at",
-                  "started_at", "finished_at")  # fmt: skip
+        fields = ("id", "owner", "project", "version", "name", "state", "reason", "mobile_ion", "labeller", "s0_route", "preset", "seed",
+                  "loop", "step", "created_at", "started_at", "finished_at")  # fmt: skip
 
 
 class ProgressSerializer(serializers.Serializer):
+    loop = serializers.IntegerField(
+        help_text="the loop under way, to which fraction and eta_seconds belong; cells and S0 count to the first"
+    )
     fraction = serializers.FloatField()
     eta_seconds = serializers.FloatField(allow_null=True, help_text="until the end of the loop under way")
     summary = serializers.CharField()
@@ -79,7 +96,7 @@ class StageSerializer(serializers.ModelSerializer):
         model = Stage
         fields = ("id", "kind", "loop", "step", "repeat", "index", "cell", "temperature_K", "replica", "cores", "resource", "job_state",
                   "state", "attempt", "tries", "message", "cause", "created_at", "started_at", "finished_at", "seconds",
-                  "startup_seconds", "labels_computed", "versions")  # fmt: skip
+                  "startup_seconds", "labels_computed", "labels_found", "versions")  # fmt: skip
 
 
 class TrainedModelSerializer(serializers.ModelSerializer):
@@ -97,4 +114,88 @@ class ConfigurationSerializer(serializers.ModelSerializer):
         model = Frame
         fields = ("id", "source", "loop", "step", "temperature_K", "time_ps", "n_atoms", "composition", "energy_eV_atom", "max_force_eV_A",
                   "rms_force_eV_A", "min_distance_A", "max_bond_variation", "model_energy_error_meV_atom", "model_force_rmse_eV_A",
-                  "verdict", "rule", "number", "lower", "upper", "verdict_changes", "message")  # fmt: skip
+                  "model_deviation_eV_A", "verdict", "overruled", "rule", "number", "lower", "upper", "verdict_changes", "message", "cause",
+                  "label_seconds", "label_attempts", "label_found")  # fmt: skip
+
+
+class MoveSerializer(serializers.Serializer):
+    project = serializers.IntegerField(allow_null=True, min_value=1, max_value=2**53, help_text="number of a project; null: private")
+
+    @classmethod
+    def project_of(cls, request: Request) -> int | None:
+        given = cls(data=request.data)
+        given.is_valid(raise_exception=True)
+        return given.validated_data["project"]
+
+
+class MemberSerializer(serializers.ModelSerializer):
+    username = serializers.CharField(source="user.username", max_length=150)
+
+    class Meta:
+        model = Membership
+        fields = ("id", "username", "role", "added_at")
+        read_only_fields = ("id", "added_at")
+
+
+class ProjectSerializer(serializers.ModelSerializer):
+    members = MemberSerializer(source="memberships", many=True, read_only=True)
+
+    class Meta:
+        model = Project
+        fields = ("id", "name", "created_at", "members")
+
+
+class ActivitySerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Activity
+        fields = ("id", "at", "who", "what", "kind", "subject", "subject_id", "detail")
+
+
+class LinkSerializer(serializers.ModelSerializer):
+    made_by = serializers.CharField(source="made_by.username", read_only=True, allow_null=True, default=None)
+
+    class Meta:
+        model = SharedLink
+        fields = ("id", "note", "made_by", "created_at", "withdrawn_at")
+        read_only_fields = ("id", "created_at", "withdrawn_at")
+
+
+class NewLinkSerializer(LinkSerializer):
+    address = serializers.CharField(read_only=True, help_text="told this once")
+
+    class Meta(LinkSerializer.Meta):
+        fields = (*LinkSerializer.Meta.fields, "address")
+
+
+class FileSerializer(serializers.Serializer):
+    name = serializers.CharField()
+    n_bytes = serializers.IntegerField()
+
+
+class DataSetSerializer(serializers.Serializer):
+    file = serializers.FileField(allow_empty_file=True)
+    format = serializers.ChoiceField([name for name, _ in UPLOAD_FORMATS], default="auto")
+    elements = serializers.CharField(required=False, default="", max_length=500, help_text="of the material, to be checked: Li Ge P S")
+
+
+class DataSetFoundSerializer(serializers.Serializer):
+    token = serializers.CharField()
+    found = serializers.DictField(help_text="what is in it; `problems` is empty where it can be used")
+
+
+class EstimateRowSerializer(serializers.Serializer):
+    what = serializers.CharField()
+    amount = serializers.FloatField()
+    unit = serializers.CharField()
+    seconds = serializers.FloatField(allow_null=True)
+    basis = serializers.CharField()
+
+
+class EstimateSerializer(serializers.Serializer):
+    rows = EstimateRowSerializer(many=True)
+    labels = serializers.IntegerField()
+    total_seconds_one_loop = serializers.FloatField(allow_null=True)
+    total_seconds_all_loops = serializers.FloatField(allow_null=True)
+    disk_bytes = serializers.FloatField()
+    warnings = serializers.ListField(child=serializers.CharField())
+    advice = serializers.CharField(allow_blank=True)

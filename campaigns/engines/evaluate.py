@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from campaigns.engines import lammps_run
+from campaigns.engines import lammps_frames, lammps_run
 from campaigns.engines.job import Progress, main
 from campaigns.engines.specs import EvaluateResult, EvaluateSpec
 from campaigns.science.lammps_input import Box, Dynamics
 from campaigns.science.selection import min_distance_A
 
-COLUMNS = 5  # id type xu yu zu
 DISTANCE_SAMPLES = 50
 MIN_FRAMES = 2
 
@@ -38,12 +37,14 @@ def run(folder: Path, spec: EvaluateSpec, progress: Progress) -> EvaluateResult:
     facts = lammps_run.run(folder, dynamics, spec.cell_file, spec.launch, progress)
     atoms, box = lammps_run.read_cell(spec.cell_file)
     if not (folder / "thermo.npz").exists():
-        _keep(folder, spec, atoms.get_chemical_symbols(), box)
+        _keep(folder, dynamics, facts.outcome == "completed", atoms.get_chemical_symbols(), box)
     with np.load(folder / "trajectory.npz") as trajectory, np.load(folder / "thermo.npz") as thermo:
         measured = _measured(
             trajectory["positions_A"], atoms.cell.array, thermo["time_fs"], thermo["temperature_K"], thermo["total_energy_eV"]
         )
         n_frames = len(trajectory["positions_A"])
+    closest = (measured["min_distance_A"], facts.end_min_distance_A)
+    measured["min_distance_A"] = min((one for one in closest if one is not None), default=None)
     (folder / "frames.dump").unlink(missing_ok=True)  # the same numbers as the trajectory, ten times the size
     return EvaluateResult(
         outcome=facts.outcome,
@@ -59,10 +60,10 @@ def run(folder: Path, spec: EvaluateSpec, progress: Progress) -> EvaluateResult:
     )
 
 
-def _keep(folder: Path, spec: EvaluateSpec, symbols: list[str], box: Box) -> None:
+def _keep(folder: Path, dynamics: Dynamics, completed: bool, symbols: list[str], box: Box) -> None:
     """Turn dump and table into two npz files; the second to be written says that both are whole."""
-    steps, positions, table = lammps_run.frames_with_thermo(folder, len(symbols), COLUMNS)
-    time_fs = steps * spec.timestep_fs
+    steps, positions, table = lammps_frames.frames_with_thermo(folder, dynamics, len(symbols), completed)
+    time_fs = steps * dynamics.timestep_fs
     np.savez(
         folder / "trajectory.npz",
         positions_A=box.to_caller(positions).astype(np.float32),
@@ -71,7 +72,7 @@ def _keep(folder: Path, spec: EvaluateSpec, symbols: list[str], box: Box) -> Non
         time_fs=time_fs,
     )
     columns = ("temperature_K", "potential_energy_eV", "total_energy_eV", "pxx", "pyy", "pzz")
-    np.savez(folder / "thermo.part.npz", time_fs=time_fs, **{name: table.get(name, np.zeros(0)) for name in columns})
+    np.savez(folder / "thermo.part.npz", time_fs=time_fs, **{name: table[name] for name in columns})
     (folder / "thermo.part.npz").replace(folder / "thermo.npz")
 
 

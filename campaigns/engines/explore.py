@@ -7,14 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from campaigns.engines import lammps_run
+from campaigns.engines import lammps_frames, lammps_run
 from campaigns.engines.job import Progress, main
 from campaigns.engines.specs import ExploreResult, ExploreSpec
 from campaigns.science.frames import Frames
 from campaigns.science.lammps_input import Dynamics
 from campaigns.science.selection import min_distance_A
-
-COLUMNS = 8  # id type xu yu zu fx fy fz
 
 
 def run(folder: Path, spec: ExploreSpec, progress: Progress) -> ExploreResult:
@@ -33,9 +31,10 @@ def run(folder: Path, spec: ExploreSpec, progress: Progress) -> ExploreResult:
         with_forces=True,
     )
     facts = lammps_run.run(folder, dynamics, spec.cell_file, spec.launch, progress)
-    frames, temperatures_K = _snapshots(folder, spec)
-    closest = min((min_distance_A(frames.positions_A[i], frames.cell_A[i]) for i in range(len(frames))
-                   if np.isfinite(frames.positions_A[i]).all()), default=None)  # fmt: skip
+    frames, temperatures_K = _snapshots(folder, spec, dynamics, facts.outcome == "completed")
+    distances_A = [min_distance_A(frames.positions_A[i], frames.cell_A[i]) for i in range(len(frames))
+                   if np.isfinite(frames.positions_A[i]).all()]  # fmt: skip
+    closest = min((one for one in (*distances_A, facts.end_min_distance_A) if one is not None), default=None)
     outcome, reason = facts.outcome, facts.reason
     if outcome == "completed" and closest is not None and closest < spec.min_distance_A:  # between two of LAMMPS's own checks
         outcome, reason = "min_distance", f"Two atoms of a snapshot are {closest:.2f} Å apart, closer than {spec.min_distance_A:g} Å."
@@ -56,23 +55,23 @@ def run(folder: Path, spec: ExploreSpec, progress: Progress) -> ExploreResult:
     )
 
 
-def _snapshots(folder: Path, spec: ExploreSpec) -> tuple[Frames, np.ndarray]:
+def _snapshots(folder: Path, spec: ExploreSpec, dynamics: Dynamics, completed: bool) -> tuple[Frames, np.ndarray]:
     """Snapshots in the axes of the cell file, and their kinetic temperatures."""
     atoms, box = lammps_run.read_cell(spec.cell_file)
-    steps, values, thermo = lammps_run.frames_with_thermo(folder, len(atoms), COLUMNS)
+    steps, values, thermo = lammps_frames.frames_with_thermo(folder, dynamics, len(atoms), completed)
     n = len(steps)
-    virial_bar = np.stack([thermo[name] for name in ("pxx", "pyy", "pzz", "pxy", "pxz", "pyz")], -1) if n else np.zeros((0, 6))
+    virial_bar = np.stack([thermo[name] for name in ("pxx", "pyy", "pzz", "pxy", "pxz", "pyz")], -1)
     frames = Frames(
         symbols=np.array(atoms.get_chemical_symbols()),
         positions_A=box.to_caller(values[:, :, :3]),
         cell_A=np.repeat(atoms.cell.array[None], n, axis=0),
-        model_energy_eV=thermo["potential_energy_eV"] if n else np.zeros(0),
+        model_energy_eV=thermo["potential_energy_eV"],
         model_forces_eV_A=box.to_caller(values[:, :, 3:]),
         model_virial_eV=box.virial_to_caller(virial_bar),
         time_ps=steps * spec.timestep_fs / 1000,
         temperature_K=np.full(n, spec.temperature_K),
     )
-    return frames, thermo.get("temperature_K", np.zeros(0))
+    return frames, thermo["temperature_K"]
 
 
 if __name__ == "__main__":

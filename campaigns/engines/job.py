@@ -11,6 +11,7 @@ orphan and its successor from computing twice; a stage that is started again in 
 checkpoints.
 """
 
+import contextlib
 import dataclasses
 import errno
 import fcntl
@@ -30,6 +31,8 @@ from typing import Any, TypeVar
 
 import psutil
 
+from campaigns.engines import disk
+
 SCHEMA_VERSION = 1
 LOG_TAIL_LINES = 40
 
@@ -41,8 +44,10 @@ class EngineFailed(Exception):
 
     `permanent` is False where the same stage may succeed when it is tried again (a killed process, a full disk).
     `cause` is one word for the cost ledger: `engine_missing`, `engine_died`, `timeout`, `disk_full`, `bad_input`,
-    `bad_output`, `unphysical`.
+    `bad_output`, `unphysical`. `labels_computed`: reference calculations that were spent in this folder so far, by earlier tries too.
     """
+
+    labels_computed = 0
 
     def __init__(self, message: str, *, cause: str, permanent: bool, log_tail: str = "") -> None:
         super().__init__(message)
@@ -66,12 +71,14 @@ class Progress:
         self._min_interval_s = min_interval_s
         self._last = 0.0
         self._started_at = time.time()
+        self._reported = 0.0
         self._done_before: float | None = None  # by processes before this one, which were killed
 
     def __call__(self, done: float, total: float, unit: str, message: str = "") -> None:
         now = time.time()
-        if self._done_before is None:
-            self._done_before = done
+        if self._done_before is None or done < self._reported:  # it starts again, as a training with another batch size does
+            self._started_at, self._done_before = now, done
+        self._reported = done
         if done < total and now - self._last < self._min_interval_s:
             return
         self._last = now
@@ -260,8 +267,11 @@ def _is_recorded(folder: Path) -> bool:
 def log_tail(folder: Path, lines: int = LOG_TAIL_LINES) -> str:
     """The last lines of the stage's log, read from its end: a log may be large."""
     path = folder / "log"
-    if not path.exists():
-        return ""
+    return tail(path, lines) if path.exists() else ""
+
+
+def tail(path: Path, lines: int = LOG_TAIL_LINES) -> str:
+    """The last lines of a text that may be large."""
     with path.open("rb") as stream:
         stream.seek(0, os.SEEK_END)
         stream.seek(max(0, stream.tell() - 200 * lines))
@@ -288,32 +298,23 @@ def main(run: Callable[[Path, Any, Progress], Any], spec_type: type) -> None:
     except FolderBusy:
         sys.exit(75)
     except Exception as error:
-        write_json(folder / "failure.json", _failure(folder, error))
-        traceback.print_exc()
+        with contextlib.suppress(OSError):  # on a full disk there is no room for the reason either: whoever finds none looks at the disk
+            write_json(folder / "failure.json", _failure(folder, error))
+            traceback.print_exc()
         sys.exit(1)
 
 
 def _failure(folder: Path, error: Exception) -> dict[str, Any]:
     """What `failure.json` says; an unforeseen error keeps its type and text, its traceback goes to the log alone."""
+    tail = log_tail(folder)
     if isinstance(error, EngineFailed):
-        return {"message": str(error), "cause": error.cause, "permanent": error.permanent, "log_tail": error.log_tail or log_tail(folder)}
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-        return {
-            "message": f"The data folder could not be written ({error.strerror}): make room, or make it writable again.",
-            "cause": "disk_full",
-            "permanent": False,
-            "log_tail": log_tail(folder),
-        }
+        return {"message": str(error), "cause": error.cause, "permanent": error.permanent, "log_tail": error.log_tail or tail,
+                "labels_computed": error.labels_computed}  # fmt: skip
+    if isinstance(error, OSError) and error.errno in (*disk.FULL_ERRNO, errno.EROFS):
+        message = f"The data folder could not be written ({error.strerror}): make room, or make it writable again."
+        return {"message": message, "cause": "disk_full", "permanent": False, "log_tail": tail}
     if isinstance(error, MemoryError):
-        return {
-            "message": "The machine had not enough memory for this stage: end other programs, or take a smaller cell.",
-            "cause": "out_of_memory",
-            "permanent": False,
-            "log_tail": log_tail(folder),
-        }
-    return {
-        "message": f"{type(error).__name__}: {error}. This is not a foreseen failure: see the log of the stage.",
-        "cause": "engine_died",
-        "permanent": False,
-        "log_tail": log_tail(folder),
-    }
+        message = "The machine had not enough memory for this stage: end other programs, or take a smaller cell."
+        return {"message": message, "cause": "out_of_memory", "permanent": False, "log_tail": tail}
+    message = f"{type(error).__name__}: {error}. This is not a foreseen failure: see the log of the stage."
+    return {"message": message, "cause": "engine_died", "permanent": False, "log_tail": tail}

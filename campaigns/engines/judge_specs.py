@@ -8,7 +8,7 @@ from campaigns.engines.specs import EvaluateResult
 
 @dataclass(frozen=True)
 class JudgedRun:
-    run_id: int
+    run_id: int  # its number in the campaign
     folder: str  # the evaluate stage's folder
     temperature_K: float
     result: EvaluateResult

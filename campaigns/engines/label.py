@@ -1,7 +1,7 @@
 """Stage `label`: the reference method's energy, forces and virial of an exploration's snapshots, and the model's error on each of them.
 
 Every finished label is on the disk (`labels.jsonl`) before the next one is begun: a kill loses the one under way, and none is computed
-twice. A label that failed is a result too: the stage goes on without it.
+twice. A label that failed is a result too: the stage goes on without it. `under_way.json` names the one that is computed now.
 """
 
 import time
@@ -32,6 +32,7 @@ from campaigns.science.selection import (
 
 FRAMES_FILE = "labelled.npz"
 JOURNAL = "labels.jsonl"
+UNDER_WAY = "under_way.json"
 SPENT = "spent.json"
 
 
@@ -42,9 +43,15 @@ def run(folder: Path, spec: LabelSpec, progress: Progress) -> LabelResult:
     problems = labellers.check(spec.labeller, list(snapshots.symbols))
     if problems:
         raise EngineFailed(" ".join(problems), cause="bad_input", permanent=True)
+    if not spec.snapshots.indices:
+        raise EngineFailed("There is no snapshot to label: ask for at least one in each exploration.", cause="bad_input", permanent=True)
     entries = {entry["record"]["index"]: entry for entry in journal.read(folder / JOURNAL)}
-    _label_missing(folder, spec, snapshots, reference, entries, progress)
-    return _result(folder, spec, snapshots, [entries[index] for index in spec.snapshots.indices])
+    try:
+        _label_missing(folder, spec, snapshots, reference, entries, progress)
+        return _result(folder, spec, snapshots, [entries[index] for index in spec.snapshots.indices])
+    except EngineFailed as error:
+        error.labels_computed = sum(entry["asked"] for entry in journal.read(folder / JOURNAL)) + _spent_before(folder)
+        raise
 
 
 def _same_atoms(reference: Atoms, snapshots: Frames) -> None:
@@ -74,13 +81,20 @@ def _label_missing(
             started = time.perf_counter()
             entry = _refused(atoms, index, earlier, spec.min_distance_A)
             if entry is None:
+                write_json(folder / UNDER_WAY, {"index": index, "since": time.time()}, durable=False)
                 entry = _ask(labeller, atoms, index, snapshots, row)
                 entry["record"] |= _geometry_numbers(atoms, bonds, reference)
             entry["record"]["seconds"] = time.perf_counter() - started
             entries[index] = to_json(entry)
             append(entries[index])
-            failed = sum(item["record"]["state"] == "failed" for item in entries.values())
-            progress(len(entries), total, "label", f"{failed} failed" if failed else "")
+            progress(len(entries), total, "label", _so_far(list(entries.values())))
+    (folder / UNDER_WAY).unlink(missing_ok=True)
+
+
+def _so_far(entries: list[dict[str, Any]]) -> str:
+    failed = sum(entry["record"]["state"] == "failed" for entry in entries)
+    found = sum(entry["record"].get("found", False) for entry in entries)
+    return ", ".join(f"{count} {word}" for count, word in ((failed, "failed"), (found, "computed before")) if count)
 
 
 def _key(atoms: Atoms, index: int) -> str:
@@ -112,9 +126,14 @@ def _failed(index: int, cause: str, message: str, asked: bool = False) -> dict[s
     return {"record": {"index": index, "row": None, "state": "failed", "cause": cause, "message": message}, "asked": asked}
 
 
+def name_of(index: int) -> str:
+    """Of a label, and of the files that a method keeps for it."""
+    return f"label-{index:06d}"
+
+
 def _ask(labeller: labellers.Labeller, atoms: Atoms, index: int, snapshots: Frames, row: int) -> dict[str, Any]:
     try:
-        label = labeller.label(atoms, f"label-{index:06d}")
+        label = labeller.label(atoms, name_of(index))
     except LabelFailed as error:
         entry = _failed(index, error.cause, error.message, asked=True)
         entry["record"]["attempts"] = error.attempts
@@ -130,9 +149,10 @@ def _ask(labeller: labellers.Labeller, atoms: Atoms, index: int, snapshots: Fram
         "max_force_eV_A": forces.max_force_eV_A,
         "rms_force_eV_A": forces.rms_force_eV_A,
         "attempts": label.attempts,
+        "found": label.found,
         **_model_error(label, snapshots, row),
     }
-    return {"record": record, "asked": True, "forces_eV_A": label.forces_eV_A.tolist(), "virial_eV": label.virial_eV.tolist()}
+    return {"record": record, "asked": not label.found, "forces_eV_A": label.forces_eV_A.tolist(), "virial_eV": label.virial_eV.tolist()}
 
 
 def _model_error(label: Label, snapshots: Frames, row: int) -> dict[str, float]:
@@ -175,6 +195,7 @@ def _result(folder: Path, spec: LabelSpec, snapshots: Frames, entries: list[dict
         labels_computed=sum(entry["asked"] for entry in entries) + _spent_before(folder),
         seconds=sum(record.seconds for record in records),
         versions=labellers.versions(folder),
+        labels_found=sum(record.found for record in records),
     )
 
 
@@ -184,7 +205,9 @@ def _ask_again_for_lost(folder: Path, spec: LabelSpec, entries: list[dict[str, A
     if len(lost) <= (1 - spec.min_labelled_share) * len(entries):
         return
     there = [entry for entry in entries if entry not in lost]
-    write_json(folder / SPENT, {"labels": _spent_before(folder) + len(lost)})
+    names = [[entry["record"]["index"], entry["record"]["seconds"]] for entry in lost]
+    if (read_json(folder / SPENT) or {}).get("lost") != names:  # a kill before the next line must not count them twice
+        write_json(folder / SPENT, {"labels": _spent_before(folder) + len(lost), "lost": names})
     journal.rewrite(folder / JOURNAL, there)
     raise EngineFailed(
         f"{len(lost)} of {len(entries)} labels are missing, more than the settings allow ({_causes(lost)}). The first: "

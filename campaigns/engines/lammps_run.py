@@ -13,12 +13,13 @@ import ase.io
 import numpy as np
 from ase import Atoms
 
-from campaigns.engines import process
+from campaigns.engines import disk, lammps_frames, process
 from campaigns.engines.job import EngineFailed, Progress, read_json, write_json
 from campaigns.engines.lammps_environment import lmp_environment, lmp_program
 from campaigns.engines.specs import LaunchChoice
 from campaigns.science import lammps_input
 from campaigns.science.lammps_input import Box, Dynamics
+from campaigns.science.selection import min_distance_A
 
 LOG = "log.lammps"
 LOG_COLUMNS = 5  # step temp pe etotal cpu
@@ -36,6 +37,7 @@ class RunFacts:
     """How a run ended: `completed`, `min_distance` or `blown_up` with a reason; `step` counts the production part.
 
     `peak_steps_per_s` is the rate between two rows of the log at its highest: what a machine that others use too could do undisturbed.
+    `end_min_distance_A`: in the configuration it ended with, which of a stopped run is the one that stopped it.
     """
 
     outcome: str
@@ -45,6 +47,7 @@ class RunFacts:
     startup_seconds: float
     peak_steps_per_s: float = 0.0
     versions: dict[str, str] = field(default_factory=dict)
+    end_min_distance_A: float | None = None
 
 
 def launch_argv(launch: LaunchChoice) -> list[str]:
@@ -87,23 +90,29 @@ def run(folder: Path, dynamics: Dynamics, cell_file: str, launch: LaunchChoice, 
 
 
 def _run_once(folder: Path, dynamics: Dynamics, cell_file: str, launch: LaunchChoice, progress: Progress) -> RunFacts:
-    script = _write_inputs(folder, dynamics, cell_file)
-    (folder / LOG).unlink(missing_ok=True)
+    script, done_before = _write_inputs(folder, dynamics, cell_file)
+    for name in (LOG, lammps_frames.LAST):
+        (folder / name).unlink(missing_ok=True)
+    output_began = process.size(folder / "log")
     began = time.monotonic()
     argv = [*launch_argv(launch), "-in", script, "-log", LOG, "-nocite"]
-    watch = _watcher(folder, dynamics, progress)
+    watch = _watcher(folder, dynamics, done_before, progress)
     process.run(argv, folder, "log", environment=environment(launch), watch=watch, accept=tuple(range(256)), name="LAMMPS")
-    return _facts(folder, dynamics, time.monotonic() - began)
+    wall_s = time.monotonic() - began
+    return _facts(folder, dynamics, cell_file, wall_s, process.tail(folder / "log", begin=output_began))
 
 
 def _restarts(folder: Path) -> list[Path]:
     """LAMMPS writes two in turn; the newest first."""
-    found = [path for path in (folder / "restart.a", folder / "restart.b") if path.exists()]
+    found = [folder / name for name in lammps_frames.RESTARTS if (folder / name).exists()]
     return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
 
 def _set_aside_unreadable_restart(folder: Path) -> bool:
-    """A kill in the middle of its writing leaves half a restart file; LAMMPS then ends while it reads it. The one before is whole."""
+    """A kill in the middle of its writing leaves half a restart file; LAMMPS then ends while it reads it. The one before is whole.
+
+    So it ends where frames before the restart's step are missing (`resume_script`).
+    """
     restarts = _restarts(folder)
     text = (folder / LOG).read_text(errors="replace") if (folder / LOG).exists() else ""
     if not restarts or "read_restart" not in text or _RESTART_READ.search(text):
@@ -112,54 +121,70 @@ def _set_aside_unreadable_restart(folder: Path) -> bool:
     return True
 
 
-def _write_inputs(folder: Path, dynamics: Dynamics, cell_file: str) -> str:
-    """Write data file and script; returns the script's name."""
+def _write_inputs(folder: Path, dynamics: Dynamics, cell_file: str) -> tuple[str, int]:
+    """Write data file and script; returns the script's name, and how many steps were done before."""
+    atoms, box = read_cell(cell_file)
     restarts = _restarts(folder)
     if restarts:
-        (folder / "in.resume").write_text(lammps_input.resume_script(dynamics, restarts[0].name))
-        return "in.resume"
-    atoms, box = read_cell(cell_file)
+        lammps_frames.cut_half_a_row(folder)
+        last_step = lammps_frames.last_step_without_gap(folder, dynamics, len(atoms))
+        (folder / "in.resume").write_text(lammps_input.resume_script(dynamics, restarts[0].name, last_step))
+        return "in.resume", dynamics.equilibration_steps + last_step // dynamics.restart_every_steps * dynamics.restart_every_steps
     unknown = sorted(set(atoms.get_chemical_symbols()) - set(dynamics.type_map))
     if unknown:
         raise EngineFailed(f"The model knows no {', '.join(unknown)}; it was trained on {', '.join(dynamics.type_map)}.",
                            cause="bad_input", permanent=True)  # fmt: skip
     (folder / "cell.data").write_text(lammps_input.data_file(atoms.get_chemical_symbols(), atoms.positions, box, dynamics.type_map))
     (folder / "in.lammps").write_text(lammps_input.start_script(dynamics))
-    return "in.lammps"
+    return "in.lammps", 0
 
 
-def _watcher(folder: Path, dynamics: Dynamics, progress: Progress) -> Callable[[], None]:
-    """Reports MD steps from the log while LAMMPS runs."""
+def _watcher(folder: Path, dynamics: Dynamics, done_before: int, progress: Progress) -> Callable[[], None]:
+    """Reports MD steps from the log while LAMMPS runs; those of a process before this one count as done, not as fast."""
     total = dynamics.equilibration_steps + dynamics.n_steps
-    resumed = bool(_restarts(folder))
     began = time.monotonic()
 
     def watch() -> None:
         log = folder / LOG
-        if not log.exists():
-            progress(0, total, "MD steps", "starting LAMMPS")
+        text = log.read_text(errors="replace") if log.exists() else ""
+        ended = _LOOP.findall(text)
+        rows = _log_rows(text.rpartition("Loop time of")[2])
+        if not rows and not ended:
+            progress(done_before, total, "MD steps", "starting LAMMPS")
             return
-        text = log.read_text(errors="replace")
-        step = next((int(words[0]) for line in reversed(text.splitlines()) if (words := line.split()) and words[0].isdigit()
-                     and len(words) >= 4), 0)  # fmt: skip
-        producing = resumed or dynamics.equilibration_steps == 0 or len(_LOOP.findall(text)) >= 2
-        done = step + (dynamics.equilibration_steps if producing else 0)
+        producing = done_before > 0 or dynamics.equilibration_steps == 0 or len(ended) >= 2
+        reached = (rows[-1][0] if rows else 0) + (dynamics.equilibration_steps if producing else 0)
+        done = max(reached, done_before + sum(int(steps) for _, steps in ended))
         phase = dynamics.ensemble.upper() if producing else "equilibration (NVT)"
-        rate = done / max(time.monotonic() - began, 1e-3)
+        rate = (done - done_before) / max(time.monotonic() - began, 1e-3)
         progress(min(done, total), total, "MD steps", f"{phase} at {dynamics.temperature_K:g} K, {rate:.0f} steps/s")
 
     return watch
 
 
-def _facts(folder: Path, dynamics: Dynamics, wall_s: float) -> RunFacts:
+def _log_rows(text: str) -> list[tuple[int, float]]:
+    """Step and last column, the seconds since its `run` began, of the table in LAMMPS's log."""
+    return [(int(words[0]), float(words[-1])) for line in text.splitlines() if (words := line.split()) and words[0].isdigit()
+            and len(words) == LOG_COLUMNS]  # fmt: skip
+
+
+def _facts(folder: Path, dynamics: Dynamics, cell_file: str, wall_s: float, output: str) -> RunFacts:
     """Read from the log how the run ended. Raises EngineFailed where it is not the physics that ended it."""
     text = (folder / LOG).read_text(errors="replace") if (folder / LOG).exists() else ""
     loops = [(float(seconds), int(steps)) for seconds, steps in _LOOP.findall(text)]
     in_loops_s = sum(seconds for seconds, _ in loops)
     rate = sum(steps for _, steps in loops) / in_loops_s if in_loops_s > 0 else 0.0
-    outcome, reason = _outcome(folder, dynamics, text)
-    step = _last_step(folder)
-    return RunFacts(outcome, reason, step, rate, max(wall_s - in_loops_s, 0.0), _peak_rate(text), _versions(text))
+    closest_A = _distance_at_the_end(folder, dynamics, cell_file)
+    outcome, reason = _outcome(folder, dynamics, text, output, closest_A)
+    startup_s = max(wall_s - in_loops_s, 0.0)
+    return RunFacts(outcome, reason, _last_step(folder), rate, startup_s, _peak_rate(text), _versions(text), closest_A)
+
+
+def _distance_at_the_end(folder: Path, dynamics: Dynamics, cell_file: str) -> float | None:
+    """Smallest distance in Å where the run ended; None where LAMMPS died, or left no numbers."""
+    atoms, box = read_cell(cell_file)
+    positions_A = lammps_frames.last_configuration(folder, len(atoms))
+    return None if positions_A is None or not np.isfinite(positions_A).all() else min_distance_A(positions_A, box.lower_A)
 
 
 def _versions(text: str) -> dict[str, str]:
@@ -169,60 +194,37 @@ def _versions(text: str) -> dict[str, str]:
 
 
 def _peak_rate(text: str) -> float:
-    """Steps per second between two rows of LAMMPS's log, whose last column is the seconds since its `run` began.
-
-    The first rows are left out: TensorFlow builds its graph there.
-    """
-    table = [(int(words[0]), float(words[-1])) for line in text.splitlines() if (words := line.split()) and words[0].isdigit()
-             and len(words) == LOG_COLUMNS]  # fmt: skip
-    rates = [(step - before) / (seconds - earlier) for (before, earlier), (step, seconds) in pairwise(table[1:])
+    """Steps per second between two rows of LAMMPS's log. The first rows are left out: TensorFlow builds its graph there."""
+    rates = [(step - before) / (seconds - earlier) for (before, earlier), (step, seconds) in pairwise(_log_rows(text)[1:])
              if step > before and seconds > earlier]  # fmt: skip
     return max(rates, default=0.0)
 
 
-def _outcome(folder: Path, dynamics: Dynamics, text: str) -> tuple[str, str]:
+def _outcome(folder: Path, dynamics: Dynamics, text: str, output: str, closest_A: float | None) -> tuple[str, str]:
     halt = _HALT.search(text)
     if halt:
         at_ps = int(halt[2]) * dynamics.timestep_fs / 1000
         if halt[1] == "halt_close":
-            return "min_distance", f"Two atoms came closer than {dynamics.min_distance_A:g} Å after {at_ps:.3g} ps."
+            distance = "" if closest_A is None else f": {closest_A:.2f} Å"
+            return "min_distance", f"Two atoms came closer than {dynamics.min_distance_A:g} Å after {at_ps:.3g} ps{distance}."
         return "blown_up", f"The temperature rose to {float(halt[3]):.0f} K after {at_ps:.3g} ps (target {dynamics.temperature_K:g} K)."
-    error = _ERROR.search(text) or _ERROR.search(process.tail(folder / "log"))
+    error = _ERROR.search(text) or _ERROR.search(output)
     if error and any(words in error[0] for words in UNPHYSICAL):
         return "blown_up", f"LAMMPS stopped: {error[0].removeprefix('ERROR').lstrip(': ')}"
     if error or "Total wall time" not in text:
         message = error[0] if error else "LAMMPS ended before its run was complete"
-        raise EngineFailed(f"LAMMPS failed: {message}", cause="engine_died", permanent=bool(error), log_tail=process.tail(folder / "log"))
-    if any(not math.isfinite(value) for value in _last_thermo(folder)):
+        if disk.is_full(folder, text + output):
+            raise EngineFailed(f"LAMMPS failed. {disk.FREE_SOME}", cause="disk_full", permanent=False, log_tail=output)
+        raise EngineFailed(f"LAMMPS failed: {message}", cause="engine_died", permanent=bool(error), log_tail=output)
+    if any(not math.isfinite(value) for value in _last_row(folder)):
         return "blown_up", "The energy is not a number any more."
     return "completed", ""
 
 
-def _last_thermo(folder: Path) -> list[float]:
-    path = folder / "thermo.txt"
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [float(word) for word in lines[-1].split()] if lines else []
+def _last_row(folder: Path) -> list[float]:
+    table = lammps_input.read_thermo(folder / lammps_frames.TABLE)
+    return [float(column[-1]) for column in table.values() if len(column)]
 
 
 def _last_step(folder: Path) -> int:
-    values = _last_thermo(folder)
-    return int(values[0]) if values and math.isfinite(values[0]) else 0
-
-
-def frames_with_thermo(folder: Path, n_atoms: int, n_columns: int) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    """Steps (n,), dumped values (n, n_atoms, n_columns - 2), thermo table of the same steps.
-
-    Positions alone (a long trajectory) are float32, snapshots with forces float64. Of steps written twice (before a kill
-    and after it) the later stands; a step that stands in only one of the two files is left out.
-    """
-    dump, thermo = folder / "frames.dump", folder / "thermo.txt"
-    if not dump.exists() or not thermo.exists():
-        return np.zeros(0, int), np.zeros((0, n_atoms, n_columns - 2)), {}
-    table = lammps_input.read_thermo(thermo)
-    known = set(table["step"].astype(int)) - {0}  # the start is not a sample
-    kind = np.float64 if n_columns > 5 else np.float32
-    frames = {step: values.astype(kind) for step, values in lammps_input.read_frames(dump, n_atoms, n_columns) if step in known}
-    steps = np.array(sorted(frames), dtype=int)
-    rows = np.isin(table["step"].astype(int), steps)
-    values = np.stack([frames[step] for step in steps]) if len(steps) else np.zeros((0, n_atoms, n_columns - 2), kind)
-    return steps, values, {name: column[rows] for name, column in table.items()}
+    return int(next(iter(_last_row(folder)), 0))

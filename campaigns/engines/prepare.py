@@ -19,6 +19,7 @@ from campaigns.engines.cif_scan import Unusable, the_block
 from campaigns.engines.job import EngineFailed, Progress, main, read_json, write_json
 from campaigns.engines.labellers import LabelFailed, Labeller
 from campaigns.engines.labellers.base import MACHINE_CAUSES
+from campaigns.engines.labellers.known import n_found
 from campaigns.engines.specs import PrepareResult, PrepareSpec
 from campaigns.science.ordering import NoRoom, OrderedCell, OxidationStatesNeeded, order
 from campaigns.science.ordering_composition import CannotBeNeutral
@@ -32,25 +33,27 @@ SAVE_EVERY_S = 5.0
 
 
 class TakenApart(Exception):
-    """A relaxation that left what is physical; the next ordering may do better. `labels_computed` were spent on it."""
+    """A relaxation that left what is physical; the next ordering may do better. `labels` were spent on it, `labels_found` of them found."""
 
-    labels_computed = 0
+    labels = 0
+    labels_found = 0
 
 
 @dataclass(frozen=True)
 class Relaxed:
-    """energy_eV of the cell and largest force; None where it was not relaxed."""
+    """energy_eV of the cell and largest force; None where it was not relaxed. `labels` were needed, `labels_found` of them were there."""
 
     atoms: Atoms
     energy_eV: float | None
     fmax_eV_A: float | None
     steps: int
-    labels_computed: int
+    labels: int
+    labels_found: int
 
 
 def run(folder: Path, spec: PrepareSpec, progress: Progress) -> PrepareResult:
     progress(0, 1, "ordering", "placing the atoms")
-    cells = _ordered(spec)
+    cells = ordered(spec)
     problems = labellers.check(spec.labeller, sorted(set(cells[0].symbols)))
     if problems:
         raise EngineFailed(" ".join(problems), cause="bad_input", permanent=True)
@@ -59,24 +62,29 @@ def run(folder: Path, spec: PrepareSpec, progress: Progress) -> PrepareResult:
         progress(0, spec.relax_max_steps, "relaxation step", "loading the reference method")
         labeller = labellers.build(spec.labeller, folder, spec.cores)
     refused: list[str] = []
-    labels_computed = 0
+    labels = found = 0
     for cell in cells[spec.candidate :: max(spec.n_candidates, 1)]:  # no two cells of a campaign fall back on the same ordering
         try:
             relaxed = _relax(folder, spec, cell, labeller, progress)
         except TakenApart as error:
             refused.append(f"ordering {cell.provenance.rank}: {error}")
-            labels_computed += error.labels_computed
+            labels, found = labels + error.labels, found + error.labels_found
             continue
-        return _result(folder, cell, relaxed, labeller, refused, labels_computed + relaxed.labels_computed)
-    raise EngineFailed(
+        except EngineFailed as error:
+            error.labels_computed += labels - found
+            raise
+        return _result(folder, cell, relaxed, labeller, refused, labels + relaxed.labels, found + relaxed.labels_found)
+    failure = EngineFailed(
         f"No ordering of this cell survives relaxation with the reference method ({'; '.join(refused)}). Choose another seed or supercell, "
         "check the CIF for atoms that are too close, or choose another reference method.",
         cause="unphysical",
         permanent=True,
     )
+    failure.labels_computed = labels - found
+    raise failure
 
 
-def _ordered(spec: PrepareSpec) -> list[OrderedCell]:
+def ordered(spec: PrepareSpec) -> list[OrderedCell]:
     """The ordering asked for and some to fall back on, by rank."""
     try:
         structure, _ = structure_from_cif(the_block(Path(spec.cif_file).read_text(encoding="utf-8")))
@@ -104,7 +112,7 @@ def _relax(folder: Path, spec: PrepareSpec, cell: OrderedCell, labeller: Labelle
     """Positions at rest, or as far as the allowed steps bring them. Raises TakenApart."""
     atoms = Atoms(cell.symbols, positions=cell.positions_A, cell=cell.cell_A, pbc=True)
     if labeller is None:
-        return Relaxed(atoms, None, None, 0, 0)
+        return Relaxed(atoms, None, None, 0, 0, 0)
     saved = folder / f"relaxation-{cell.provenance.rank}.json"
     checkpoint = read_json(saved) or {"step": 0, "labels": 0, "positions_A": atoms.positions.tolist()}
     atoms.positions = np.array(checkpoint["positions_A"])
@@ -113,9 +121,13 @@ def _relax(folder: Path, spec: PrepareSpec, cell: OrderedCell, labeller: Labelle
     optimizer = FIRE(atoms, logfile=None, maxstep=MAX_STEP_A)
     spent = int(checkpoint.get("labels", checkpoint["step"]))
     step, labels = done, spent + 1  # the forces that it starts from
+    found_before = int(checkpoint.get("labels_found", 0)) - n_found(atoms)
+
+    def found() -> int:
+        return found_before + n_found(atoms)
 
     def save() -> None:
-        write_json(saved, {"step": step, "labels": labels, "positions_A": atoms.positions.tolist()}, durable=False)
+        write_json(saved, {"step": step, "labels": labels, "labels_found": found(), "positions_A": atoms.positions.tolist()}, durable=False)
 
     try:
         for _ in optimizer.irun(fmax=spec.relax_fmax_eV_A, steps=max(0, spec.relax_max_steps - done)):
@@ -126,19 +138,21 @@ def _relax(folder: Path, spec: PrepareSpec, cell: OrderedCell, labeller: Labelle
                 save()
                 last_save = time.monotonic()
         save()
-        return Relaxed(atoms, float(atoms.get_potential_energy()), _watched(atoms, step, spec.min_distance_A), step, labels)
+        return Relaxed(atoms, float(atoms.get_potential_energy()), _watched(atoms, step, spec.min_distance_A), step, labels, found())
     except LabelFailed as error:
         if error.cause in MACHINE_CAUSES:
             save()
-            raise EngineFailed(
+            failure = EngineFailed(
                 f"The reference method gave no forces at step {step} of the relaxation: {error.message}",
                 cause=error.cause, permanent=error.cause != "engine_error",
-            ) from error  # fmt: skip
+            )  # fmt: skip
+            failure.labels_computed = labels - found()
+            raise failure from error
         apart = TakenApart(f"at step {step}: {error.message}")
-        apart.labels_computed = labels
+        apart.labels, apart.labels_found = labels, found()
         raise apart from error
     except TakenApart as error:
-        error.labels_computed = labels
+        error.labels, error.labels_found = labels, found()
         raise
 
 
@@ -154,7 +168,7 @@ def _watched(atoms: Atoms, step: int, limit_A: float) -> float:
 
 
 def _result(folder: Path, cell: OrderedCell, relaxed: Relaxed, labeller: Labeller | None, refused: list[str],
-            labels_computed: int) -> PrepareResult:  # fmt: skip
+            labels: int, labels_found: int) -> PrepareResult:  # fmt: skip
     atoms = Atoms(cell.symbols, positions=relaxed.atoms.positions, cell=cell.cell_A, pbc=True)
     atoms.wrap()
     temporary = folder / f".{CELL_FILE}"
@@ -176,7 +190,8 @@ def _result(folder: Path, cell: OrderedCell, relaxed: Relaxed, labeller: Labelle
         relaxed_energy_eV=relaxed.energy_eV,
         relaxed_fmax_eV_A=relaxed.fmax_eV_A,
         provenance=provenance,
-        labels_computed=labels_computed,
+        labels_computed=labels - labels_found,
+        labels_found=labels_found,
         versions=labellers.versions(folder),
     )
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from campaigns.engines import disk
 from campaigns.engines.job import EngineFailed
 
 PR_SET_PDEATHSIG = 1
@@ -52,6 +53,7 @@ def run(
     Raises EngineFailed where the program is missing, hangs, is killed or ends with another status.
     """
     log_path = folder / log_name
+    began = size(log_path)
     try:
         with log_path.open("ab") as log:
             process = subprocess.Popen(
@@ -70,7 +72,7 @@ def run(
     finally:
         _stop(process)
     if process.returncode not in accept:
-        raise EngineFailed(_ending(name or argv[0], process.returncode), cause="engine_died", permanent=False, log_tail=tail(log_path))
+        raise _ended(name or argv[0], process.returncode, folder, tail(log_path, begin=began))
     return process.returncode
 
 
@@ -105,12 +107,22 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
+def _ended(name: str, status: int, folder: Path, output: str) -> EngineFailed:
+    if disk.is_full(folder, output):
+        return EngineFailed(f"{Path(name).name} failed. {disk.FREE_SOME}", cause="disk_full", permanent=False, log_tail=output)
+    return EngineFailed(_ending(name, status), cause="engine_died", permanent=False, log_tail=output)
+
+
 def _ending(name: str, status: int) -> str:
     if status < 0:
         return f"{Path(name).name} was killed by {signal.Signals(-status).name} (out of memory?)."
     return f"{Path(name).name} ended with status {status}: see the end of its log."
 
 
-def tail(path: Path, lines: int = TAIL_LINES) -> str:
-    """The last lines of a log."""
-    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
+def size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def tail(path: Path, lines: int = TAIL_LINES, begin: int = 0) -> str:
+    """The last lines of a log, of what stands behind its first `begin` bytes: a log goes on where an earlier try ended."""
+    return "\n".join(path.read_bytes()[begin:].decode(errors="replace").splitlines()[-lines:]) if path.exists() else ""

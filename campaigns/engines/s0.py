@@ -20,6 +20,7 @@ from campaigns.engines import journal, labellers
 from campaigns.engines.job import EngineFailed, Progress, main
 from campaigns.engines.labellers import LabelFailed
 from campaigns.engines.labellers.base import GEOMETRY_CAUSES, read_label
+from campaigns.engines.labellers.known import n_found
 from campaigns.engines.specs import S0Result, S0Spec
 from campaigns.engines.upload import UploadRefused, accepted_frames
 from campaigns.science.frames import Frames
@@ -63,7 +64,8 @@ def _upload(folder: Path, spec: S0Spec, progress: Progress) -> S0Result:
         frames_files=files,
         n_frames=[len(frames) for frames in parts],
         mean_temperature_K=None,
-        labels_computed=check["n_frames"] if check else 0,
+        labels_computed=check["n_frames"] - check["n_found"] if check else 0,
+        labels_found=check["n_found"] if check else 0,
         check=check,
         versions=labellers.versions(folder),
         seconds=time.perf_counter() - started,
@@ -84,14 +86,15 @@ def _agreement(folder: Path, spec: S0Spec, parts: list[Frames], progress: Progre
     count = min(spec.check_frames, len(chosen))
     chosen = [chosen[index] for index in np.linspace(0, len(chosen) - 1, count).round().astype(int)]
     labeller = labellers.build(spec.labeller, folder, spec.cores)
-    forces_eV_A, energies_meV_atom, virials_meV_atom = [], [], []
+    forces_eV_A, energies_meV_atom, virials_meV_atom, found = [], [], [], 0
     for number, (part, row) in enumerate(chosen):
         progress(number, count, "configuration", "compared with the reference method")
         atoms = Atoms(list(part.symbols), positions=part.positions_A[row], cell=part.cell_A[row], pbc=True)
         try:
             label = labeller.label(atoms, f"check-{number:03d}")
         except LabelFailed as error:
-            raise _not_alike(f"cannot label configuration {row}: {error.message}") from error
+            raise _not_alike(f"cannot label configuration {row}: {error.message}", number + 1 - found) from error
+        found += label.found
         forces_eV_A.append((label.forces_eV_A - part.forces_eV_A[row]).ravel())
         energies_meV_atom.append(1000 * (label.energy_eV - float(part.energy_eV[row])) / len(part.symbols))
         virials_meV_atom.append(1000 * (label.virial_eV - part.virial_eV[row]).ravel() / len(part.symbols))
@@ -101,18 +104,21 @@ def _agreement(folder: Path, spec: S0Spec, parts: list[Frames], progress: Progre
         raise _not_alike(
             f"differs on {count} of its configurations by {force:.3g} eV/Å in the forces (at most {spec.check_force_rmse_eV_A:g}), by "
             f"{energy:.3g} meV/atom in the energy (at most {spec.check_energy_meV_atom:g}) and by {virial:.3g} meV/atom in the virial "
-            f"(at most {spec.check_virial_meV_atom:g}; another sign or unit of the stress?)"
+            f"(at most {spec.check_virial_meV_atom:g}; another sign or unit of the stress?)",
+            count - found,
         )
-    return {"n_frames": count, "force_rmse_eV_A": force, "energy_rmse_meV_atom": energy, "virial_rmse_meV_atom": virial}
+    return {"n_frames": count, "n_found": found, "force_rmse_eV_A": force, "energy_rmse_meV_atom": energy, "virial_rmse_meV_atom": virial}
 
 
-def _not_alike(what: str) -> EngineFailed:
-    return EngineFailed(
+def _not_alike(what: str, labels_computed: int) -> EngineFailed:
+    failure = EngineFailed(
         f"The reference method of this campaign {what.rstrip('.')}: its labels and the uploaded ones must not be mixed. Choose the method "
         "and the settings that made the data set, label it again, or raise the limits in the campaign's settings (S0).",
         cause="bad_input",
         permanent=True,
     )
+    failure.labels_computed = labels_computed
+    return failure
 
 
 def _bond_variations(spec: S0Spec, frames: Frames) -> list[float | None]:
@@ -132,6 +138,7 @@ class Tally:
     """What is summed up along the dynamics; goes into every checkpoint."""
 
     labels_computed: int = 0
+    labels_found: int = 0
     temperature_sum_K: float = 0.0
     temperature_count: int = 0
     min_distance_A: float = math.inf
@@ -152,9 +159,9 @@ def _fpmd(folder: Path, spec: S0Spec, progress: Progress) -> S0Result:
                 for checkpoint in _dynamics(spec, atoms, checkpoints[-1] if checkpoints else None, total, progress, message):
                     append(checkpoint)
                     checkpoints.append(checkpoint)
-            except EngineFailed:
+            except EngineFailed as error:
                 if checkpoints:  # the next try takes another path from here: the same one would end in the same configuration
-                    append(_with_other_noise(checkpoints[-1], spec.seed + len(checkpoints)))
+                    append(_with_other_noise(checkpoints[-1], spec.seed + len(checkpoints), error.labels_computed))
                 raise
     return _fpmd_result(folder, spec, atoms, checkpoints)
 
@@ -189,47 +196,53 @@ def _dynamics(
     step, saved_at = 0, time.monotonic()
     try:
         if checkpoint is None:
-            tally = Tally(labels_computed=1)  # the forces that the first step starts from
+            tally = Tally()
             started = time.perf_counter()
             velocities_A_fs = maxwell_velocities_A_fs(masses_u, spec.initial_temperature_K or spec.temperature_K, rng)
             state = (atoms.positions.copy(), velocities_A_fs, atoms.get_forces())
+            _count(tally, n_found(atoms))
         else:
             step, tally, state = _restored(checkpoint, rng)
             started = time.perf_counter() - tally.seconds
         while step < total:
+            found_before = n_found(atoms)
             state = baoab_step(
-                *state,
-                masses_u,
-                forces_at,
-                timestep_fs=spec.timestep_fs,
-                temperature_K=spec.temperature_K,
-                damping_fs=spec.thermostat_damping_fs,
-                rng=rng,
-            )
+                *state, masses_u, forces_at, timestep_fs=spec.timestep_fs, temperature_K=spec.temperature_K,
+                damping_fs=spec.thermostat_damping_fs, rng=rng,
+            )  # fmt: skip
             step += 1
-            tally.labels_computed += 1
+            _count(tally, n_found(atoms) - found_before)
             sampled = (step - spec.equilibration_steps) % spec.sample_every_steps == 0
-            _watch(
-                spec,
-                atoms,
-                kinetic_temperature_K(state[1], masses_u),
-                step,
-                tally,
-                check_distance=sampled or step % DISTANCE_CHECK_EVERY_STEPS == 0,
-            )
+            check_distance = sampled or step % DISTANCE_CHECK_EVERY_STEPS == 0
+            _watch(spec, atoms, kinetic_temperature_K(state[1], masses_u), step, tally, check_distance)
             progress(step, total, "MD step", message)
             if sampled or time.monotonic() - saved_at > CHECKPOINT_EVERY_S:
                 saved_at = time.monotonic()
                 tally.seconds = time.perf_counter() - started
                 yield _checkpoint(atoms, state[1], rng, step, tally)
     except LabelFailed as error:
-        if error.cause in GEOMETRY_CAUSES:
-            raise _unphysical(spec, step, error.message) from error
-        raise EngineFailed(
-            f"The reference method gave no forces at step {step} of the dynamics at {spec.temperature_K:g} K: {error.message}",
-            cause=error.cause,
-            permanent=error.cause not in TRY_AGAIN_CAUSES,
-        ) from error
+        failure = _no_forces(spec, step, error)
+        failure.labels_computed = tally.labels_computed + 1  # the one that failed was asked for too
+        raise failure from error
+    except EngineFailed as error:
+        error.labels_computed = tally.labels_computed
+        raise
+
+
+def _no_forces(spec: S0Spec, step: int, error: LabelFailed) -> EngineFailed:
+    if error.cause in GEOMETRY_CAUSES:
+        return _unphysical(spec, step, error.message)
+    return EngineFailed(
+        f"The reference method gave no forces at step {step} of the dynamics at {spec.temperature_K:g} K: {error.message}",
+        cause=error.cause,
+        permanent=error.cause not in TRY_AGAIN_CAUSES,
+    )
+
+
+def _count(tally: Tally, found: int) -> None:
+    """One more label, computed or found."""
+    tally.labels_found += found
+    tally.labels_computed += 1 - found
 
 
 def _watch(spec: S0Spec, atoms: Atoms, temperature_K: float, step: int, tally: Tally, check_distance: bool) -> None:
@@ -271,8 +284,10 @@ def _checkpoint(atoms: Atoms, velocities_A_fs: NDArray[np.float64], rng: np.rand
     }
 
 
-def _with_other_noise(checkpoint: dict[str, Any], seed: int) -> dict[str, Any]:
-    return checkpoint | {"rng": np.random.default_rng(seed).bit_generator.state}
+def _with_other_noise(checkpoint: dict[str, Any], seed: int, labels_computed: int) -> dict[str, Any]:
+    """`labels_computed`: with those that were spent on the path that is left."""
+    tally = checkpoint["tally"] | {"labels_computed": labels_computed}
+    return checkpoint | {"rng": np.random.default_rng(seed).bit_generator.state, "tally": tally}
 
 
 def _restored(checkpoint: dict[str, Any], rng: np.random.Generator) -> tuple[int, Tally, tuple[NDArray[np.float64], ...]]:
@@ -303,6 +318,7 @@ def _fpmd_result(folder: Path, spec: S0Spec, atoms: Atoms, checkpoints: list[dic
         n_frames=[len(frames)],
         mean_temperature_K=tally.temperature_sum_K / tally.temperature_count,
         labels_computed=tally.labels_computed,
+        labels_found=tally.labels_found,
         seconds=tally.seconds,
         min_distance_A=tally.min_distance_A,
         frame_min_distances_A=[_distances_A(frames)],

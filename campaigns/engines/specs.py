@@ -14,6 +14,7 @@ class LabellerSpec:
 
     name: str
     options: dict[str, Any] = field(default_factory=dict)
+    known_labels: str | None = None  # folder of the labels of all campaigns; None: none are looked up, none are kept
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class PrepareResult:
     relaxed_fmax_eV_A: float | None
     provenance: dict[str, Any]
     labels_computed: int = 0  # reference calculations of the relaxation, of refused orderings too
+    labels_found: int = 0  # others that had been computed before
     versions: dict[str, Any] = field(default_factory=dict)  # of the programs that did it
 
 
@@ -102,6 +104,7 @@ class S0Result:
     # An uploaded set against the labeller: n_frames, force_rmse_eV_A, energy_rmse_meV_atom, virial_rmse_meV_atom.
     check: dict[str, float] | None = None
     versions: dict[str, Any] = field(default_factory=dict)  # of the programs that did it
+    labels_found: int = 0  # others that had been computed before
 
 
 # --- train ------------------------------------------------------------------------
@@ -279,6 +282,7 @@ class LabelRecord:
     model_force_rmse_eV_A: float | None = None
     seconds: float = 0.0
     attempts: list[LabelAttempt] = field(default_factory=list)  # empty where the first gave the label
+    found: bool = False  # it had been computed before, by another stage
 
 
 @dataclass(frozen=True)
@@ -288,6 +292,7 @@ class LabelResult:
     labels_computed: int
     seconds: float
     versions: dict[str, Any] = field(default_factory=dict)  # of the programs that did it
+    labels_found: int = 0  # others that had been computed before
 
 
 # --- evaluate: NVT equilibration, then NVE on the evaluation cell ------------------------------------------------------------------------

@@ -160,7 +160,7 @@ def _train(folder: Path, number: int, spec: TrainSpec, systems: list[str], sel: 
         command += ["--restart", last]
     elif warm:
         command += ["--init-model", spec.init_checkpoint]
-    watcher = _Watcher(own, n_batches, batch_size, progress)
+    watcher = _Watcher(own, n_batches, _batches_of(last), batch_size, progress)
     commands = [command, ["freeze", "-o", FROZEN]]
     if spec.compress:
         commands.append(["compress", "-i", FROZEN, "-o", COMPRESSED, "-t", "input.json"])
@@ -183,6 +183,12 @@ def _last_checkpoint(folder: Path) -> str | None:
     path = folder / "checkpoint"
     found = re.search(r'^model_checkpoint_path: "(.+)"', path.read_text(), re.MULTILINE) if path.exists() else None
     return found[1] if found else None
+
+
+def _batches_of(checkpoint: str | None) -> int:
+    """DeePMD-kit writes them into its name: model.ckpt-1500."""
+    found = re.search(r"-(\d+)$", checkpoint or "")
+    return int(found[1]) if found else 0
 
 
 def _rhythm(n_batches: int) -> tuple[int, int]:
@@ -222,10 +228,11 @@ def _seed(spec: TrainSpec, number: int) -> int:
 class _Watcher:
     """Reports batches and the force error from the learning curve; knows when the first batch was done."""
 
-    def __init__(self, folder: Path, n_batches: int, batch_size: int, progress: Progress) -> None:
+    def __init__(self, folder: Path, n_batches: int, done_before: int, batch_size: int, progress: Progress) -> None:
         self._curve = folder / "lcurve.out"
         self._before = self._written_at()  # a try that goes on has a curve already: only what it adds is training
         self._n_batches = n_batches
+        self._done_before = done_before
         self._words = f"batch size {batch_size}"
         self._progress = progress
         self._first_batch_at: float | None = None
@@ -237,7 +244,7 @@ class _Watcher:
     def __call__(self) -> None:
         curve = dp_input.read_learning_curve(self._curve) if self._written_at() != self._before else {}
         if not len(curve.get("step", ())):
-            self._progress(0, self._n_batches, "batches", "starting DeePMD-kit")
+            self._progress(self._done_before, self._n_batches, "batches", "starting DeePMD-kit")
             return
         if self._first_batch_at is None:
             self._first_batch_at = time.monotonic()

@@ -21,11 +21,11 @@ def is_archive(path: Path) -> bool:
     return path.is_file() and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
 
 
-def unpack(path: Path, folder: Path, max_bytes: int = MAX_BYTES, max_files: int = MAX_FILES) -> None:
-    """Unpack into an empty folder. Raises ArchiveRefused; what was unpacked until then stays."""
+def unpack(path: Path, folder: Path, max_bytes: int = MAX_BYTES, max_files: int = MAX_FILES, *, skip_links: bool = False) -> None:
+    """Unpack into an empty folder; links are refused, or left out. Raises ArchiveRefused; what was unpacked until then stays."""
     left_bytes, count = max_bytes, 0
     try:
-        for name, stream in _members(path):
+        for name, stream in _members(path, skip_links):
             count += 1
             if count > max_files:
                 raise ArchiveRefused(f"{path.name} holds more than {max_files} files")
@@ -40,11 +40,13 @@ def unpack(path: Path, folder: Path, max_bytes: int = MAX_BYTES, max_files: int 
         raise ArchiveRefused(f"{path.name} holds no files")
 
 
-def _members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+def _members(path: Path, skip_links: bool) -> Iterator[tuple[str, IO[bytes]]]:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
                 if stat.S_ISLNK(member.external_attr >> 16):
+                    if skip_links:
+                        continue
                     raise ArchiveRefused(f"{path.name} holds a link ({member.filename}): pack the files themselves")
                 if not member.is_dir():
                     with archive.open(member) as stream:
@@ -52,7 +54,7 @@ def _members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
         return
     with tarfile.open(path) as archive:
         for member in archive:
-            if member.isdir():
+            if member.isdir() or (skip_links and (member.issym() or member.islnk())):
                 continue
             stream = archive.extractfile(member) if member.isreg() else None
             if stream is None:

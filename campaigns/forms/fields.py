@@ -89,6 +89,22 @@ class MappingField(forms.CharField):
         return found
 
 
+class JsonField(forms.JSONField):
+    """An object of plain values in JSON."""
+
+    widget = forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "placeholder": '{"cutoff": 5}'})
+    default_error_messages = {"invalid": 'Give an object in JSON, such as {"cutoff": 5}.'}
+
+    def prepare_value(self, value: Any) -> Any:
+        return super().prepare_value(value) if value not in ({}, None) else ""
+
+    def to_python(self, value: Any) -> dict[str, Any]:
+        found = super().to_python(value) or {}
+        if not isinstance(found, dict):
+            raise forms.ValidationError(self.error_messages["invalid"])
+        return found
+
+
 class PlainFloatField(forms.FloatField):
     """Shows 400 and 5e-08, not 400.0."""
 

@@ -7,7 +7,7 @@ from django import forms
 from django.contrib.auth.models import AbstractBaseUser
 
 from campaigns.engines import labellers
-from campaigns.forms.fields import FilesField, LinesField, MappingField, NumbersField, PlainFloatField, TemplateField, described
+from campaigns.forms.fields import FilesField, JsonField, LinesField, MappingField, NumbersField, PlainFloatField, TemplateField, described
 from campaigns.science.protocol import GROUPS, PRESETS, ProtocolSettings, SettingsError, settings_from_mapping
 from campaigns.services import potential_files
 from campaigns.services.errors import sentence
@@ -110,6 +110,8 @@ def _option_field(option: labellers.Option) -> forms.Field:
         return LinesField(initial=option.default, required=False)
     if option.kind == "template":
         return TemplateField(initial=option.default, required=False)
+    if option.kind == "json":
+        return JsonField(initial=option.default, required=False)
     if option.kind == "mapping":
         return MappingField(initial=option.default, required=False)
     return forms.CharField(initial=option.default, required=False, max_length=1000)

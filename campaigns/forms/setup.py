@@ -13,7 +13,7 @@ from campaigns.forms.campaign import CampaignForm, CellForm
 from campaigns.forms.fields import whole_number
 from campaigns.forms.resources import ResourcesForm
 from campaigns.forms.settings import LabellerOptionsForm, ProtocolForm
-from campaigns.models import Material
+from campaigns.models import Campaign, Material
 from campaigns.services import potential_files
 from campaigns.services.errors import BadInput, sentence
 from campaigns.services.requests import CampaignRequest, check
@@ -75,10 +75,16 @@ class CampaignSetup:
     """The whole page: campaign, cells, options of the reference method, protocol settings, resources; read from one POST."""
 
     def __init__(
-        self, owner: AbstractBaseUser, materials: Any, data: QueryDict | None = None, initial: dict[str, Any] | None = None
+        self,
+        owner: AbstractBaseUser,
+        materials: Any,
+        data: QueryDict | None = None,
+        initial: dict[str, Any] | None = None,
+        draft: Campaign | None = None,
     ) -> None:
         initial = initial or {}
         self.owner = owner
+        self.draft = draft
         self.materials = materials
         self.campaign = CampaignForm(data, initial=initial.get("campaign"))
         preset, labeller = self.campaign["preset"].value() or "quick", self.campaign["labeller"].value() or "chgnet"
@@ -105,7 +111,7 @@ class CampaignSetup:
         readable = [form for form in self.cells if form not in refused]
         request = self._request(readable)
         try:
-            check(self.owner, request)
+            check(self.owner, request, keep=self.draft)
         except BadInput as error:
             self._add_problems(error.fields, readable)
             return None

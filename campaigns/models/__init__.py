@@ -2,14 +2,18 @@
 
 from campaigns.models.artefact import Artefact
 from campaigns.models.campaign import Campaign, Cell
-from campaigns.models.configuration import Frame, TrainingSet, VerdictChange
+from campaigns.models.configuration import Frame, Overruling, TrainingSet, VerdictChange
 from campaigns.models.dynamics import Launch, MdRun
 from campaigns.models.material import Material
+from campaigns.models.method_check import MethodCheck
 from campaigns.models.network import TrainedModel
+from campaigns.models.project import Membership, Project
 from campaigns.models.resource import Resource
+from campaigns.models.sharing import Activity, SharedLink
 from campaigns.models.stage import Stage, StageFailure
 
 __all__ = [
+    "Activity",
     "Artefact",
     "Campaign",
     "Cell",
@@ -17,7 +21,12 @@ __all__ = [
     "Launch",
     "Material",
     "MdRun",
+    "Membership",
+    "MethodCheck",
+    "Overruling",
+    "Project",
     "Resource",
+    "SharedLink",
     "Stage",
     "StageFailure",
     "TrainedModel",

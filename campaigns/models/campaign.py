@@ -9,12 +9,14 @@ from django.db import models
 
 from campaigns.enums import ENDED, CampaignState, S0Route
 from campaigns.models.artefact import Artefact
-from campaigns.models.material import Material, OwnedQuerySet
+from campaigns.models.material import Material
+from campaigns.models.project import OwnedQuerySet, Project
 from campaigns.science.protocol import PRESETS, ProtocolSettings, settings_from_mapping
 
 
 class Campaign(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="campaigns")
+    project = models.ForeignKey(Project, null=True, blank=True, on_delete=models.SET_NULL, related_name="campaigns")
     name = models.CharField(max_length=200)
     state = models.CharField(max_length=20, choices=CampaignState, default=CampaignState.DRAFT)
     reason = models.TextField(blank=True, help_text="why it is in this state, and what to do")
@@ -30,6 +32,7 @@ class Campaign(models.Model):
     seed = models.PositiveIntegerField(default=1)
     resources = models.JSONField(default=dict, help_text="where stages run: names of resources by kind of stage; left out: on this machine")
     source_key = models.CharField(max_length=64, blank=True, help_text="sha256 of the settings file it was made from")
+    version = models.PositiveIntegerField(default=0, help_text="of the draft: how often it was saved again")
     # Where the protocol stands: the training step under way, and how often it was repeated with a larger batch.
     loop = models.PositiveIntegerField(default=0)
     step = models.PositiveIntegerField(default=0)

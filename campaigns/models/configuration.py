@@ -1,6 +1,8 @@
 """Configurations with their labels, where they came from, and the verdict of cleaning with the rule and the number that decided."""
 
+from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 from campaigns.enums import CleaningRule, FrameSource, Verdict
 from campaigns.models.artefact import Artefact
@@ -30,13 +32,21 @@ class Frame(models.Model):
     max_bond_variation = models.FloatField(null=True, blank=True)
     model_energy_error_meV_atom = models.FloatField(null=True, blank=True, help_text="before it entered the set")
     model_force_rmse_eV_A = models.FloatField(null=True, blank=True, help_text="before it entered the set")
+    model_deviation_eV_A = models.FloatField(
+        null=True, blank=True, help_text="largest standard deviation of a force among the models that chose it"
+    )
     verdict = models.CharField(max_length=10, choices=Verdict)
-    rule = models.CharField(max_length=20, choices=CleaningRule, blank=True)
+    overruled = models.CharField(max_length=10, choices=Verdict, blank=True, help_text="a person's verdict instead of cleaning's")
+    rule = models.CharField(max_length=20, choices=CleaningRule, blank=True, help_text="by which cleaning rejects it")
     number = models.FloatField(null=True, blank=True, help_text="the value that the rule tested")
     lower = models.FloatField(null=True, blank=True)
     upper = models.FloatField(null=True, blank=True)
     verdict_changes = models.PositiveSmallIntegerField(default=0, help_text="how often the verdict has changed since it came in")
     message = models.TextField(blank=True, help_text="why the label failed")
+    cause = models.CharField(max_length=40, blank=True, help_text="of a label that failed, in one word")
+    label_seconds = models.FloatField(null=True, blank=True)
+    label_attempts = models.JSONField(default=list, help_text="of a method that tries again with other settings; empty where the first did")
+    label_found = models.BooleanField(default=False, help_text="it had been computed before")
 
     class Meta:
         ordering = ["id"]
@@ -45,6 +55,34 @@ class Frame(models.Model):
 
     def __str__(self) -> str:
         return f"configuration {self.pk} of campaign {self.campaign_id}"
+
+    @property
+    def cleaning_verdict(self) -> str:
+        """What cleaning says, whatever a person has said instead."""
+        if self.verdict == Verdict.UNLABELLED:
+            return Verdict.UNLABELLED
+        return Verdict.REJECTED if self.rule else Verdict.KEPT
+
+    @property
+    def last_overruling(self) -> "Overruling | None":
+        return max(self.overrulings.all(), key=lambda one: one.pk, default=None)
+
+
+class Overruling(models.Model):
+    """A person gave a configuration another verdict than cleaning, or took that back. None is ever changed: the last one counts."""
+
+    frame = models.ForeignKey(Frame, on_delete=models.CASCADE, related_name="overrulings")
+    verdict = models.CharField(max_length=10, choices=Verdict, blank=True, help_text="empty: cleaning's verdict counts again")
+    reason = models.TextField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    by_name = models.CharField(max_length=150, help_text="stays when the account is deleted or the campaign moves elsewhere")
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.verdict or 'withdrawn'} by {self.by_name}"
 
 
 class TrainingSet(models.Model):
@@ -86,6 +124,7 @@ class VerdictChange(models.Model):
     frame = models.ForeignKey(Frame, on_delete=models.CASCADE, related_name="history")
     training_set = models.ForeignKey(TrainingSet, on_delete=models.CASCADE, related_name="changes")
     verdict = models.CharField(max_length=10, choices=Verdict)
+    overruled = models.BooleanField(default=False, help_text="a person said so, whatever the rule says")
     rule = models.CharField(max_length=20, choices=CleaningRule, blank=True)
     number = models.FloatField(null=True, blank=True)
     lower = models.FloatField(null=True, blank=True)

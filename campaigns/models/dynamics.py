@@ -1,5 +1,7 @@
 """Molecular dynamics with a model: how it is started, what came out."""
 
+from typing import Any
+
 from django.db import models
 
 from campaigns.enums import RunOutcome, RunPurpose
@@ -34,6 +36,9 @@ class MdRun(models.Model):
     purpose = models.CharField(max_length=10, choices=RunPurpose)
     temperature_K = models.FloatField(help_text="target")
     replica = models.PositiveSmallIntegerField(default=0)
+    number = models.PositiveBigIntegerField(
+        help_text="by which files of the campaign know it (the judge's result, curves): it stays when the campaign moves elsewhere"
+    )
     outcome = models.CharField(max_length=20, choices=RunOutcome)
     reason = models.TextField(blank=True)
     mean_temperature_K = models.FloatField(null=True, blank=True, help_text="kinetic, 3N-3 degrees of freedom")
@@ -47,6 +52,14 @@ class MdRun(models.Model):
 
     class Meta:
         ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["campaign", "number"], name="md_run_number_once")]
 
     def __str__(self) -> str:
         return f"{self.purpose} at {self.temperature_K:g} K with {self.model}"
+
+    def save(self, *arguments: Any, **options: Any) -> None:
+        """A new run gets the next number of its campaign."""
+        if self.number is None:
+            last = MdRun.objects.filter(campaign_id=self.campaign_id).aggregate(last=models.Max("number"))["last"]
+            self.number = (last or 0) + 1
+        super().save(*arguments, **options)

@@ -1,22 +1,14 @@
 """What a CIF describes."""
 
-from typing import Self
-
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import models
 
-
-class OwnedQuerySet(models.QuerySet):
-    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
-        """What this user may see: his own, and everything for an administrator."""
-        if getattr(user, "is_superuser", False):
-            return self
-        return self.filter(owner_id=user.pk) if user.pk else self.none()
+from campaigns.models.project import MaterialQuerySet, Project
 
 
 class Material(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="materials")
+    project = models.ForeignKey(Project, null=True, blank=True, on_delete=models.SET_NULL, related_name="materials")
     name = models.CharField(max_length=200)
     cif = models.TextField()
     cif_filename = models.CharField(max_length=200)
@@ -39,7 +31,7 @@ class Material(models.Model):
     facts = models.JSONField(help_text="MaterialFacts: sites with occupancies, oxidation states, warnings")
     created_at = models.DateTimeField(auto_now_add=True)
 
-    objects = OwnedQuerySet.as_manager()
+    objects = MaterialQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-id"]

@@ -39,7 +39,8 @@ class Stage(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     seconds = models.FloatField(default=0.0, help_text="wall time of the engine, over all attempts")
     startup_seconds = models.FloatField(default=0.0, help_text="of these, the engines' own start-up")
-    labels_computed = models.PositiveIntegerField(default=0)
+    labels_computed = models.PositiveIntegerField(default=0, help_text="over all attempts, of those that failed too")
+    labels_found = models.PositiveIntegerField(default=0, help_text="others, that had been computed before")
     versions = models.JSONField(default=dict, help_text="of the programs that did it")
 
     class Meta:
@@ -65,6 +66,7 @@ class StageFailure(models.Model):
     cause = models.CharField(max_length=40)
     message = models.TextField()
     permanent = models.BooleanField(help_text="the same try would fail again")
+    labels_computed = models.PositiveIntegerField(default=0, help_text="in the folder of this attempt so far, by earlier tries too")
     at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

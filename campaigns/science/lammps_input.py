@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 EV_PER_BAR_A3 = 1.0 / 1.602176634e6
 CHECK_EVERY_STEPS = 10
+# In an exploration, where a pair that comes too close rejects the trajectory: atoms move 0.05 Å in between. One look costs 0.1 % of a
+# step of the smallest model; under MPI it is a point where ranks wait for each other, so not every step.
+EXPLORATION_CHECK_EVERY_STEPS = 2
 RESTART_EVERY_STEPS = 1000
 THERMO_COLUMNS = ("step", "temperature_K", "potential_energy_eV", "total_energy_eV", "pxx", "pyy", "pzz", "pxy", "pxz", "pyz")
 
@@ -33,7 +36,14 @@ class Box:
             raise ValueError("the cell has no volume")
         q, r = np.linalg.qr(np.asarray(cell_A, dtype=float).T)
         signs = np.sign(np.diag(r))
-        return cls((r * signs[:, None]).T, (q * signs).T)
+        return cls(np.tril((r * signs[:, None]).T), (q * signs).T)
+
+    def reduced(self) -> "Box":
+        """The same lattice with tilts of at most half a box length, with fewer ghost atoms; its vectors are not the cell's any more."""
+        lower_A = self.lower_A.copy()
+        for row, column in ((2, 1), (1, 0), (2, 0)):
+            lower_A[row] -= np.round(lower_A[row, column] / lower_A[column, column]) * lower_A[column]
+        return Box(lower_A, self.rotation)
 
     @property
     def volume_A3(self) -> float:
@@ -85,6 +95,22 @@ class Dynamics:
     with_forces: bool
 
     @property
+    def dump_columns(self) -> str:
+        return "id type xu yu zu fx fy fz" if self.with_forces else "id type xu yu zu"
+
+    @property
+    def n_columns(self) -> int:
+        return len(self.dump_columns.split())
+
+    def dumped_steps(self, last: int) -> NDArray[np.integer]:
+        """Steps of the frames that a run to step `last` leaves; the start is not one."""
+        return np.arange(self.dump_every_steps, last + 1, self.dump_every_steps)
+
+    @property
+    def restart_every_steps(self) -> int:
+        return self.dump_every_steps * -(-RESTART_EVERY_STEPS // self.dump_every_steps)
+
+    @property
     def halt_temperature_K(self) -> float:
         """An instantaneous temperature that only an explosion reaches; fluctuations are T sqrt(2/3N)."""
         return 6.0 * self.temperature_K + 2000.0
@@ -104,10 +130,10 @@ def start_script(dynamics: Dynamics) -> str:
     return "\n".join([*lines, "reset_timestep 0", *_production(dynamics), ""])
 
 
-def resume_script(dynamics: Dynamics, restart_file: str) -> str:
-    """Go on from a restart file of the production part."""
-    head = [*_head(dynamics, f"read_restart {restart_file}"), *_potential(dynamics), *_guards(dynamics)]
-    return "\n".join([*head, *_production(dynamics, resumed=True), ""])
+def resume_script(dynamics: Dynamics, restart_file: str, last_step: int) -> str:
+    """Go on from a restart file of the production part; LAMMPS ends at once where that is of a step after `last_step`."""
+    head = [*_head(dynamics, f"read_restart {restart_file}"), f'if "$(step) > {last_step}" then "quit 1"', *_potential(dynamics)]
+    return "\n".join([*head, *_guards(dynamics), *_production(dynamics, resumed=True), ""])
 
 
 def _head(dynamics: Dynamics, read: str) -> list[str]:
@@ -129,12 +155,13 @@ def _potential(dynamics: Dynamics) -> list[str]:
 
 def _guards(dynamics: Dynamics) -> list[str]:
     """Stop as soon as two atoms come too close or the temperature explodes: no hours for nonsense."""
+    often = EXPLORATION_CHECK_EVERY_STEPS if dynamics.with_forces else CHECK_EVERY_STEPS
     return [
         f"compute close all coord/atom cutoff {dynamics.min_distance_A:.10g}",
         "compute closest all reduce max c_close",
         "variable closest equal c_closest",
         "variable temperature equal temp",
-        f"fix halt_close all halt {CHECK_EVERY_STEPS} v_closest > 0.5 error soft message yes",
+        f"fix halt_close all halt {often} v_closest > 0.5 error soft message yes",
         f"fix halt_hot all halt {CHECK_EVERY_STEPS} v_temperature > {dynamics.halt_temperature_K:.10g} error soft message yes",
     ]
 
@@ -164,26 +191,29 @@ def _mean_energy(dynamics: Dynamics, half: int) -> list[str]:
 
 def _production(dynamics: Dynamics, *, resumed: bool = False) -> list[str]:
     every = dynamics.dump_every_steps
-    columns = "id type xu yu zu fx fy fz" if dynamics.with_forces else "id type xu yu zu"
     # Snapshots are labelled and trained on: full precision. A trajectory only serves displacements.
     numbers = " ".join(["%.10g"] * 6 if dynamics.with_forces else ["%.6f"] * 3)
     fields = "$(step) $(temp:%.10g) $(pe:%.12g) $(etotal:%.12g) " + " ".join(f"$(c_virial[{i}]:%.10g)" for i in range(1, 7))
     return [
         _nvt(dynamics) if dynamics.ensemble == "nvt" else "fix dynamics all nve",
         "compute virial all pressure NULL virial",
-        f"dump frames all custom {every} frames.dump {columns}",
+        f"dump frames all custom {every} frames.dump {dynamics.dump_columns}",
         f'dump_modify frames sort id append {"yes" if resumed else "no"} first no format line "%d %d {numbers}"',
         f'fix thermo_table all print {every} "{fields}" {"append" if resumed else "file"} thermo.txt screen no title ""',
-        f"restart {every * -(-RESTART_EVERY_STEPS // every)} restart.a restart.b",
+        f"restart {dynamics.restart_every_steps} restart.a restart.b",
         f"run {dynamics.n_steps} upto",
+        # Where it ended: of a run that was stopped, the configuration that stopped it.
+        "write_dump all custom last.dump id type xu yu zu modify sort id format float %.10g",
     ]
 
 
 def read_frames(path: Path, n_atoms: int, n_columns: int) -> Iterator[tuple[int, NDArray[np.floating]]]:
     """Frames of a sorted dump, one after the other: MD step and (n_atoms, n_columns - 2), id and type left out.
 
-    Half a frame, at the end or where a killed run was gone on with, is left out.
+    Half a frame, at the end or where a killed run was gone on with, is left out. None where there is no file.
     """
+    if not path.exists():
+        return
     with path.open("rb") as stream:
         while _at_next_frame(stream):
             start = stream.tell()
@@ -209,9 +239,12 @@ def _numbers(text: bytes) -> NDArray[np.floating]:
 
 
 def read_thermo(path: Path) -> dict[str, NDArray[np.floating]]:
-    """The table that `fix print` wrote, by column; of steps written twice (before a kill and after it) the later stands."""
+    """The table that `fix print` wrote, by column; of steps written twice (before a kill and after it) the later stands.
+
+    No rows where there is no file.
+    """
     rows: dict[int, list[float]] = {}
-    for line in path.read_text().splitlines():
+    for line in path.read_text().splitlines() if path.exists() else ():
         words = line.split()
         if len(words) == len(THERMO_COLUMNS) and words[0].isdigit():
             rows[int(words[0])] = [float(word) for word in words]

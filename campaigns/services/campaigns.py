@@ -6,12 +6,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
-from campaigns.enums import CampaignState, StageState
+from campaigns.enums import ASIDE, CampaignState, StageState
 from campaigns.models import Campaign, Cell
-from campaigns.services import protocol, quotas
-from campaigns.services.errors import WrongState
+from campaigns.services import activity, method_checks, protocol, quotas
+from campaigns.services.errors import AlreadyDone, Outdated, WrongState
 from campaigns.services.requests import CampaignRequest, Checked, check_wholly, oxidation_states
 from campaigns.services.wake import wake
 
@@ -26,6 +27,7 @@ def create(owner: AbstractBaseUser, request: CampaignRequest) -> Campaign:
     with transaction.atomic():
         campaign = Campaign.objects.create(owner=owner, source_key=request.source_key, **_columns(request, checked))
         _create_cells(campaign, request, checked)
+        activity.record(owner, "created", campaign)
     return campaign
 
 
@@ -36,16 +38,28 @@ def create_once(owner: AbstractBaseUser, request: CampaignRequest) -> tuple[Camp
     return (known, False) if known else (create(owner, request), True)
 
 
-def update(campaign: Campaign, request: CampaignRequest) -> None:
-    """Change a draft; it is no longer the campaign of the settings file that it may have come from. Raises BadInput or WrongState."""
-    checked = check_wholly(campaign.owner, request)
+def update(campaign: Campaign, request: CampaignRequest, by: AbstractBaseUser, version: int | None = None) -> None:
+    """Change a draft; it is no longer the campaign of the settings file that it may have come from.
+
+    `version`: that of the draft which the change is meant for. Raises BadInput, WrongState, and Outdated where another change came first.
+    """
+    checked = check_wholly(by, request, keep=campaign)
     with transaction.atomic():
         draft = Campaign.objects.filter(pk=campaign.pk, state=CampaignState.DRAFT)
-        if not draft.update(source_key="", **_columns(request, checked)):
-            raise WrongState(NO_DRAFT)
+        wanted = draft if version is None else draft.filter(version=version)
+        if not wanted.update(source_key="", version=F("version") + 1, **_columns(request, checked)):
+            raise Outdated(_who_was_first(campaign)) if draft.exists() else WrongState(NO_DRAFT)
         campaign.refresh_from_db()
+        method_checks.stop(campaign)  # of what it was
         campaign.cells.all().delete()
         _create_cells(campaign, request, checked)
+        activity.record(by, "changed", campaign)
+
+
+def _who_was_first(campaign: Campaign) -> str:
+    last = campaign.activities.filter(what="changed").first()
+    who = f"{last.who} has saved this draft at {last.at:%H:%M} UTC" if last else "This draft was saved elsewhere"
+    return f"{who}, after you had opened it. What you typed is still here and not saved: save again to replace the other version by yours."
 
 
 def _columns(request: CampaignRequest, checked: Checked) -> dict[str, Any]:
@@ -81,20 +95,20 @@ def _create_cells(campaign: Campaign, request: CampaignRequest, checked: Checked
         )
 
 
-def start(campaign: Campaign) -> None:
-    _move(campaign, (CampaignState.DRAFT,), CampaignState.RUNNING, "start", started_at=timezone.now())
+def start(campaign: Campaign, by: AbstractBaseUser | None = None) -> None:
+    _move(campaign, (CampaignState.DRAFT,), CampaignState.RUNNING, "start", by, started_at=timezone.now())
 
 
-def resume(campaign: Campaign) -> None:
-    _move(campaign, (CampaignState.PAUSED,), CampaignState.RUNNING, "resume")
+def resume(campaign: Campaign, by: AbstractBaseUser | None = None) -> None:
+    _move(campaign, (CampaignState.PAUSED,), CampaignState.RUNNING, "resume", by)
 
 
-def pause(campaign: Campaign) -> None:
+def pause(campaign: Campaign, by: AbstractBaseUser | None = None) -> None:
     """Running engines are stopped within a second; they go on from their last checkpoint."""
-    _move(campaign, (CampaignState.RUNNING,), CampaignState.PAUSED, "pause")
+    _move(campaign, (CampaignState.RUNNING,), CampaignState.PAUSED, "pause", by)
 
 
-def cancel(campaign: Campaign) -> None:
+def cancel(campaign: Campaign, by: AbstractBaseUser | None = None) -> None:
     """For good. What was computed stays and can be looked at."""
     with transaction.atomic():
         _move(
@@ -102,22 +116,25 @@ def cancel(campaign: Campaign) -> None:
             (CampaignState.DRAFT, CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.FAILED),
             CampaignState.CANCELLED,
             "cancel",
+            by,
             finished_at=timezone.now(),
-            reason="Cancelled by its owner.",
+            reason=f"Cancelled by {by.get_username()}." if by else "Cancelled from the command line.",
         )
         campaign.stages.filter(state__in=(StageState.PENDING, StageState.RUNNING)).update(state=StageState.CANCELLED, owner="")
 
 
-def retry(campaign: Campaign) -> None:
+def retry(campaign: Campaign, by: AbstractBaseUser | None = None) -> None:
     """A failed campaign goes on, its failed stages from their checkpoints. What was computed and came out unusable starts in a new folder
     with another seed; the old one stays. Where no stage failed, the models were not physical: the last training step is repeated with a
     larger batch.
     """
-    _move(campaign, (CampaignState.FAILED,), CampaignState.RUNNING, "retry", finished_at=None, before_advance=lambda: _try_again(campaign))
+    _move(
+        campaign, (CampaignState.FAILED,), CampaignState.RUNNING, "retry", by, finished_at=None, before_advance=lambda: _try_again(campaign)
+    )
 
 
 def _try_again(campaign: Campaign) -> None:
-    failed = list(campaign.stages.filter(state=StageState.FAILED))
+    failed = list(campaign.stages.filter(state=StageState.FAILED).exclude(kind__in=ASIDE))
     for stage in failed:
         last = stage.failures.last()
         if last is not None and last.cause in FROM_SCRATCH:
@@ -132,8 +149,17 @@ def _try_again(campaign: Campaign) -> None:
         campaign.save(update_fields=["repeat"])
 
 
+DONE = {"start": "started", "resume": "resumed", "pause": "paused", "cancel": "cancelled", "retry": "retried"}
+
+
 def _move(
-    campaign: Campaign, sources: tuple[CampaignState, ...], target: CampaignState, verb: str, before_advance: Any = None, **values: Any
+    campaign: Campaign,
+    sources: tuple[CampaignState, ...],
+    target: CampaignState,
+    verb: str,
+    by: AbstractBaseUser | None,
+    before_advance: Any = None,
+    **values: Any,
 ) -> None:
     """One conditional UPDATE, so that two clicks or two browsers do it once; then what is to be done is sent."""
     with transaction.atomic():
@@ -141,7 +167,9 @@ def _move(
         moved = Campaign.objects.filter(pk=campaign.pk, state__in=sources).update(state=target, **values)
         campaign.refresh_from_db()
         if not moved:
-            raise WrongState(f"This campaign is {campaign.get_state_display()}: it cannot {verb} now.")
+            refusal = AlreadyDone if campaign.state == target else WrongState
+            raise refusal(f"This campaign is {campaign.get_state_display()}: it cannot {verb} now.")
+        activity.record(by, DONE[verb], campaign)
         if before_advance:
             before_advance()
         if target == CampaignState.RUNNING:

@@ -15,7 +15,7 @@ def clean(campaign: Campaign, loop: int, step: int, repeat: int = 0) -> Training
     """Judge every labelled configuration of the campaign again and keep what the set of this step is."""
     frames = list(Frame.objects.filter(campaign=campaign).exclude(verdict=Verdict.UNLABELLED).order_by("id"))
     cleaning = _judge(campaign, frames)
-    before = {frame.pk: frame.verdict if frame.number is not None else "" for frame in frames}
+    before = dict(VerdictChange.objects.filter(frame__campaign=campaign).order_by("training_set_id").values_list("frame_id", "verdict"))
     changed = [frame for frame, verdict in zip(frames, cleaning.verdicts, strict=True) if _apply(frame, verdict)]
     Frame.objects.bulk_update(changed, _FIELDS, batch_size=500)
     first = next(iter(cleaning.energy_eV_atom.values()))
@@ -25,22 +25,27 @@ def clean(campaign: Campaign, loop: int, step: int, repeat: int = 0) -> Training
         step=step,
         repeat=repeat,
         n_new=Frame.objects.filter(campaign=campaign, loop=loop, step=step).count(),
-        n_kept=sum(verdict.kept for verdict in cleaning.verdicts),
-        n_rejected=sum(not verdict.kept for verdict in cleaning.verdicts),
+        n_kept=sum(frame.verdict == Verdict.KEPT for frame in frames),
+        n_rejected=sum(frame.verdict == Verdict.REJECTED for frame in frames),
         n_unlabelled=Frame.objects.filter(campaign=campaign, verdict=Verdict.UNLABELLED).count(),
         energy_median_eV_atom=first.median,
         energy_iqr_eV_atom=first.iqr,
         force_median_eV_A=cleaning.force_eV_A.median,
         force_iqr_eV_A=cleaning.force_eV_A.iqr,
     )
-    _keep_history(training_set, [frame for frame in changed if frame.verdict != before[frame.pk]])
+    _keep_history(training_set, [frame for frame in frames if frame.verdict != before.get(frame.pk)])
     return training_set
 
 
 def _keep_history(training_set: TrainingSet, frames: list[Frame]) -> None:
     VerdictChange.objects.bulk_create(
         [
-            VerdictChange(training_set=training_set, frame=frame, **{name: getattr(frame, name) for name in _VERDICT_FIELDS})
+            VerdictChange(
+                training_set=training_set,
+                frame=frame,
+                overruled=bool(frame.overruled),
+                **{name: getattr(frame, name) for name in _VERDICT_FIELDS},
+            )
             for frame in frames
         ],
         batch_size=500,
@@ -64,8 +69,8 @@ def _judge(campaign: Campaign, frames: list[Frame]) -> Cleaning:
 
 
 def _apply(frame: Frame, found: CleaningVerdict) -> bool:
-    """Write the verdict into the row; whether anything changed."""
-    verdict = Verdict.KEPT if found.kept else Verdict.REJECTED
+    """Write the verdict into the row, unless a person has overruled it, and what cleaning found; whether anything changed."""
+    verdict = frame.overruled or (Verdict.KEPT if found.kept else Verdict.REJECTED)
     values = (verdict, found.rule, found.number, found.lower, found.upper)
     if (frame.verdict, frame.rule, frame.number, frame.lower, frame.upper) == values:
         return False

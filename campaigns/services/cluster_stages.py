@@ -17,9 +17,10 @@ from campaigns.engines import job
 from campaigns.engines.runners import cluster
 from campaigns.engines.runners.cluster import Job
 from campaigns.engines.runners.profile import Profile
-from campaigns.enums import CampaignState, JobState, StageState
+from campaigns.enums import JobState, StageState
 from campaigns.models import Stage
 from campaigns.services import resources, specs
+from campaigns.services.claims import WANTED
 from campaigns.services.errors import ServiceError
 
 VISIT_S = 5.0  # files are looked at more often than the queue is asked
@@ -107,9 +108,9 @@ def _failure(stage: Stage, cause: str, message: str, *, permanent: bool = False,
 
 
 def _over(stage: Stage, verdict: str) -> str:
-    """No job is left, and what it took is counted."""
+    """No job is left, and what it took is counted, once."""
+    seconds = 0.0 if cluster.read(stage.folder).state in ("", cluster.CLOSED) else cluster.seconds_at_work(stage.folder)
     cluster.close(stage.folder)
-    seconds = cluster.seconds_at_work(stage.folder)
     Stage.objects.filter(pk=stage.pk, owner=stage.owner).update(job_state=JobState.NONE, seconds=F("seconds") + seconds)
     return verdict
 
@@ -128,7 +129,7 @@ def _note(stage: Stage, state: str, seconds: float) -> bool:
 def unwanted() -> Any:
     """Stages with a job that nobody wants any more: their campaign was paused or cancelled, or has failed."""
     gone = Q(lease_until=None) | Q(lease_until__lt=timezone.now())
-    return Stage.objects.filter(gone).exclude(job_state=JobState.NONE).exclude(campaign__state=CampaignState.RUNNING)
+    return Stage.objects.filter(gone).exclude(job_state=JobState.NONE).exclude(WANTED)
 
 
 def stop_unwanted(stage_id: int) -> None:

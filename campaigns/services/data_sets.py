@@ -30,9 +30,11 @@ def store_upload(owner: AbstractBaseUser, file: UploadedFile) -> str:
         with path.open("xb") as stream:
             for chunk in file.chunks():
                 stream.write(chunk)
-    except BaseException:  # a full disk, a client that went away: half a file is no use to anybody
+    except OSError as error:  # half a file is no use to anybody
         path.unlink(missing_ok=True)
-        raise
+        raise BadInput(
+            f"The file could not be stored ({error.strerror}): free some space on the server's disk, then upload it again."
+        ) from error
     return token
 
 
@@ -65,20 +67,24 @@ def token_of(path: str) -> str:
 
 def inspect_upload(owner: AbstractBaseUser, token: str, upload_format: str, elements: list[str]) -> dict[str, Any]:
     """What is in an uploaded data set, read in a bounded child process. `problems` is empty where it can be used."""
-    path = settings.DATA_DIR / stored_path(owner, token)
+    return _inspect(stored_path(owner, token), upload_format, elements)
+
+
+def _inspect(path: str, upload_format: str, elements: list[str]) -> dict[str, Any]:
+    arguments = [str(settings.DATA_DIR / path), upload_format, *elements]
     try:
-        return bounded.run_json("campaigns.engines.upload", [str(path), upload_format, *elements], timeout_s=INSPECTION_TIMEOUT_S)
+        return bounded.run_json("campaigns.engines.upload", arguments, timeout_s=INSPECTION_TIMEOUT_S)
     except bounded.ChildRefused as error:
         raise BadInput(f"The data set cannot be used: {error}", {"s0_upload": str(error)}) from error
 
 
-def require_usable(owner: AbstractBaseUser, token: str, upload_format: str, elements: list[str]) -> None:
+def require_usable(path: str, upload_format: str, elements: list[str]) -> None:
     """Raises BadInput where the stored set cannot be the S0 of a campaign with these elements, with all that is wrong with it."""
     if upload_format not in FORMATS:
         raise BadInput(
             f"There is no data set format {upload_format!r}; known are {', '.join(FORMATS)}.",
             {"s0_upload_format": f"must be one of {', '.join(FORMATS)}"},
         )
-    problems = inspect_upload(owner, token, upload_format, elements)["problems"]
+    problems = _inspect(path, upload_format, elements)["problems"]
     if problems:
         raise BadInput(f"The data set cannot be used: {' '.join(problems)}", {"s0_upload": " ".join(problems)})

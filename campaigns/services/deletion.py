@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Model, QuerySet, Sum
 
 from campaigns.engines.runners import local
 from campaigns.enums import CampaignState, JobState, StageState
 from campaigns.models import Artefact, Campaign
+from campaigns.services import activity, method_checks
 from campaigns.services.errors import WrongState
 
 log = logging.getLogger(__name__)
@@ -63,17 +65,19 @@ def what_goes(campaign: Campaign) -> Loss:
     )
 
 
-def delete(campaign: Campaign) -> None:
+def delete(campaign: Campaign, by: AbstractBaseUser | None = None) -> None:
     """Rows and files. Only a campaign at rest: no engine writes into the folder any more. Raises WrongState."""
     campaign.refresh_from_db()
     if campaign.state == CampaignState.RUNNING:
         raise WrongState("This campaign is running: cancel it first.")
+    method_checks.stop(campaign)
     if any(local.find(stage.folder) for stage in campaign.stages.exclude(state=StageState.DONE).select_related("campaign")):
         raise WrongState("An engine of this campaign is still stopping: try again in some seconds.")
     if campaign.stages.exclude(job_state=JobState.NONE).exists():
         raise WrongState("A job of this campaign on a cluster is still being cancelled: try again in a minute.")
     folder, upload, prefix = campaign.folder, _own_upload(campaign), f"campaigns/{campaign.pk}/"
     with transaction.atomic():
+        activity.record(by, "deleted", campaign)
         campaign.delete()
         _unreferenced(Artefact.objects.filter(path__startswith=prefix)).delete()
     remove_folder(folder)

@@ -23,3 +23,13 @@ class BadInput(ServiceError):
 
 class WrongState(ServiceError):
     code = "wrong_state"
+
+
+class AlreadyDone(WrongState):
+    """What was asked for is so already: a second click, or a request that was sent again."""
+
+
+class Outdated(WrongState):
+    """Somebody else's change came first."""
+
+    code = "outdated"

@@ -3,30 +3,42 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Avg, F, Sum
 
+from campaigns.engines import disk
 from campaigns.enums import RunPurpose, S0Route, StageKind, StageState
 from campaigns.models import Campaign, Cell, Material, MdRun, Stage
 from campaigns.science.protocol import Counts, ProtocolSettings, counts
+from campaigns.services import method_checks
 from campaigns.services.requests import CampaignRequest, Checked, check
 
 # Where this installation has not measured yet: a reference machine of two cores, LGPS with 50 atoms.
-REFERENCE_LABEL_S = {"chgnet": 0.2, "lammps": 1e-3, "cp2k": 390.0}  # cp2k: 400 Ry, double zeta
+REFERENCE_LABEL_S = {
+    "chgnet": 0.2,
+    "lammps": 1e-3,
+    "cp2k": 390.0,  # 400 Ry, double zeta
+    "espresso": 2000.0,  # not measured: a guess for Goedecker's pseudopotentials at 80 Ry
+    "vasp": 400.0,  # not measured: as CP2K
+    "ase": 0.2,  # not known: as a universal potential
+}
 REFERENCE_MD_ATOM_STEPS_S = {"float32": 17_000.0, "float64": 5_000.0}
 REFERENCE_BATCH_S_ATOM = {"float32": 0.035 / 50, "float64": 0.07 / 50}
 # How the cost of a label grows with the number of atoms: neighbours alone, or the orthogonalization of orbitals.
-LABEL_EXPONENT = {"chgnet": 1.0, "lammps": 1.0, "cp2k": 2.5}
+LABEL_EXPONENT = {"chgnet": 1.0, "lammps": 1.0, "cp2k": 2.5, "espresso": 2.5, "vasp": 2.5, "ase": 1.0}
 REFERENCE_ATOMS = 50
 ENGINE_START_S = 10.0
 REFERENCE = "reference machine, 2 cores"
 MEASURED = "measured on this installation"
+MEASURED_OTHER_OPTIONS = "measured on this installation, with other options"
 MEASURED_OTHER_NETWORK = "measured on this installation, with another network"
 # What the cost of a batch or of an MD step depends on, the size of the cell apart.
 NETWORK = ("precision", "cutoff_A", "embedding_net", "axis_neurons", "fitting_net")
 MIN_LABELS_MEASURED = 50
+KNOWN_LABEL_BYTES, KNOWN_LABEL_BYTES_ATOM = 4096, 80  # of the file in which a label is found again
 STORED_BYTES_ATOM = 12  # of a frame: three float32
 DUMPED_BYTES_ATOM = 45
 LABELLED_BYTES_ATOM = 48  # positions and forces
@@ -62,9 +74,9 @@ class Estimate:
     advice: str  # where it takes hours: what takes them, and how to make it shorter
 
 
-def estimate(owner: AbstractBaseUser, request: CampaignRequest) -> Estimate:
-    """Raises BadInput for everything that would keep the campaign from being created."""
-    checked = check(owner, request)
+def estimate(owner: AbstractBaseUser, request: CampaignRequest, draft: Campaign | None = None) -> Estimate:
+    """Of a request, or of a draft with it. Raises BadInput for everything that would keep the campaign from being created."""
+    checked = check(owner, request, keep=draft)
     chosen = checked.settings
     training = checked.n_atoms([cell for cell in request.cells if cell.for_training])
     evaluation = checked.n_atoms([cell for cell in request.cells if cell.for_evaluation])
@@ -72,15 +84,28 @@ def estimate(owner: AbstractBaseUser, request: CampaignRequest) -> Estimate:
     one_loop = _rows(request, checked, training, evaluation, 1)
     fpmd = request.s0_route == S0Route.FPMD
     amounts = counts(chosen, len(training), len(evaluation), fpmd, chosen.max_loops)
+    disk_bytes = _disk_bytes(chosen, amounts, training, evaluation)
     return Estimate(
         rows,
         round(sum(row.amount for row in rows if row.unit == "labels")),
         sum(row.seconds for row in one_loop),
         sum(row.seconds for row in rows),
-        _disk_bytes(chosen, amounts, training, evaluation),
-        checked.warnings + _thin_cells(request, checked) + _no_bonds(checked) + _warnings(chosen, training),
+        disk_bytes,
+        [
+            *checked.warnings,
+            *_too_little_room(disk_bytes),
+            *_thin_cells(request, checked),
+            *_no_bonds(checked),
+            *_warnings(chosen, training),
+            *_elsewhere(request),
+        ],
         _advice(request.preset, one_loop),
     )
+
+
+def _elsewhere(request: CampaignRequest) -> list[str]:
+    names = sorted(set(request.resources.values()))
+    return [f"Times are those of this machine: on {', '.join(names)} stages wait in a queue first, and may be faster."] if names else []
 
 
 def _rows(request: CampaignRequest, checked: Checked, training: list[int], evaluation: list[int], loops: int) -> list[EstimateRow]:
@@ -125,7 +150,7 @@ def _rows(request: CampaignRequest, checked: Checked, training: list[int], evalu
 
 
 def _label_rows(request: CampaignRequest, checked: Checked, training: list[int], labels: int) -> list[EstimateRow]:
-    seconds_1, basis = _seconds_per_label_of_one_atom(request.labeller)
+    seconds_1, basis = _seconds_per_label_of_one_atom(request.labeller, request.labeller_options)
     exponent = LABEL_EXPONENT.get(request.labeller, 1.0)
     relaxed = checked.n_atoms(request.cells) if checked.settings.relax_cells else []
     steps = checked.settings.relax_max_steps
@@ -150,24 +175,45 @@ def _label_rows(request: CampaignRequest, checked: Checked, training: list[int],
     return [relaxation, reference] if relaxed and steps else [reference]
 
 
-def _seconds_per_label_of_one_atom(labeller: str) -> tuple[float, str]:
-    """The factor of n_atoms ** LABEL_EXPONENT, from the S0 and label stages of this installation with the same reference method."""
+def _seconds_per_label_of_one_atom(labeller: str, options: dict[str, Any]) -> tuple[float, str]:
+    """The factor of n_atoms ** LABEL_EXPONENT: from stages with the same method and options, from a check of it, from stages with other
+    options.
+    """
     exponent = LABEL_EXPONENT.get(labeller, 1.0)
-    by_size = (
+    key = method_checks.key_of(labeller, options)
+    by_size: dict[bool, list[tuple[int, float, int]]] = {True: [], False: []}
+    for n_atoms, of_stage, core_seconds, n in _label_costs(labeller):
+        by_size[method_checks.key_of(labeller, of_stage) == key].append((n_atoms, core_seconds, n))
+    if seconds := _seconds_of_one_atom(by_size[True], exponent):
+        return seconds, MEASURED
+    if found := method_checks.measured(labeller, options):
+        cores = f"{found.cores} core{'s' * (found.cores > 1)}"
+        basis = f"check of this method: {found.seconds:.3g} s for {found.n_atoms} atoms on {cores}"
+        return found.core_seconds / settings.ENGINE_CORES / found.n_atoms**exponent, basis
+    if seconds := _seconds_of_one_atom(by_size[True] + by_size[False], exponent):
+        return seconds, MEASURED_OTHER_OPTIONS
+    return REFERENCE_LABEL_S.get(labeller, 1.0) / REFERENCE_ATOMS**exponent, REFERENCE
+
+
+def _label_costs(labeller: str) -> Iterable[tuple[int, dict[str, Any], float, int]]:
+    """Atoms, options, core-seconds and labels of the S0 and label stages of this installation, by cell size and options."""
+    return (
         Stage.objects.filter(
             kind__in=(StageKind.S0, StageKind.LABEL), state=StageState.DONE, campaign__labeller=labeller,
             labels_computed__gt=0, cell__n_atoms__gt=0,
         )
         .order_by()
-        .values_list("cell__n_atoms")
+        .values_list("cell__n_atoms", "campaign__labeller_options")
         .annotate(core_seconds=Sum(F("seconds") * F("cores")), n=Sum("labels_computed"))
     )  # fmt: skip
+
+
+def _seconds_of_one_atom(by_size: list[tuple[int, float, int]], exponent: float) -> float:
+    """0 where there are too few labels to tell."""
     core_s = work = labels = 0.0
     for n_atoms, seconds, n in by_size:  # stages run side by side: the cores are shared
         core_s, work, labels = core_s + seconds, work + n * n_atoms**exponent, labels + n
-    if labels >= MIN_LABELS_MEASURED:
-        return core_s / settings.ENGINE_CORES / work, MEASURED
-    return REFERENCE_LABEL_S.get(labeller, 1.0) / REFERENCE_ATOMS**exponent, REFERENCE
+    return core_s / settings.ENGINE_CORES / work if labels >= MIN_LABELS_MEASURED else 0.0
 
 
 def _seconds_per_batch_atom(chosen: ProtocolSettings) -> tuple[float, str]:
@@ -270,7 +316,16 @@ def _disk_bytes(chosen: ProtocolSettings, amounts: Counts, training: list[int], 
     largest = max(evaluation, default=0)
     trajectories = frames * largest * (amounts.evaluations * STORED_BYTES_ATOM + settings.ENGINE_CORES * DUMPED_BYTES_ATOM)
     sets = amounts.trainings * amounts.labels * max(training, default=0) * LABELLED_BYTES_ATOM / 2  # the set grows: half on average
-    return int(trajectories + sets + amounts.trainings * MODEL_BYTES) + PROGRAM_BYTES
+    known = amounts.labels * (KNOWN_LABEL_BYTES + KNOWN_LABEL_BYTES_ATOM * max(training, default=0))
+    return int(trajectories + sets + known + amounts.trainings * MODEL_BYTES) + PROGRAM_BYTES
+
+
+def _too_little_room(disk_bytes: int) -> list[str]:
+    free = disk.free_bytes(settings.DATA_DIR)
+    if disk_bytes < free:
+        return []
+    return [f"The campaign may need {disk_bytes / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free on the disk of the data folder: make room, "
+            "ask for shorter evaluations or store their frames less often."]  # fmt: skip
 
 
 def _warnings(chosen: ProtocolSettings, training: list[int]) -> list[str]:
@@ -288,5 +343,5 @@ def _warnings(chosen: ProtocolSettings, training: list[int]) -> list[str]:
     if min(chosen.evaluated_steps_per_loop, len(chosen.ramp_temperatures_K)) < 2:
         found.append("One evaluated model per loop: D has nothing to be compared with, so every loop that is allowed will be run.")
     elif chosen.evaluated_steps_per_loop < 3:
-        found.append("Fewer than 3 evaluated models per loop: D is not called stationary before a further loop.")
+        found.append("Fewer than 3 evaluated models per loop: D cannot be called stationary, and every loop that is allowed will be run.")
     return found

@@ -22,7 +22,7 @@ from django.template.loader import render_to_string
 from campaigns.engines import bounded
 from campaigns.engines.job import write_json
 from campaigns.enums import Verdict
-from campaigns.models import Artefact, Campaign, Cell, Frame, TrainedModel
+from campaigns.models import Artefact, Campaign, Cell, Frame, Overruling, TrainedModel
 from campaigns.services import settings_file
 from campaigns.services.errors import BadInput, ServiceError
 from campaigns.services.specs import type_map_of
@@ -36,8 +36,8 @@ FORMATS = {
 TIMEOUT_S = 100.0  # below the web server's own
 LEFTOVER_S = 3600.0
 FACTS = (
-    *("source", "loop", "step", "temperature_K", "time_ps", "verdict", "rule"),
-    *("model_energy_error_meV_atom", "model_force_rmse_eV_A"),
+    *("source", "loop", "step", "temperature_K", "time_ps", "verdict", "rule", "overruled"),
+    *("model_energy_error_meV_atom", "model_force_rmse_eV_A", "model_deviation_eV_A"),
 )
 
 
@@ -46,35 +46,35 @@ def data_set(campaign: Campaign, frames: Iterable[Frame], format_name: str) -> I
 
     Raises BadInput for an unknown format and where nothing is left.
     """
-    with tempfile.TemporaryDirectory(dir=_work_folder()) as name:
+    with tempfile.TemporaryDirectory(dir=work_folder()) as name:
         folder = Path(name)
         n_frames = _write_data_set(campaign, frames, format_name, folder)
         context = {"campaign": campaign, "n_frames": n_frames, "format": format_name, "format_label": FORMATS[format_name]}
         readme = render_to_string("exports/data_set.md", context | {"type_map": type_map_of(campaign)})
         (folder / "README.md").write_text(readme)
-        return _zip(folder, f"campaign-{campaign.pk}-data-set", _about(campaign) | {"format": format_name, "n_configurations": n_frames})
+        return zip_of(folder, f"campaign-{campaign.pk}-data-set", about(campaign) | {"format": format_name, "n_configurations": n_frames})
 
 
 def model_package(model: TrainedModel) -> IO[bytes]:
     """A trained model as a zip file: frozen and compressed, checkpoint, training input and set, a LAMMPS example, README."""
     campaign = model.campaign
-    with tempfile.TemporaryDirectory(dir=_work_folder()) as name:
+    with tempfile.TemporaryDirectory(dir=work_folder()) as name:
         folder = Path(name)
         frames = training_configurations(model)
         if frames:
             _write_data_set(campaign, frames, "deepmd/npy", folder)
-        _link(folder, "graph.pb", model.frozen.file)
+        link(folder, "graph.pb", model.frozen.file)
         if model.compressed:
-            _link(folder, "graph-compressed.pb", model.compressed.file)
-        _link(folder, "training/input.json", model.input_json.file)
-        _link(folder, "training/lcurve.out", model.learning_curve.file)
+            link(folder, "graph-compressed.pb", model.compressed.file)
+        link(folder, "training/input.json", model.input_json.file)
+        link(folder, "training/lcurve.out", model.learning_curve.file)
         for checkpoint in Artefact.objects.filter(path__startswith=f"{model.checkpoint}."):
-            _link(folder, f"training/{Path(checkpoint.path).name}", checkpoint.file)
+            link(folder, f"training/{Path(checkpoint.path).name}", checkpoint.file)
         temperature_K = campaign.settings.evaluation_temperatures_K[0]
         cell = _write_lammps_example(model, folder / "lammps", temperature_K)
         context = {"campaign": campaign, "model": model, "cell": cell, "temperature_K": temperature_K, "with_data": bool(frames)}
         (folder / "README.md").write_text(render_to_string("exports/model.md", context))
-        about = _about(campaign) | {
+        facts = about(campaign) | {
             "model": f"{model.loop}.{model.step}",
             "type_map": model.type_map,
             "seed": model.seed,
@@ -83,22 +83,22 @@ def model_package(model: TrainedModel) -> IO[bytes]:
             "energy_rmse_meV_atom": model.energy_rmse_meV_atom,
             "versions": model.versions,
         }
-        return _zip(folder, f"campaign-{campaign.pk}-model-{model.loop}.{model.step}", about)
+        return zip_of(folder, f"campaign-{campaign.pk}-model-{model.loop}.{model.step}", facts)
 
 
 def setup(campaign: Campaign) -> IO[bytes]:
     """What a campaign was asked for, as a zip file: a settings file for `manage.py campaign run` and the files that it names."""
     document, files = settings_file.document_of(campaign)
-    with tempfile.TemporaryDirectory(dir=_work_folder()) as name:
+    with tempfile.TemporaryDirectory(dir=work_folder()) as name:
         folder = Path(name)
         for file, content in files.items():
             if isinstance(content, Path):
-                _link(folder, file, content)
+                link(folder, file, content)
             else:
                 (folder / file).write_bytes(content)
         heading = "# A campaign as it was set up. To run it: manage.py campaign run settings.yaml\n"
         (folder / "settings.yaml").write_text(heading + yaml.safe_dump(document, allow_unicode=True, sort_keys=False))
-        return _zip(folder, f"campaign-{campaign.pk}-setup", {"campaign": {"id": campaign.pk, "name": campaign.name}})
+        return zip_of(folder, f"campaign-{campaign.pk}-setup", {"campaign": {"id": campaign.pk, "name": campaign.name}})
 
 
 def training_configurations(model: TrainedModel) -> list[Frame]:
@@ -110,7 +110,7 @@ def training_configurations(model: TrainedModel) -> list[Frame]:
     return found if len(found) == model.n_frames else []
 
 
-def _work_folder() -> Path:
+def work_folder() -> Path:
     folder = settings.DATA_DIR / "exports"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -118,7 +118,7 @@ def _work_folder() -> Path:
 
 def remove_leftovers() -> None:
     """Folders of exports that were killed; a younger one may be under way."""
-    for path in _work_folder().iterdir():
+    for path in work_folder().iterdir():
         if time.time() - path.stat().st_mtime > LEFTOVER_S:
             shutil.rmtree(path, ignore_errors=True)
 
@@ -135,6 +135,8 @@ def _write_data_set(campaign: Campaign, frames: Iterable[Frame], format_name: st
             selections.append({"path": str(artefact.file), "rows": [row.row for row in members], "facts": facts})
     if not selections:
         raise BadInput("There is no labelled configuration to export.")
+    if said := _overrulings(campaign, [one["configuration"] for selection in selections for one in selection["facts"]]):
+        write_json(folder / "overrulings.json", said)
     spec = folder / "spec.json"
     write_json(spec, {"selections": selections, "type_map": type_map_of(campaign), "format": format_name})
     try:
@@ -147,7 +149,18 @@ def _write_data_set(campaign: Campaign, frames: Iterable[Frame], format_name: st
     return sum(len(selection["rows"]) for selection in selections)
 
 
-def _link(folder: Path, name: str, file: Path) -> None:
+def _overrulings(campaign: Campaign, configurations: list[int]) -> list[dict[str, Any]]:
+    """What persons have said of these configurations, the oldest first."""
+    wanted = set(configurations)
+    rows = Overruling.objects.filter(frame__campaign=campaign).values_list("frame_id", "verdict", "reason", "by_name", "at")
+    return [
+        {"configuration": pk, "verdict": verdict or "as cleaning", "reason": reason, "by": name, "at": at.isoformat(timespec="seconds")}
+        for pk, verdict, reason, name, at in rows
+        if pk in wanted
+    ]
+
+
+def link(folder: Path, name: str, file: Path) -> None:
     """A file of the package, which is not copied before it is packed. Raises ServiceError where it is not there: no package without it."""
     if not file.is_file():
         relative = file.relative_to(settings.DATA_DIR)
@@ -178,7 +191,7 @@ def _write_lammps_example(model: TrainedModel, folder: Path, temperature_K: floa
     return cell
 
 
-def _about(campaign: Campaign) -> dict[str, Any]:
+def about(campaign: Campaign) -> dict[str, Any]:
     return {
         "campaign": {"id": campaign.pk, "name": campaign.name},
         "reference_method": {"name": campaign.labeller, "options": campaign.labeller_options},
@@ -188,9 +201,9 @@ def _about(campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def _zip(folder: Path, root: str, about: dict[str, Any]) -> IO[bytes]:
+def zip_of(folder: Path, root: str, facts: dict[str, Any]) -> IO[bytes]:
     """Every file of a folder below `root`, links followed, and manifest.json with the sha256 of each."""
-    stream = tempfile.TemporaryFile(dir=_work_folder())  # noqa: SIM115  closed by whoever sends it
+    stream = tempfile.TemporaryFile(dir=work_folder())  # noqa: SIM115  closed by whoever sends it
     sums = {}
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
@@ -198,6 +211,6 @@ def _zip(folder: Path, root: str, about: dict[str, Any]) -> IO[bytes]:
             archive.write(path, f"{root}/{name}")
             with path.open("rb") as content:
                 sums[name] = hashlib.file_digest(content, "sha256").hexdigest()
-        archive.writestr(f"{root}/manifest.json", json.dumps(about | {"sha256": sums}, indent=1, ensure_ascii=False))
+        archive.writestr(f"{root}/manifest.json", json.dumps(facts | {"sha256": sums}, indent=1, ensure_ascii=False))
     stream.seek(0)
     return stream

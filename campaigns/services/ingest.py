@@ -9,9 +9,9 @@ from django.dispatch import Signal
 
 from campaigns.engines.job import read_json
 from campaigns.enums import FrameSource, RunPurpose, S0Route, StageKind, Verdict
-from campaigns.models import Artefact, Frame, Launch, MdRun, Stage, TrainedModel, TrainingSet
+from campaigns.models import Artefact, Frame, Launch, MdRun, MethodCheck, Stage, TrainedModel, TrainingSet
 from campaigns.science.frames import Frames, reduced_composition
-from campaigns.services import artefacts, protocol
+from campaigns.services import artefacts, method_checks, protocol
 from campaigns.services.artefacts import FileFacts
 
 # Sent with `stage` and `result` in the same transaction: the analysis app keeps what the judge found.
@@ -135,6 +135,20 @@ def _label(stage: Stage, result: dict[str, Any], files: Files) -> None:
     keep_test_error(run.model)
 
 
+def _relabel(stage: Stage, result: dict[str, Any], files: Files) -> None:
+    """The configurations get their labels, or a newer reason why there is none; the next cleaning judges them."""
+    model = protocol.model_of(stage)
+    run = MdRun.objects.select_related("trajectory").get(model=model, purpose=RunPurpose.EXPLORE, cell=stage.cell)
+    without = Frame.objects.filter(artefact=run.trajectory, verdict=Verdict.UNLABELLED).select_related("stage__campaign", "cell")
+    by_index, snapshots = {frame.row: frame for frame in without}, Frames.load(run.trajectory.file)
+    for record in result["records"]:
+        if frame := by_index.get(record["index"]):
+            new = _labelled_frame(frame.stage, record, snapshots, run.trajectory, files.get(result["frames_file"]))
+            new.pk = frame.pk
+            new.save()
+    keep_test_error(model)
+
+
 def keep_test_error(model: TrainedModel) -> None:
     """The model's error on everything new of its step, all training cells together; a force component counts the same in each."""
     new = Frame.objects.filter(
@@ -164,6 +178,9 @@ def _labelled_frame(stage: Stage, record: dict[str, Any], snapshots: Frames, unl
         n_atoms=n_atoms,
         composition=reduced_composition(snapshots.symbols),
         energy_eV_atom=record["energy_eV"] / n_atoms if done else None,
+        label_seconds=record["seconds"],
+        label_attempts=record["attempts"],
+        label_found=record.get("found", False),
         **{
             name: record[name]
             for name in (
@@ -174,6 +191,7 @@ def _labelled_frame(stage: Stage, record: dict[str, Any], snapshots: Frames, unl
                 "model_energy_error_meV_atom",
                 "model_force_rmse_eV_A",
                 "message",
+                "cause",
             )
         },
         verdict=Verdict.KEPT if done else Verdict.UNLABELLED,
@@ -212,6 +230,16 @@ def _judge(stage: Stage, result: dict[str, Any], files: Files) -> None:
     model.save(update_fields=["convergence", "convergence_reason"])
 
 
+def _check(stage: Stage, result: dict[str, Any], files: Files) -> None:
+    MethodCheck.objects.create(
+        campaign_id=stage.campaign_id,
+        stage=stage,
+        method_key=method_checks.key_of(stage.campaign.labeller, read_json(stage.folder / "spec.json")["spec"]["labeller"]["options"]),
+        cores=stage.cores,
+        **{name: result[name] for name in ("formula", "n_atoms", "seconds", "verdict", "sentence", "rms_force_eV_A", "variants")},
+    )
+
+
 HANDLERS: dict[str, Callable[[Stage, dict[str, Any], Files], None]] = {
     StageKind.PREPARE: _prepare,
     StageKind.S0: _s0,
@@ -221,4 +249,6 @@ HANDLERS: dict[str, Callable[[Stage, dict[str, Any], Files], None]] = {
     StageKind.LABEL: _label,
     StageKind.EVALUATE: _evaluate,
     StageKind.JUDGE: _judge,
+    StageKind.CHECK: _check,
+    StageKind.RELABEL: _relabel,
 }

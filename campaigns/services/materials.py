@@ -7,11 +7,12 @@ from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
 from django.db.models import ProtectedError
 
 from campaigns.engines.read_cif import CifRejected, read_cif
 from campaigns.models import Material
-from campaigns.services import quotas
+from campaigns.services import activity, quotas
 from campaigns.services.errors import BadInput, WrongState
 
 MAX_DEFAULT_NAME = 40
@@ -86,8 +87,10 @@ def create_example(owner: AbstractBaseUser, slug: str) -> Material:
     return create_material(owner, (_CIFS / example.filename).read_bytes(), example.filename, example.name)
 
 
-def delete_material(material: Material) -> None:
+def delete_material(material: Material, by: AbstractBaseUser | None = None) -> None:
     try:
-        material.delete()
+        with transaction.atomic():
+            activity.record(by, "deleted", material)
+            material.delete()
     except ProtectedError as error:
         raise WrongState(f"{material.name} is used by a campaign: delete its campaigns first.") from error

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from campaigns.engines import labellers
-from campaigns.enums import CampaignState, RunOutcome, RunPurpose, S0Route, StageKind, StageState
+from campaigns.enums import ASIDE, CampaignState, RunOutcome, RunPurpose, S0Route, StageKind, StageState
 from campaigns.models import Campaign, Frame, Launch, MdRun, Resource, Stage, TrainedModel, TrainingSet
 from campaigns.services import cleaning
 from campaigns.services.wake import wake
@@ -38,6 +38,9 @@ def advance(campaign: Campaign) -> None:
 
 
 def end(campaign: Campaign, state: CampaignState, reason: str) -> None:
+    """What was asked for aside has no next cleaning to come in with."""
+    aside = campaign.stages.filter(kind__in=ASIDE, state__in=(StageState.PENDING, StageState.RUNNING))
+    aside.update(state=StageState.CANCELLED, owner="")
     campaign.state, campaign.reason, campaign.finished_at = state, reason, timezone.now()
     campaign.save(update_fields=["state", "reason", "finished_at"])
 
@@ -155,7 +158,7 @@ def _evaluation_runs(campaign: Campaign) -> list[dict]:
 
 def evaluation_cores(campaign: Campaign) -> int:
     """What each of the runs that evaluate a model will have."""
-    return (_evaluation_runs(campaign)[0] | _place(campaign, StageKind.EVALUATE))["cores"]
+    return (_evaluation_runs(campaign)[0] | place(campaign, StageKind.EVALUATE))["cores"]
 
 
 def _judge(campaign: Campaign) -> Phase:
@@ -218,6 +221,11 @@ def current_model(campaign: Campaign) -> TrainedModel:
     return TrainedModel.objects.get(campaign=campaign, loop=campaign.loop, step=campaign.step, repeat=campaign.repeat)
 
 
+def model_of(stage: Stage) -> TrainedModel:
+    """The model of the stage's training step."""
+    return TrainedModel.objects.get(campaign=stage.campaign_id, loop=stage.loop, step=stage.step, repeat=stage.repeat)
+
+
 def rejected_runs(campaign: Campaign) -> QuerySet[MdRun]:
     return MdRun.objects.filter(model=current_model(campaign), purpose=RunPurpose.EXPLORE).exclude(outcome=RunOutcome.COMPLETED)
 
@@ -227,9 +235,11 @@ def _share_cores(wanted: list[dict]) -> list[dict]:
     return [values | {"cores": max(1, settings.ENGINE_CORES // max(len(wanted), 1))} for values in wanted]
 
 
-def _place(campaign: Campaign, kind: StageKind) -> dict:
-    """Resource and cores of a stage that is sent to a cluster. The probe measures the machine that explores."""
-    name = campaign.resources.get(StageKind.EXPLORE if kind == StageKind.PROBE else kind)
+def place(campaign: Campaign, kind: StageKind) -> dict:
+    """Resource and cores of a stage that is sent to a cluster. The probe measures the machine that explores, the check the one that
+    labels.
+    """
+    name = campaign.resources.get((dict.fromkeys(ASIDE, StageKind.LABEL) | {StageKind.PROBE: StageKind.EXPLORE}).get(kind, kind))
     resource = Resource.objects.filter(name=name).first() if name else None
     # One that was removed meanwhile: the stage says so.
     return {"resource": name, "cores": resource.profile.cores if resource else 1} if name else {}
@@ -238,7 +248,7 @@ def _place(campaign: Campaign, kind: StageKind) -> dict:
 def _stages(campaign: Campaign, kind: StageKind, loop: int, step: int, wanted: list[dict]) -> Phase:
     """Create the stages of one phase that are missing; COMPLETE when all of them are done."""
     repeat = campaign.repeat if loop else 0
-    wanted = [values | _place(campaign, kind) for values in wanted]
+    wanted = [values | place(campaign, kind) for values in wanted]
     there = {stage.index: stage for stage in Stage.objects.filter(campaign=campaign, kind=kind, loop=loop, step=step, repeat=repeat)}
     created = [
         Stage.objects.create(campaign=campaign, kind=kind, loop=loop, step=step, repeat=repeat, index=index, **values)

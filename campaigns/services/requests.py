@@ -16,6 +16,7 @@ from campaigns.services import data_sets, resources
 from campaigns.services.errors import BadInput, sentence
 
 MIN_ATOMS = 2
+MAX_NAME = 200
 MAX_STATE = 9
 MAX_CHARGE_E = 0.01  # of a unit cell that counts as neutral
 MAX_WHOLE = 0.01  # an oxidation state further from a whole number is a mean, which adapts itself
@@ -66,13 +67,16 @@ class Checked:
         return [round(_n_atoms(cell, self.materials[cell.material_id])) for cell in cells]
 
 
-def check(owner: AbstractBaseUser, request: CampaignRequest) -> Checked:
-    """Raises BadInput with every problem: by setting, and else by `name`, `cells`, `cells.1`, `labeller.charges` and so on."""
+def check(owner: AbstractBaseUser, request: CampaignRequest, keep: Campaign | None = None) -> Checked:
+    """Raises BadInput with every problem: by setting, and else by `name`, `cells`, `cells.1`, `labeller.charges` and so on.
+
+    `keep`: a draft whose data set may stay, also where somebody else had uploaded it.
+    """
     wanted = {cell.material_id for cell in request.cells}
     materials = Material.objects.visible_to(owner).defer("cif").in_bulk(wanted)
     problems, s0_upload, chosen = _problems(request, materials), "", None
     try:
-        s0_upload = data_sets.stored_path(owner, request.s0_upload) if request.s0_upload else ""
+        s0_upload = _s0_upload(owner, request, keep)
     except BadInput as error:
         problems |= error.fields
     try:
@@ -92,16 +96,22 @@ def check(owner: AbstractBaseUser, request: CampaignRequest) -> Checked:
     return Checked(materials, chosen, mobile_ion, 1.0 if charge_e is None else float(charge_e), s0_upload, list(dict.fromkeys(warnings)))
 
 
-def check_wholly(owner: AbstractBaseUser, request: CampaignRequest) -> Checked:
+def check_wholly(owner: AbstractBaseUser, request: CampaignRequest, keep: Campaign | None = None) -> Checked:
     """`check`, and the uploaded data set read for the cells as they are now: else it would be refused hours later, when they are relaxed.
 
     Takes seconds. Raises BadInput.
     """
-    checked = check(owner, request)
+    checked = check(owner, request, keep)
     if request.s0_route == S0Route.UPLOAD:
         elements = sorted({symbol for material in checked.materials.values() for symbol in material.facts["elements"]})
-        data_sets.require_usable(owner, request.s0_upload, request.s0_upload_format, elements)
+        data_sets.require_usable(checked.s0_upload, request.s0_upload_format, elements)
     return checked
+
+
+def _s0_upload(owner: AbstractBaseUser, request: CampaignRequest, keep: Campaign | None) -> str:
+    if keep and request.s0_upload and request.s0_upload == data_sets.token_of(keep.s0_upload):
+        return keep.s0_upload
+    return data_sets.stored_path(owner, request.s0_upload) if request.s0_upload else ""
 
 
 def request_of(campaign: Campaign) -> CampaignRequest:
@@ -173,6 +183,8 @@ def _problems(request: CampaignRequest, materials: dict[int, Material]) -> dict[
     found = {}
     if not request.name.strip():
         found["name"] = "give the campaign a name"
+    elif len(request.name.strip()) > MAX_NAME:
+        found["name"] = f"has {len(request.name.strip())} characters; at most {MAX_NAME} are possible"
     if not request.cells:
         found["cells"] = "choose a material and at least one cell"
     elif not any(cell.for_training for cell in request.cells):

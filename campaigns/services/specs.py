@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Exists, Max, OuterRef, QuerySet
 
-from campaigns.engines import judge_specs, specs
+from campaigns.engines import check_specs, judge_specs, specs
 from campaigns.engines.job import read_json
 from campaigns.enums import RunOutcome, RunPurpose, S0Route, StageKind, StageState, Verdict
 from campaigns.models import Artefact, Campaign, Cell, Frame, Launch, MdRun, Stage, TrainedModel
@@ -35,7 +35,9 @@ def seed_of(stage: Stage) -> int:
 
 
 def labeller_of(campaign: Campaign) -> specs.LabellerSpec:
-    return specs.LabellerSpec(campaign.labeller, campaign.labeller_options)
+    known = settings.DATA_DIR / "labels"
+    known.mkdir(exist_ok=True)
+    return specs.LabellerSpec(campaign.labeller, campaign.labeller_options, known_labels=str(known))
 
 
 def type_map_of(campaign: Campaign) -> list[str]:
@@ -53,7 +55,11 @@ def _cell_file(cell: Cell) -> str:
 
 
 def _prepare(stage: Stage) -> specs.PrepareSpec:
-    cell, chosen = stage.cell, stage.campaign.settings
+    return _cell_to_prepare(stage, stage.cell)
+
+
+def _cell_to_prepare(stage: Stage, cell: Cell) -> specs.PrepareSpec:
+    chosen = stage.campaign.settings
     cif = stage.folder / "structure.cif"
     cif.parent.mkdir(parents=True, exist_ok=True)
     cif.write_text(cell.material.cif)
@@ -155,8 +161,14 @@ def _model_before(stage: Stage) -> TrainedModel | None:
 
 
 def kept_frames(campaign: Campaign) -> list[specs.FrameSelection]:
-    """The training set as it stands: every kept configuration, by frames file, in the order of the stages whatever order they ended in."""
-    kept = Frame.objects.filter(campaign=campaign, verdict=Verdict.KEPT)
+    """The last training set as cleaning made it, by frames file, in the order of the stages whatever order they ended in.
+
+    A verdict that was overruled since enters with the next set. A campaign that an earlier release began has no history of its first
+    verdicts: there it is every kept configuration.
+    """
+    last, kept = campaign.training_sets.last(), Frame.objects.filter(campaign=campaign, verdict=Verdict.KEPT)
+    if last is not None and (members := last.members()).count() == last.n_kept:
+        kept = members
     rows = kept.order_by("stage_id", "artefact_id", "row").values_list("artefact_id", "row")
     indices: dict[int, list[int]] = {}
     for artefact_id, row in rows:
@@ -215,9 +227,12 @@ def _explore(stage: Stage) -> specs.ExploreSpec:
 
 
 def _label(stage: Stage) -> specs.LabelSpec:
-    run = MdRun.objects.select_related("stage").get(
-        model=protocol.current_model(stage.campaign), purpose=RunPurpose.EXPLORE, cell=stage.cell
-    )
+    return label_spec(stage, protocol.current_model(stage.campaign))
+
+
+def label_spec(stage: Stage, model: TrainedModel) -> specs.LabelSpec:
+    """Every snapshot of the model's exploration of the stage's cell."""
+    run = MdRun.objects.select_related("stage").get(model=model, purpose=RunPurpose.EXPLORE, cell=stage.cell)
     result = read_json(run.stage.folder / "result.json")
     return specs.LabelSpec(
         snapshots=specs.FrameSelection(str(run.stage.folder / result["frames_file"]), list(range(result["n_snapshots"]))),
@@ -259,7 +274,9 @@ def _judge(stage: Stage) -> judge_specs.JudgeSpec:
     )
     return judge_specs.JudgeSpec(
         runs=[
-            judge_specs.JudgedRun(run.pk, str(run.stage.folder), run.temperature_K, _evaluate_result(run.stage), run.cell_id, str(run.cell))
+            judge_specs.JudgedRun(
+                run.number, str(run.stage.folder), run.temperature_K, _evaluate_result(run.stage), run.cell_id, str(run.cell)
+            )
             for run in runs
         ],
         mobile_ion=campaign.mobile_ion,
@@ -271,6 +288,19 @@ def _judge(stage: Stage) -> judge_specs.JudgeSpec:
         energy_drift_limit_meV_atom_ns=campaign.settings.energy_drift_limit_meV_atom_ns,
         temperature_limit_percent=campaign.settings.temperature_limit_percent,
         hop_length_A=campaign.settings.hop_length_A,
+    )
+
+
+def _check(stage: Stage) -> check_specs.CheckSpec:
+    """The first training cell: as it was relaxed, where it has been, else as it will be ordered."""
+    cell = stage.campaign.cells.filter(for_training=True).select_related("material", "structure").order_by("id").first()
+    return check_specs.CheckSpec(
+        cell=_cell_to_prepare(stage, cell),
+        cell_file=_cell_file(cell) if cell.structure else None,
+        # Asked anew, for what it costs is the question.
+        labeller=specs.LabellerSpec(stage.campaign.labeller, stage.campaign.labeller_options),
+        seed=seed_of(stage),
+        cores=stage.cores,
     )
 
 
@@ -296,4 +326,5 @@ BUILDERS: dict[str, Callable[[Stage], Any]] = {
     StageKind.LABEL: _label,
     StageKind.EVALUATE: _evaluate,
     StageKind.JUDGE: _judge,
+    StageKind.CHECK: _check,
 }

@@ -15,15 +15,15 @@ from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, transaction
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import F, Max, Q, QuerySet, Sum
 from django.utils import timezone
 
-from campaigns.engines import job
+from campaigns.engines import disk, job
 from campaigns.engines.runners import local
-from campaigns.enums import CampaignState, JobState, StageState
+from campaigns.enums import ASIDE, CampaignState, JobState, StageState
 from campaigns.models import Campaign, Stage, StageFailure
 from campaigns.services import artefacts, cluster_stages, ingest, logs, protocol, specs, storage
-from campaigns.services.claims import one_at_a_time
+from campaigns.services.claims import WANTED, one_at_a_time
 from campaigns.services.silence import Silence
 from campaigns.services.wake import QUEUE, wake
 
@@ -34,6 +34,7 @@ POLL_S = 0.25
 RETRY_DELAY_S = 10
 RESEND_AFTER_S = 15
 STORAGE_DELAY_S = 15
+ENGINE_FILES = ("progress.json", "result.json", "failure.json")  # of which an engine writes one while it works
 
 
 def run(stage_id: int) -> None:
@@ -74,7 +75,7 @@ def wake_waiting() -> None:
 
 def _due(now: datetime) -> QuerySet[Stage]:
     """Stages that wait and may be claimed, oldest first."""
-    return Stage.objects.filter(_is_due(now), state=StageState.PENDING, campaign__state=CampaignState.RUNNING).order_by("id")
+    return Stage.objects.filter(WANTED, _is_due(now), state=StageState.PENDING).order_by("id")
 
 
 def _is_due(now: datetime) -> Q:
@@ -104,13 +105,29 @@ def claim(stage_id: int) -> Stage | None:
         room = Q(cores__lte=settings.ENGINE_CORES - used) | ~Q(resource="") if used else Q()
         # Where an older stage waits for more cores than are free, small ones must not take them away for ever.
         starved = used and _due(now).filter(pk__lt=stage_id, cores__gt=settings.ENGINE_CORES - used, resource="").exists()
-        taken = Stage.objects.filter(
-            abandoned | free & ~Q(resource="") if starved else free | abandoned, room, pk=stage_id, campaign__state=CampaignState.RUNNING
-        ).update(state=StageState.RUNNING, owner=owner, host=host, lease_until=_lease(), message="")
+        unwatched_since = Stage.objects.filter(abandoned, pk=stage_id, resource="").values_list("lease_until", flat=True).first()
+        taken = Stage.objects.filter(WANTED, abandoned | free & ~Q(resource="") if starved else free | abandoned, room, pk=stage_id).update(
+            state=StageState.RUNNING, owner=owner, host=host, lease_until=_lease(), message=""
+        )
         if not taken:
             return None
         Stage.objects.filter(pk=stage_id, started_at=None).update(started_at=now)
-    return Stage.objects.select_related("campaign", "cell").get(pk=stage_id)
+    stage = Stage.objects.select_related("campaign", "cell").get(pk=stage_id)
+    if unwatched_since is not None:
+        _count_seconds(stage, _unwatched_seconds(stage, unwatched_since - timedelta(seconds=settings.STAGE_LEASE_S)))
+    return stage
+
+
+def _count_seconds(stage: Stage, seconds: float) -> None:
+    """To a stage that is ours: who took it from us counts for himself."""
+    Stage.objects.filter(pk=stage.pk, owner=stage.owner).update(seconds=F("seconds") + seconds)
+
+
+def _unwatched_seconds(stage: Stage, since: datetime) -> float:
+    """What an engine has worked since its worker last said that it lives: to this moment, or until it last wrote."""
+    written = [path.stat().st_mtime for name in ENGINE_FILES if (path := stage.folder / name).exists()]
+    until_s = time.time() if local.find(stage.folder) else max(written, default=0.0)
+    return max(0.0, until_s - since.timestamp())
 
 
 def _lease() -> datetime:
@@ -125,18 +142,18 @@ def _compute(stage: Stage) -> str:
     if not (folder / "spec.json").exists():
         job.write_spec(folder, stage.kind, specs.build(stage))
     child = local.find(folder) or _start(stage)
-    began = last_renewal = time.monotonic()
+    last_renewal = time.monotonic()
     silence = Silence(folder)
     try:
         while child is not None and child.is_running():
             time.sleep(POLL_S)
             if time.monotonic() - last_renewal > settings.STAGE_LEASE_S / 4:
-                last_renewal = time.monotonic()
+                seconds, last_renewal = time.monotonic() - last_renewal, time.monotonic()
+                if not _renew(stage, seconds):
+                    return "released"
                 if silence.seconds() > settings.STAGE_SILENCE_S:
                     child.stop()
                     return "hung"
-                if not _renew(stage):
-                    return "released"
             if not _is_wanted(stage):
                 return "released" if child.stop() else "left"
             if not child.is_running():
@@ -146,8 +163,7 @@ def _compute(stage: Stage) -> str:
             child.stop()
         raise
     finally:
-        # Ours only: who was frozen beyond his lease has not computed meanwhile.
-        Stage.objects.filter(pk=stage.pk, owner=stage.owner).update(seconds=F("seconds") + (time.monotonic() - began))
+        _count_seconds(stage, time.monotonic() - last_renewal)
     return "done" if job.has_result(folder) else "failed"
 
 
@@ -155,14 +171,14 @@ def _start(stage: Stage) -> local.Child:
     return local.start(settings.STAGE_MODULES[stage.kind], stage.folder, stage.cores)
 
 
-def _renew(stage: Stage) -> bool:
-    """Whether the stage is still ours."""
+def _renew(stage: Stage, seconds: float) -> bool:
+    """Whether the stage is still ours; `seconds` of work are added to it."""
     mine = Stage.objects.filter(pk=stage.pk, owner=stage.owner, state=StageState.RUNNING)
-    return _unless_away(lambda: bool(mine.update(lease_until=_lease())))
+    return _unless_away(lambda: bool(mine.update(lease_until=_lease(), seconds=F("seconds") + seconds)))
 
 
 def _is_wanted(stage: Stage) -> bool:
-    return _unless_away(Campaign.objects.filter(pk=stage.campaign_id, state=CampaignState.RUNNING).exists)
+    return _unless_away(Stage.objects.filter(WANTED, pk=stage.pk).exists)
 
 
 def _unless_away(question: Callable[[], bool]) -> bool:
@@ -204,7 +220,8 @@ def finish(stage: Stage) -> None:
             lease_until=None,
             finished_at=timezone.now(),
             startup_seconds=result.get("startup_seconds") or 0.0,
-            labels_computed=result.get("labels_computed") or 0,
+            labels_computed=_labels_of_all_attempts(stage, result),
+            labels_found=result.get("labels_found") or 0,
             versions=result.get("versions") or {},
         )
         if not mine:
@@ -216,12 +233,23 @@ def finish(stage: Stage) -> None:
 
 def fail(stage: Stage) -> None:
     """Keep the reason; try again from the checkpoints where the failure may pass by itself, else stop the campaign with what to do."""
-    failure = job.read_json(stage.folder / "failure.json") or {
-        "message": "The engine ended without a result and without a reason: it was killed (out of memory?) or could not start.",
-        "cause": "engine_died",
-        "permanent": False,
-    }
-    _fail_with(stage, failure)
+    _fail_with(stage, job.read_json(stage.folder / "failure.json") or _without_a_reason())
+
+
+def _without_a_reason() -> dict[str, Any]:
+    """Of an engine that wrote no reason; on a full disk it could not."""
+    if disk.is_full(settings.DATA_DIR):
+        return {"message": disk.FREE_SOME, "cause": "disk_full", "permanent": False}
+    message = "The engine ended without a result and without a reason: it was killed (out of memory?) or could not start."
+    return {"message": message, "cause": "engine_died", "permanent": False}
+
+
+def _labels_of_all_attempts(stage: Stage, said: dict[str, Any]) -> int:
+    """A result or failure says how many labels were computed in its folder so far; attempts in other folders come on top."""
+    failures = StageFailure.objects.filter(stage=stage).values_list("attempt").annotate(Max("labels_computed")).order_by()
+    by_attempt = dict(failures)
+    by_attempt[stage.attempt] = max(by_attempt.get(stage.attempt, 0), said.get("labels_computed") or 0)
+    return sum(by_attempt.values())
 
 
 def fail_hung(stage: Stage) -> None:
@@ -252,15 +280,17 @@ def _fail_with(stage: Stage, failure: dict[str, Any]) -> None:
             owner="",
             lease_until=None,
             tries=tries,
+            labels_computed=_labels_of_all_attempts(stage, failure),
             message=failure["message"],
             cause=failure["cause"],
             due_at=timezone.now() + timedelta(seconds=RETRY_DELAY_S * max(tries, 1)),
         )
         if mine:
             StageFailure.objects.create(
-                stage=stage, attempt=stage.attempt, cause=failure["cause"], message=failure["message"], permanent=failure["permanent"]
-            )
-        if mine and not again:
+                stage=stage, attempt=stage.attempt, cause=failure["cause"], message=failure["message"], permanent=failure["permanent"],
+                labels_computed=failure.get("labels_computed") or 0,
+            )  # fmt: skip
+        if mine and not again and stage.kind not in ASIDE:
             campaign = Campaign.objects.select_for_update().get(pk=stage.campaign_id)
             protocol.end(
                 campaign,
@@ -275,7 +305,7 @@ def reconcile() -> int:
     now = timezone.now()
     _stop_orphans(now)
     stale = Q(sent_at=None) | Q(sent_at__lt=now - timedelta(seconds=RESEND_AFTER_S)) | Q(sent_at__gt=now + timedelta(seconds=1))
-    abandoned = Stage.objects.filter(_has_lost_its_owner(now), campaign__state=CampaignState.RUNNING)
+    abandoned = Stage.objects.filter(WANTED, _has_lost_its_owner(now))
     # A message from before the lease ran out was for its owner, or came too early.
     unsent = stale | Q(sent_at__lt=F("lease_until"))
     rows = (_due(now).filter(stale), abandoned.filter(unsent), cluster_stages.unwanted().filter(stale))
@@ -286,18 +316,12 @@ def reconcile() -> int:
 
 def _stop_orphans(now: datetime) -> None:
     """Engines whose worker was killed, of campaigns that were paused or cancelled since: nobody else would stop them."""
-    left = (
-        Stage.objects.filter(lease_until__lt=now, job_state=JobState.NONE)
-        .exclude(campaign__state=CampaignState.RUNNING)
-        .exclude(state=StageState.DONE)
-    )
+    left = Stage.objects.filter(lease_until__lt=now, job_state=JobState.NONE).exclude(WANTED).exclude(state=StageState.DONE)
     for stage in left.select_related("campaign"):
         child = local.find(stage.folder)
         if child is not None and not child.is_here:
             continue  # the reconciler of its own host stops it
-        mine = Stage.objects.filter(pk=stage.pk, owner=stage.owner, lease_until=stage.lease_until).exclude(
-            campaign__state=CampaignState.RUNNING
-        )
+        mine = Stage.objects.filter(pk=stage.pk, owner=stage.owner, lease_until=stage.lease_until).exclude(WANTED)
         if not mine.update(lease_until=_lease()):
             continue  # a worker has it again
         if child is not None:

@@ -3,6 +3,14 @@
 GLOSSARY = {
     "S0": "The starting training set: configurations with labels that the first model is trained on, before any exploration.",
     "label": "A reference calculation: the energy, forces and virial that the reference method gives for one configuration.",
+    "computed before": "The same atoms in the same places had been labelled with the same reference method before, on this installation: "
+    "the label was looked up and cost nothing.",
+    "label attempts": "A calculation that does not converge is tried again with other numerical settings, a few times at most: more steps, "
+    "other mixing. They lead to the same solution, and one that never converges gives no label.",
+    "method check": "One configuration of the training cell, its atoms moved by some 0.05 Å, is labelled as the method is set and again "
+    "with each stricter value. If forces and stress stay where they are, the setting is good enough. A constant shift of the energy does "
+    "no harm.",
+    "core-seconds": "Seconds times the cores that were busy: what is charged on a cluster.",
     "reference method": "What computes exact energies and forces: density functional theory, a force field, or a foundation model such as "
     "CHGNet. The trained model can be no better than it.",
     "training cell": "The ordered supercell on which reference calculations are made. Small is cheap; it should be at least twice as wide "
@@ -23,6 +31,12 @@ GLOSSARY = {
     "test error.",
     "cleaning": "A configuration is kept while its energy per atom and its largest force lie within a number of interquartile ranges "
     "of the median of the whole set. Nothing is deleted: it can come back.",
+    "overrule": "A person's verdict stands above cleaning's, also when the medians move, in every training set that is made and every data "
+    "set that is exported from then on. Who said so, when and why stays on record, and it can be taken back.",
+    "parity": "A model's value against the label, for configurations that the model has not been trained on. On the diagonal both agree.",
+    "model deviation": "How far several models, trained alike from other seeds, differ in the force on an atom: the largest standard "
+    "deviation over the atoms. DP-GEN labels what lies between two limits of it.",
+    "MAE": "Mean absolute error: the mean distance from the label, which a few bad points raise less than the root-mean-square error.",
     "verdict": "What the gate before the fit says of a run: diffusive runs enter the Arrhenius fit, others are listed with the reason.",
     "stationary": "D(T) of the last evaluated models agrees within the set spread, once the statistical error of the dynamics is "
     "taken out.",
@@ -46,5 +60,6 @@ GLOSSARY = {
     "for the true one.",
     "robust fit": "The same line with Huber's loss: a stray point pulls less. Far from the weighted fit, it says that one run decides.",
     "jackknife": "Largest change of Ea where one of the temperatures is left out.",
+    "role": "Owners of a project choose its people and may delete and share what is in it; members change and run it; viewers look.",
     "startup": "Time the engines need before they compute: imports, building graphs, neighbour statistics.",
 }

@@ -2,6 +2,7 @@
 
 import math
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 from django import template
@@ -24,6 +25,7 @@ TONES = {
     CampaignState.FAILED: "bad",
     CampaignState.PAUSED: "warn",
     StageState.DONE: "good",
+    "measured": "good",
     JobState.UNKNOWN: "warn",
     Verdict.KEPT: "good",
     Verdict.REJECTED: "warn",
@@ -127,6 +129,23 @@ def duration(seconds: float | None) -> str:
 
 
 @register.filter
+def clock(unix_time: float) -> str:
+    """14:05:09, in UTC."""
+    return datetime.fromtimestamp(unix_time, UTC).strftime("%H:%M:%S")
+
+
+@register.filter
+def words(name: str) -> str:
+    """A cause such as scf_not_converged as one reads it: SCF not converged."""
+    return " ".join(word.upper() if word == "scf" else word for word in str(name).split("_"))
+
+
+@register.filter
+def wordlist(text: str) -> list[str]:
+    return text.split()
+
+
+@register.filter
 def megabytes(n_bytes: int | None) -> str:
     if n_bytes is None:
         return DASH
@@ -197,6 +216,12 @@ def help_text(term: str, text: str = "") -> dict[str, str]:
 def plot(url: str, label: str, size: str = "") -> dict[str, str]:
     """A plot that is drawn when it comes into sight; `label` is what a screen reader says."""
     return {"url": url, "label": label, "size": size, "id": "plot-" + slugify(url)}
+
+
+@register.inclusion_tag("partials/plot.html")
+def paper_plot(url: str, label: str) -> dict[str, str | bool]:
+    """A plot for paper: vectors in light colours, drawn at once and not when it comes into sight."""
+    return {"url": url, "label": label, "size": "", "id": "plot-" + slugify(url), "paper": True}
 
 
 @register.inclusion_tag("partials/structure.html")

@@ -15,10 +15,10 @@ from django.views.decorators.http import require_GET, require_POST
 from campaigns import queries
 from campaigns.enums import CampaignState, StageKind, StageState
 from campaigns.forms.fields import whole_number
-from campaigns.models import Campaign, Cell, TrainedModel
+from campaigns.models import Campaign, Cell, Project, TrainedModel
 from campaigns.science.protocol import GROUPS, PRESETS, ProtocolSettings
+from campaigns.services import activity, deletion, estimates, method_checks
 from campaigns.services import campaigns as services
-from campaigns.services import deletion, estimates
 from campaigns.services import exports as packages
 from campaigns.services.errors import ServiceError
 from campaigns.services.requests import request_of
@@ -33,6 +33,7 @@ ACTIONS = {
     CampaignState.PAUSED: ("resume", "cancel"),
     CampaignState.FAILED: ("retry", "cancel", "delete"),
 }
+MANAGED = ("delete",)  # for owners alone
 VERBS = {
     "start": (services.start, "The campaign is started."),
     "pause": (services.pause, "The campaign is paused; it goes on from its checkpoints when you resume it."),
@@ -49,12 +50,15 @@ NEXT = {
     CampaignState.NOT_CONVERGED: "All loops are used up and D(T) is not known to be stationary. See the results; a campaign with "
     "more loops, a larger S0 or longer evaluation runs may settle it.",
     CampaignState.FAILED: "Mend what the reason names, then retry: finished stages are kept.",
+    CampaignState.IMPORTED: "Nothing runs in it. Look at its configurations and models, or export them.",
     CampaignState.CANCELLED: "It will not go on. What was computed can be looked at.",
 }
 
 
 def actions(campaign: Campaign) -> tuple[str, ...]:
-    return ACTIONS.get(campaign.state, ("delete",))
+    """What the one who looks can do with it; see `access.with_rights`."""
+    possible = ACTIONS.get(campaign.state, ("delete",))
+    return tuple(verb for verb in possible if getattr(campaign, "may_manage" if verb in MANAGED else "may_edit", False))
 
 
 @login_required
@@ -63,6 +67,8 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
     last = TrainedModel.objects.filter(campaign=OuterRef("pk"), arrhenius__activation_energy_eV__isnull=False).order_by("-loop", "-step")
     found = (
         access.campaigns(request)
+        .chosen(request.user, request.GET.get("whose", ""))
+        .select_related("owner", "project")
         .annotate(
             activation_energy_eV=Subquery(last.values("arrhenius__activation_energy_eV")[:1]),
             activation_energy_error_eV=Subquery(last.values("arrhenius__activation_energy_error_eV")[:1]),
@@ -82,6 +88,8 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
         "ticked": {whole_number(word) for word in request.GET.getlist("campaign")},
         "states": CampaignState.choices,
         "state": state,
+        "projects": Project.objects.visible_to(request.user),
+        "whose": request.GET.get("whose", ""),
         "any_running": any(campaign.state == CampaignState.RUNNING for campaign in page),
     }
     if request.htmx and request.GET.get("part") == "rows":
@@ -91,6 +99,8 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
 
 def position(campaign: Campaign) -> str:
     """Where it stands, from its own row: a list of campaigns reads no stage."""
+    if campaign.state == CampaignState.IMPORTED:
+        return f"{campaign.step} iteration{'' if campaign.step == 1 else 's'}"
     if not campaign.loop:
         return "" if campaign.state == CampaignState.DRAFT else "starting set"
     return f"loop {campaign.loop}, step {campaign.step} of {len(campaign.settings.ramp_temperatures_K)}"
@@ -120,16 +130,24 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
     for part in PARTS.values():
         context |= part(campaign)
     if campaign.state == CampaignState.DRAFT:
-        context |= _cost(campaign)
+        context |= cost(campaign)
     return render(request, "campaigns/overview.html", context)
 
 
-def _cost(campaign: Campaign) -> dict[str, Any]:
-    """What a draft will cost, or what keeps it from being started."""
+def cost(campaign: Campaign) -> dict[str, Any]:
+    """What a draft will cost, or what keeps it from being started; and the check of its reference method."""
+    under_way = method_checks.under_way(campaign)
+    found = {
+        "check": method_checks.last(campaign),
+        "check_stage": under_way,
+        "check_progress": under_way and queries.stage_progress(under_way),
+        "check_failed": None if under_way else method_checks.failed(campaign),
+        "stricter": method_checks.stricter_options(campaign.labeller, campaign.labeller_options),
+    }
     try:
-        return {"estimate": estimates.estimate(campaign.owner, request_of(campaign))}
+        return found | {"estimate": estimates.estimate(campaign.owner, request_of(campaign), campaign)}
     except ServiceError as error:
-        return {"problems": [{"text": f"{name}: {problem}"} for name, problem in error.fields.items()]}
+        return found | {"problems": [{"text": f"{name}: {problem}"} for name, problem in error.fields.items()]}
 
 
 def _status(campaign: Campaign) -> dict[str, Any]:
@@ -175,10 +193,10 @@ def live(request: HttpRequest, pk: int, part: str) -> HttpResponse:
 @login_required
 @require_POST
 def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-    campaign = access.campaign(request, pk)
+    campaign = access.managed_campaign(request, pk) if verb in MANAGED else access.editable_campaign(request, pk)
     service, done = VERBS[verb]
     with refusals.as_message(request):
-        service(campaign)
+        service(campaign, request.user)
         messages.success(request, done)
         if verb == "delete":
             return redirect("campaign-list")
@@ -223,6 +241,7 @@ def stages(request: HttpRequest, pk: int) -> HttpResponse:
     total = {
         "stages": sum(row.n_stages for row in ledger),
         "labels": sum(row.labels for row in ledger),
+        "labels_found": sum(row.labels_found for row in ledger),
         "seconds": sum(row.seconds for row in ledger),
         "startup_seconds": sum(row.startup_seconds for row in ledger),
     }
@@ -259,7 +278,7 @@ def settings(request: HttpRequest, pk: int) -> HttpResponse:
         }
         for name, title in GROUPS.items()
     ]
-    context = page_context(campaign, "settings") | {"groups": groups, "cells": _materials(campaign)}
+    context = page_context(campaign, "settings") | {"groups": groups, "cells": _materials(campaign), "check": method_checks.last(campaign)}
     return render(request, "campaigns/settings.html", context)
 
 
@@ -269,7 +288,9 @@ def setup(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The set-up as a settings file, with the CIFs and the data set that it names."""
     campaign = access.campaign(request, pk)
     with refusals.as_message(request):
-        return exports.zip_file(packages.setup(campaign), f"campaign-{campaign.pk}-setup")
+        package = packages.setup(campaign)
+        activity.record(request.user, "exported", campaign, "set-up")
+        return exports.zip_file(package, f"campaign-{campaign.pk}-setup")
     return redirect("campaign-settings", pk)
 
 

@@ -2,24 +2,31 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Count, F, QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 
 from campaigns.enums import CleaningRule, FrameSource, Verdict
 from campaigns.forms.fields import whole_number
 from campaigns.models import Campaign, Frame
+from campaigns.services import activity, overruling
 from campaigns.services import exports as services
 from campaigns.views import access, exports, pictures, refusals
 from campaigns.views.campaigns import page_context
 
 PER_PAGE = 100
 SORTABLE = ("id", "temperature_K", "energy_eV_atom", "max_force_eV_A", "min_distance_A", "model_force_rmse_eV_A")
-FILTERS = {"verdict": Verdict.values, "rule": [rule for rule in CleaningRule.values if rule], "source": FrameSource.values}
+FILTERS = {
+    "verdict": Verdict.values,
+    "rule": [rule for rule in CleaningRule.values if rule],
+    "source": FrameSource.values,
+    "overruled": overruling.VERDICTS,
+}
 
 
 def filtered(request: HttpRequest, campaign: Campaign) -> tuple[QuerySet[Frame], dict[str, str]]:
@@ -50,7 +57,7 @@ def training_set(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request, pk)
     found, chosen = filtered(request, campaign)
     rows, key = _sorted(request, found)
-    page = Paginator(rows.defer("message"), PER_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(rows.defer("message").prefetch_related("overrulings"), PER_PAGE).get_page(request.GET.get("page"))
     sets = list(campaign.training_sets.all())
     context: dict[str, Any] = {
         "page": page,
@@ -60,6 +67,7 @@ def training_set(request: HttpRequest, pk: int) -> HttpResponse:
         "sources": FrameSource.choices,
         "formats": services.FORMATS,
         "rules": [choice for choice in CleaningRule.choices if choice[0]],
+        "overruled": [(Verdict.KEPT, "to kept"), (Verdict.REJECTED, "to rejected")],
         "sets": sets,
         "last_set": sets[-1] if sets else None,
         "counts": {row["verdict"]: row["n"] for row in campaign.frames.order_by().values("verdict").annotate(n=Count("id"))},
@@ -76,6 +84,7 @@ def training_set_download(request: HttpRequest, pk: int) -> HttpResponseBase:
     labelled = found.exclude(verdict=Verdict.UNLABELLED).select_related("artefact").order_by("artefact_id", "row")
     with refusals.as_message(request):
         package = services.data_set(campaign, labelled, request.GET.get("format", "extxyz"))
+        activity.record(request.user, "exported", campaign, f"configurations as {request.GET.get('format', 'extxyz')}")
         return exports.zip_file(package, f"campaign-{campaign.pk}-configurations")
     return redirect("campaign-training-set", pk)
 
@@ -84,11 +93,31 @@ def training_set_download(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_GET
 def configuration(request: HttpRequest, pk: int) -> HttpResponse:
     frame = access.frame(request, pk)
-    return render(
-        request,
-        "campaigns/configuration.html",
-        page_context(frame.campaign, "training-set") | {"frame": frame, "history": frame.history.select_related("training_set")},
-    )
+    context = {
+        "frame": frame,
+        "history": frame.history.select_related("training_set"),
+        "overrulings": frame.overrulings.order_by("-id"),
+        "opposite": Verdict.REJECTED if frame.verdict == Verdict.KEPT else Verdict.KEPT,
+        "max_reason": overruling.MAX_REASON,
+    }
+    return render(request, "campaigns/configuration.html", page_context(frame.campaign, "training-set") | context)
+
+
+@login_required
+@require_POST
+def configuration_overrule(request: HttpRequest, pk: int) -> HttpResponse:
+    """`verdict` kept or rejected; empty: cleaning's verdict counts again."""
+    frame = access.frame(request, pk)
+    access.require_edit(request.user, frame.campaign)
+    verdict, reason = request.POST.get("verdict", ""), request.POST.get("reason", "")
+    with refusals.as_message(request):
+        if verdict:
+            overruling.overrule(frame, request.user, verdict, reason)
+            messages.success(request, f"The verdict is overruled: this configuration is {frame.get_verdict_display()} from now on.")
+        else:
+            overruling.withdraw(frame, request.user, reason)
+            messages.success(request, f"The verdict of cleaning counts again: {frame.get_verdict_display()}.")
+    return redirect("configuration", pk)
 
 
 @login_required

@@ -1,9 +1,11 @@
 """What leaves a page as a file: one configuration as extended XYZ, packages, and cells of a table."""
 
+import csv
 import io
+from collections.abc import Iterable, Sequence
 from typing import IO, Any
 
-from django.http import FileResponse
+from django.http import FileResponse, HttpResponse
 
 from campaigns.models import Frame
 
@@ -11,6 +13,12 @@ from campaigns.models import Frame
 def spreadsheet_safe(value: Any) -> Any:
     """A text that a spreadsheet would take for a formula begins with an apostrophe (OWASP, CSV injection)."""
     return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value
+
+
+def write_csv(stream: IO[str] | HttpResponse, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
+    writer = csv.DictWriter(stream, columns)
+    writer.writeheader()
+    writer.writerows({column: spreadsheet_safe(value) for column, value in row.items()} for row in rows)
 
 
 def zip_file(stream: IO[bytes], name: str) -> FileResponse:

@@ -6,14 +6,14 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from campaigns.forms.material import MaterialForm
-from campaigns.models import Material
+from campaigns.models import Campaign, Material, Project
 from campaigns.services import materials
-from campaigns.views import pictures, refusals, uploads
+from campaigns.views import access, pictures, refusals, uploads
 
 PER_PAGE = 50
 
@@ -23,15 +23,25 @@ PER_PAGE = 50
 def material_list(request: HttpRequest) -> HttpResponse:
     found = (
         Material.objects.visible_to(request.user)
+        .chosen(request.user, request.GET.get("whose", ""))
         .defer("cif", "facts")
-        .annotate(n_campaigns=Count("cells__campaign", distinct=True))
+        .select_related("owner", "project")
+        .annotate(n_campaigns=Count("cells__campaign", filter=Q(cells__campaign__in=access.campaigns(request)), distinct=True))
         .order_by("-created_at", "-id")
     )
     words = request.GET.get("q", "").strip()
     if words:
         found = found.filter(Q(name__icontains=words) | Q(formula__icontains=words) | Q(reduced_formula__icontains=words))
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "materials/list.html", {"section": "materials", "page": page, "words": words, "examples": materials.EXAMPLES})
+    context = {
+        "section": "materials",
+        "page": page,
+        "words": words,
+        "examples": materials.EXAMPLES,
+        "projects": Project.objects.visible_to(request.user),
+        "whose": request.GET.get("whose", ""),
+    }
+    return render(request, "materials/list.html", context)
 
 
 @uploads.at_most(settings.MAX_CIF_BYTES)
@@ -59,29 +69,31 @@ def material_example(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("material-list")
 
 
-def visible_material(request: HttpRequest, pk: int) -> Material:
-    return get_object_or_404(Material.objects.visible_to(request.user), pk=pk)
-
-
 @login_required
 @require_GET
 def material_page(request: HttpRequest, pk: int) -> HttpResponse:
-    material = visible_material(request, pk)
-    campaigns = material.cells.values("campaign_id", "campaign__name", "campaign__state").order_by("-campaign_id").distinct()
-    context = {"section": "materials", "material": material, "facts": material.facts, "campaigns": campaigns}
+    material = access.material(request, pk)
+    campaigns = Campaign.objects.visible_to(request.user).filter(cells__material=material).order_by("-pk").distinct()
+    context = {
+        "section": "materials",
+        "material": material,
+        "facts": material.facts,
+        "campaigns": campaigns.only("name", "state"),
+        "targets": Project.objects.editable_by(request.user) if material.may_manage else [],
+    }
     return render(request, "materials/page.html", context)
 
 
 @login_required
 @require_GET
 def material_structure(request: HttpRequest, pk: int) -> HttpResponse:
-    return JsonResponse(pictures.of_material(visible_material(request, pk)))
+    return JsonResponse(pictures.of_material(access.material(request, pk)))
 
 
 @login_required
 @require_GET
 def material_cif(request: HttpRequest, pk: int) -> HttpResponse:
-    material = visible_material(request, pk)
+    material = access.material(request, pk)
     return HttpResponse(
         material.cif, content_type="chemical/x-cif", headers={"Content-Disposition": f'attachment; filename="material-{material.pk}.cif"'}
     )
@@ -90,10 +102,10 @@ def material_cif(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_POST
 def material_delete(request: HttpRequest, pk: int) -> HttpResponse:
-    material = visible_material(request, pk)
+    material = access.managed_material(request, pk)
     name, page = material.name, reverse("material-page", args=[pk])
     with refusals.as_message(request):
-        materials.delete_material(material)
+        materials.delete_material(material, request.user)
         messages.success(request, f"{name} is deleted.")
         page = reverse("material-list")
     return redirect(page)

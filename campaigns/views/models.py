@@ -7,6 +7,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET
 
 from campaigns.models import TrainedModel
+from campaigns.services import activity
 from campaigns.services import exports as services
 from campaigns.views import access, exports, refusals
 from campaigns.views.campaigns import page_context
@@ -39,7 +40,9 @@ def model_file(request: HttpRequest, pk: int, name: str) -> FileResponse:
     if artefact is None:
         raise Http404
     suffix = "".join(artefact.file.suffixes)
-    return attachment(artefact.file, f"campaign-{model.campaign_id}-model-{model.loop}.{model.step}-{name}{suffix}")
+    answer = attachment(artefact.file, f"campaign-{model.campaign_id}-model-{model.loop}.{model.step}-{name}{suffix}")
+    activity.record(request.user, "exported", model.campaign, f"model {model.loop}.{model.step}, {name}")
+    return answer
 
 
 @login_required
@@ -48,5 +51,7 @@ def model_package(request: HttpRequest, pk: int) -> HttpResponseBase:
     """All that is needed to run the model elsewhere and to train it again."""
     model = access.trained_model(request, pk)
     with refusals.as_message(request):
-        return exports.zip_file(services.model_package(model), f"campaign-{model.campaign_id}-model-{model.loop}.{model.step}")
+        package = services.model_package(model)
+        activity.record(request.user, "exported", model.campaign, f"model {model.loop}.{model.step}")
+        return exports.zip_file(package, f"campaign-{model.campaign_id}-model-{model.loop}.{model.step}")
     return redirect("model", pk)

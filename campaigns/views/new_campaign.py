@@ -19,9 +19,9 @@ from campaigns.forms.settings import LabellerOptionsForm, ProtocolForm
 from campaigns.forms.setup import CampaignSetup, cell_indices, initial_of
 from campaigns.models import Campaign, Material
 from campaigns.services import campaigns, data_sets, estimates, potential_files
-from campaigns.services.errors import BadInput, ServiceError
+from campaigns.services.errors import BadInput, Outdated, ServiceError
 from campaigns.services.requests import request_of
-from campaigns.views import access, uploads
+from campaigns.views import access, kept, uploads
 
 
 def _materials(request: HttpRequest) -> Any:
@@ -48,7 +48,7 @@ def proposed_cells(material: Material) -> list[dict[str, Any]]:
 @require_http_methods(["GET", "POST"])
 def campaign_new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
-        return _create(request)
+        return _page_again(request) if kept.is_restored(request) else _create(request)
     if (number := whole_number(request.GET.get("copy", ""))) is not None:
         copied = access.campaign(request, number)
         asked = request_of(copied)
@@ -74,22 +74,28 @@ def _create(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def campaign_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """A draft in the form it was made with; what is saved takes its place."""
-    campaign = access.campaign(request, pk)
-    if campaign.state != CampaignState.DRAFT or campaign.owner_id != request.user.pk:
-        messages.error(request, campaigns.NO_DRAFT if campaign.state != CampaignState.DRAFT else "Only its owner can change a draft.")
+    campaign = access.editable_campaign(request, pk)
+    if campaign.state != CampaignState.DRAFT:
+        messages.error(request, campaigns.NO_DRAFT)
         return redirect("campaign-overview", pk)
     if request.method == "GET":
         setup = CampaignSetup(request.user, _materials(request), initial=initial_of(request_of(campaign), request.user))
         return _page(request, setup, campaign.cells.first().material, draft=campaign)
-    setup = CampaignSetup(request.user, _materials(request), request.POST)
+    if kept.is_restored(request):
+        return _page_again(request, campaign)
+    setup = CampaignSetup(request.user, _materials(request), request.POST, draft=campaign)
     wanted = setup.checked_request()
     if not wanted:
         return _page(request, setup, _first_material(setup), status=422, draft=campaign)
     try:
-        campaigns.update(campaign, wanted)
+        campaigns.update(campaign, wanted, request.user, _version(request))
     except BadInput as error:
         setup.refuse(error)
         return _page(request, setup, _first_material(setup), status=422, draft=campaign)
+    except Outdated as error:  # what was typed stays in the form, which now knows the other version
+        setup.campaign.add_error(None, str(error))
+        campaign.refresh_from_db(fields=["version"])
+        return _page(request, setup, _first_material(setup), status=409, draft=campaign, version=campaign.version)
     except ServiceError as error:
         messages.error(request, str(error))
     else:
@@ -97,13 +103,34 @@ def campaign_edit(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("campaign-overview", pk)
 
 
+def _version(request: HttpRequest) -> int | None:
+    given = request.POST.get("version", "")
+    return int(given) if given.isdigit() and len(given) < 10 else None
+
+
+def _page_again(request: HttpRequest, draft: Campaign | None = None) -> HttpResponse:
+    """What was typed before the session ended, as it was; nothing is made of it yet."""
+    setup = CampaignSetup(request.user, _materials(request), request.POST, draft=draft)
+    setup.checked_request()
+    messages.info(request, kept.RESTORED)
+    return _page(request, setup, _first_material(setup), draft=draft)
+
+
 def _first_material(setup: CampaignSetup) -> Material | None:
-    return setup.cells[0].cleaned_data.get("material") if setup.cells else None
+    return getattr(setup.cells[0], "cleaned_data", {}).get("material") if setup.cells else None
 
 
 def _page(
-    request: HttpRequest, setup: CampaignSetup, material: Material | None, status: int = 200, draft: Campaign | None = None
+    request: HttpRequest,
+    setup: CampaignSetup,
+    material: Material | None,
+    status: int = 200,
+    draft: Campaign | None = None,
+    version: int | None = None,
 ) -> HttpResponse:
+    """`version`: that of the draft which the form is about; else the one it was about before, or the draft's own."""
+    if version is None:
+        version = _version(request)
     context = {
         "section": "campaigns",
         "setup": setup,
@@ -112,6 +139,7 @@ def _page(
         "materials": _materials(request),
         "max_data_set_bytes": settings.MAX_DATA_SET_BYTES,
         "draft": draft,
+        "version": draft.version if draft and version is None else version,
     }
     return render(request, "campaigns/new.html", context, status=status)
 
@@ -166,7 +194,9 @@ def upload_potential(request: HttpRequest) -> HttpResponse:
             problems.append(str(error))
     known = FilesField(request.user).attached(request.POST.getlist("labeller-files"))
     attached = {file.name: file for file in (*known, *files)}  # a new file takes the place of one with its name
-    return render(request, "campaigns/_potential_files.html", {"attached": list(attached.values()), "problems": problems})
+    field = LabellerOptionsForm(request.POST.get("labeller", ""), request.user).fields.get("files")
+    context = {"field": field, "attached": list(attached.values()), "problems": problems}
+    return render(request, "campaigns/_potential_files.html", context)
 
 
 @login_required
@@ -179,9 +209,11 @@ def preset_settings(request: HttpRequest) -> HttpResponse:
 @require_POST
 def estimate(request: HttpRequest) -> HttpResponse:
     """What the campaign as typed so far would cost, or what keeps it from being estimated."""
-    setup = CampaignSetup(request.user, _materials(request), request.POST)
+    named = request.POST.get("draft", "")
+    draft = Campaign.objects.editable_by(request.user).filter(pk=named).first() if named.isdigit() and len(named) < 16 else None
+    setup = CampaignSetup(request.user, _materials(request), request.POST, draft=draft)
     wanted = setup.checked_request()
-    context = {"estimate": estimates.estimate(request.user, wanted)} if wanted else {"problems": setup.problems()}
+    context = {"estimate": estimates.estimate(request.user, wanted, draft)} if wanted else {"problems": setup.problems()}
     return render(request, "campaigns/_estimate.html", context)
 
 

@@ -7,14 +7,16 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest
 
-from campaigns.services.errors import ServiceError
+from campaigns.services.errors import AlreadyDone, ServiceError
 
 
 @contextmanager
 def as_message(request: HttpRequest) -> Iterator[None]:
-    """A refusal stands at the top of the next page."""
+    """A refusal stands at the top of the next page. What is done already is none: the page shows how things stand."""
     try:
         yield
+    except AlreadyDone:
+        return
     except ServiceError as error:
         messages.error(request, str(error))
 

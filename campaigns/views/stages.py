@@ -11,7 +11,7 @@ from campaigns import queries
 from campaigns.engines.runners import cluster
 from campaigns.enums import StageState
 from campaigns.models import Stage
-from campaigns.views import access, fragments
+from campaigns.views import access, fragments, labels
 from campaigns.views.campaigns import page_context
 
 MAX_FILES = 200
@@ -22,7 +22,8 @@ UNDER_WAY = (StageState.PENDING, StageState.RUNNING)
 @require_GET
 def stage_page(request: HttpRequest, pk: int) -> HttpResponse:
     stage = access.stage(request, pk)
-    context = page_context(stage.campaign, "stages") | _live_context(stage) | {"files": files_of(stage), "failures": stage.failures.all()}
+    context = page_context(stage.campaign, "stages") | labels.context(request, stage) | _live_context(stage)
+    context |= {"files": files_of(stage), "failures": stage.failures.all()}
     return render(request, "campaigns/stage.html", context)
 
 
@@ -55,8 +56,14 @@ def files_of(stage: Stage) -> list[tuple[str, int]]:
 @login_required
 @require_GET
 def stage_file(request: HttpRequest, pk: int, name: str) -> FileResponse:
+    return file_of(access.stage(request, pk), name)
+
+
+def file_of(stage: Stage, name: str) -> FileResponse:
     """A file of the folder as an attachment; nothing outside it, and no link that leads out of it."""
-    folder = access.stage(request, pk).folder.resolve()
+    if "\0" in name:
+        raise Http404
+    folder = stage.folder.resolve()
     path = (folder / name).resolve()
     if not path.is_relative_to(folder) or not path.is_file():
         raise Http404

@@ -12,7 +12,9 @@
 
   async function draw(element) {
     const url = new URL(element.dataset.plotUrl, window.location.href);
-    url.searchParams.set("theme", dark.matches ? "dark" : "light");
+    const paper = "plotPaper" in element.dataset;
+    url.searchParams.set("theme", dark.matches && !paper ? "dark" : "light");
+    if (paper) { url.searchParams.set("vector", "1"); }
     if (element.clientWidth < 560) { url.searchParams.set("narrow", "1"); }
     try {
       const response = await fetch(url, { headers: { Accept: "application/json" }, credentials: "same-origin" });
@@ -65,7 +67,11 @@
   function drawAll(root) {
     const elements = root.querySelectorAll("[data-plot-url]");
     if (!elements.length || !window.Bokeh) { return; }
-    elements.forEach(function (element) { waiting.add(element); watcher.observe(element); });
+    elements.forEach(function (element) {
+      if ("plotPaper" in element.dataset) { draw(element); return; }
+      waiting.add(element);
+      watcher.observe(element);
+    });
   }
 
   // Only what comes into sight is fetched and drawn; on paper that is everything.

@@ -24,7 +24,7 @@ from tests.stand_ins.installation import Up
 
 PROCESSES = ("web", "worker", "master", "reconciler", "broker", "child", "supervisor")
 WORDS = {"web": "gunicorn", "worker": "dramatiq", "master": "dramatiq", "reconciler": "reconcile", "broker": "valkey-server"}
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 AT_ONCE = 2  # campaigns that run side by side
 N_SEEDS = 2  # campaigns of one seed must come to the same: of each kind one undisturbed is enough
 
@@ -120,19 +120,22 @@ class Game:
             self._start_again()
         self._wait(lambda: self._has_recovered(process, running, before), PATIENCE_S)
         self.kills.append({"target": target, "process": process, "pid": pid, "seconds": time.time() - at})
+        with (self.up.data.parent / "kills.jsonl").open("a") as stream:  # to look at while it lasts
+            stream.write(json.dumps(self.kills[-1]) + "\n")
 
     def _at_point(self, name):
         """Arm the point and see to it that it is reached."""
         points.arm(name)
         draft = self._draft() if name.startswith("web") or not self._campaigns("running") else None
-        if name.startswith("reconciler"):
-            self._lose_messages()
         if draft is not None:
             self._start(draft)
 
         def reached():
-            if not points.fell() and not self._campaigns("running"):
-                self._start(self._draft())
+            if not points.fell():
+                while self._campaigns("running") < AT_ONCE:
+                    self._start(self._draft())
+                if name.startswith("reconciler"):
+                    self._lose_messages()
             return points.fell()
 
         self._wait(reached, PATIENCE_S)
@@ -219,7 +222,7 @@ class Game:
 
         logs = "\n".join(path.read_text()[-1500:] for path in (self.up.data / "logs").glob("*.log"))
         return "\n".join([
-            f"kills so far: {self.kills[-3:]}", f"armed: {points.folder() / 'armed'}",
+            f"kills so far: {self.kills[-3:]}", f"armed: {[path.read_text() for path in points.folder().glob('armed')]}",
             str(list(Campaign.objects.values_list("seed", "state", "reason"))),
             str(list(Stage.objects.exclude(state="done").values())), logs])  # fmt: skip
 

@@ -28,12 +28,12 @@ def back_up_and_restore(one, other, file):
     one.start()
     try:
         one.python(CREATE)
-        one.wait_for(lambda: one.state()[1] >= 4, 60)
+        one.wait_for(lambda: one.state()[1] >= 4, 180)
         made = manage(one, "backup", str(file))
         assert made.returncode == 0, made.stdout + made.stderr
         again = manage(one, "backup", str(file))
         assert "never written over" in again.stderr
-        one.wait_for(lambda: one.state()[0] == "converged", 90)
+        one.wait_for(lambda: one.state()[0] == "converged", 300)
         refused = manage(one, "restore", str(file))
         assert "is running" in refused.stderr
     finally:
@@ -46,7 +46,7 @@ def back_up_and_restore(one, other, file):
     assert "all are what they were" in came.stdout
     other.start()
     try:
-        other.wait_for(lambda: other.state()[0] == "converged", 90)
+        other.wait_for(lambda: other.state()[0] == "converged", 300)
         found = other.json(FOUND)
     finally:
         other.stop()

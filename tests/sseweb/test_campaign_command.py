@@ -51,7 +51,8 @@ def test_a_campaign_is_run_to_its_end_and_run_once(campaign):
     assert status == 0, out + progress
     found = json.loads(out)
     assert (found["state"], found["activation_energy_eV"], len(found["runs"])) == ("converged", 0.2, 3)
-    assert "left in this loop" in progress
+    assert "of loop 1" in progress
+    assert "left in it" in progress
 
     status, out, _ = campaign("run", campaign.file)
     assert status == 0
@@ -77,7 +78,7 @@ def test_a_campaign_is_run_to_its_end_and_run_once(campaign):
     ({"material": "nowhere.cif"}, "neither an example"),
     ({"protocol": {"ramp_T_min_K": 2000}}, "below the lowest"),
     ({"protocol": {"colour": 1}}, "colour: is not a setting"),
-    ({"labeller": "vasp"}, "must be one of chgnet, lammps"),
+    ({"labeller": "oracle"}, "must be one of chgnet, lammps"),
     ({"labeller": {"name": "lammps"}}, "name the elements"),
     ({"cells": [{"supercell": [0, 1, 1]}]}, "between 1 and 10"),
     ({"cells": [{"supercell": "big"}]}, "three whole numbers"),
@@ -152,3 +153,18 @@ def test_an_impatient_interruption_is_no_traceback_and_the_campaign_goes_on(camp
     status, out, _ = campaign("run", campaign.file)
     assert status == 0, out
     assert "interrupted: converged" in out
+
+
+def test_a_reference_method_is_checked_and_the_draft_is_there_to_run(campaign):
+    status, out, said = campaign("check-method", campaign.file, document=SETTINGS)
+    assert status == 0, out + said
+    assert "Plane-wave cut-off 675 Ry" in out
+    assert "One label takes 12.5 s on 1 core, 12.5 core-seconds." in out
+    status, out, _ = campaign("check-method", campaign.file, "--json")
+    found = json.loads(out)
+    assert (found["verdict"], found["core_seconds"], found["labels"] > 0) == ("converged", 12.5, True)
+    status, out, _ = campaign("list", "--json")
+    assert [row["state"] for row in json.loads(out)] == ["draft"]
+    status, _, problem = campaign("check-method", campaign.file, "--option", "colour")
+    assert status == 1
+    assert "has no colour" in problem

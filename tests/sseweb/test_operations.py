@@ -99,6 +99,29 @@ def test_check_deploy_is_clean_in_production_settings(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+SIGN_IN = """
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.test import Client
+call_command("migrate", verbosity=0)
+get_user_model().objects.create_user("ada", password="x")
+client = Client(HTTP_HOST="sseweb.example.org")
+print("plain", client.get("/sign-in/").status_code)
+answer = client.post("/sign-in/", {"username": "ada", "password": "x"}, secure=True)
+print("transport", answer["Strict-Transport-Security"])
+print(answer.cookies.output())
+"""
+
+
+def test_cookies_over_tls(tmp_path):
+    done = start(tmp_path, "shell", "-v0", "-c", SIGN_IN, **PRODUCTION)
+    assert done.returncode == 0, done.stderr
+    assert "plain 301" in done.stdout
+    assert "transport max-age=31536000" in done.stdout
+    session = next(line for line in done.stdout.splitlines() if "__Host-session=" in line)
+    assert {"Secure", "HttpOnly", "Path=/"} <= {word.strip() for word in session.split(";")}
+
+
 @pytest.mark.parametrize(("environment", "words"), [
     ({"HTTPS": "0"}, "unencrypted"),
     ({"SECRET_KEY": "short"}, "at least 50"),

@@ -47,7 +47,7 @@ def installation(tmp_path, postgres, valkey):
     up.stop()
 
 
-def _to_its_end(up, seconds=120):
+def _to_its_end(up, seconds=300):
     up.wait_for(lambda: up.state()[0] == "converged", seconds)
     account = up.json(ACCOUNT)
     assert account["vendor"] == "postgresql"
@@ -64,10 +64,10 @@ def _worker(up):
 def test_broker_wiped_and_database_restarted_in_mid_campaign(installation, postgres, valkey):
     up = installation
     up.python(CREATE)
-    up.wait_for(lambda: up.state()[1] >= 3, 60)
+    up.wait_for(lambda: up.state()[1] >= 3, 180)
     with redis.Redis.from_url(valkey.url) as broker:
         broker.flushall()
-    up.wait_for(lambda: up.state()[1] >= 7, 60)
+    up.wait_for(lambda: up.state()[1] >= 7, 180)
     postgres.stop("immediate")  # as a crash of the server
     time.sleep(2)
     postgres.start()
@@ -79,13 +79,13 @@ def test_a_worker_that_freezes_beyond_its_lease_is_fenced(installation):
     """SIGSTOP: its engines are waited for by its successor, and what it believes when it wakes changes nothing."""
     up = installation
     up.python(CREATE)
-    up.wait_for(lambda: up.state()[1] >= 3, 60)
+    up.wait_for(lambda: up.state()[1] >= 3, 180)
     frozen = _worker(up)
     frozen.suspend()
     second = psutil.Popen(up.command("work", "--threads", "3"), cwd=up.root, env=up.environment)
     try:
         done = up.state()[1]
-        up.wait_for(lambda: up.state()[1] >= done + 6, 60)  # another worker has taken over what the frozen one held
+        up.wait_for(lambda: up.state()[1] >= done + 6, 180)  # another worker has taken over what the frozen one held
         frozen.resume()
         account = _to_its_end(up)
     finally:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from campaigns.engines import job, judge_specs, specs
+from campaigns.engines import check_specs, job, judge_specs, specs
 from campaigns.engines.job import EngineFailed, Progress
 from campaigns.science.frames import Frames
 
@@ -129,6 +129,25 @@ def judge(folder, spec):
     )
 
 
+def relabel(folder, spec):
+    indices = spec.snapshots.indices
+    labelled = frames(len(indices), 8, model=True)
+    labelled.save(folder / "labelled.npz")
+    records = [
+        specs.LabelRecord(index, row, "done", "", "", float(labelled.energy_eV[row]), 2.0, 1.0, 1.5, 0.1, 2.5, 0.05, 0.01)
+        for row, index in enumerate(indices)
+    ]
+    return specs.LabelResult("labelled.npz", records, len(indices), 0.1)
+
+
+def check(folder, spec):
+    variants = [
+        check_specs.CheckVariant("", "As set", "", "done", "", "", 12.5),
+        check_specs.CheckVariant("cutoff_Ry", "Plane-wave cut-off", "675 Ry", "done", "", "", 20.0, -1.0, 0.002, 0.004, 0.01),
+    ]
+    return check_specs.CheckResult("Li3N", 4, 12.5, 0.8, variants, "converged", "Converged.", 2)
+
+
 def misbehaves(kind, how):
     """Whether to misbehave now; counts down in the file so that it stops by itself."""
     path = Path(os.environ.get("STAND_IN_BEHAVIOUR", "/nonexistent"))
@@ -141,16 +160,21 @@ def misbehaves(kind, how):
     return True
 
 
+def having_spent(labels_computed, failure):
+    failure.labels_computed = labels_computed
+    return failure
+
+
 def run(folder: Path, spec, progress: Progress):
     kind = job.read_json(folder / "spec.json")["kind"]
     with (folder / "computed").open("a") as stream:
         stream.write(f"{os.getpid()}\n")
     if misbehaves(kind, "fail"):
-        raise EngineFailed("The stand-in was asked to fail. Ask it not to.", cause="bad_output", permanent=True)
+        raise having_spent(2, EngineFailed("The stand-in was asked to fail. Ask it not to.", cause="bad_output", permanent=True))
     if misbehaves(kind, "missing"):
         raise EngineFailed("The stand-in is not installed.", cause="engine_missing", permanent=True)
     if misbehaves(kind, "stumble"):
-        raise EngineFailed("The stand-in stumbled.", cause="engine_died", permanent=False)
+        raise having_spent(2, EngineFailed("The stand-in stumbled.", cause="engine_died", permanent=False))
     if misbehaves(kind, "memory"):
         resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))
         bytearray(2**33)
@@ -174,6 +198,8 @@ SPECS = {
     "label": specs.LabelSpec,
     "evaluate": specs.EvaluateSpec,
     "judge": judge_specs.JudgeSpec,
+    "check": check_specs.CheckSpec,
+    "relabel": specs.LabelSpec,
 }
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class Up:
     def start(self):
         self.process = subprocess.Popen([sys.executable, "manage.py", "up"], cwd=ROOT, env=self.environment,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
-        self.wait_for(self.is_healthy, 40)
+        self.wait_for(self.is_healthy, 120)
 
     def is_healthy(self):
         record = self.data / "up.json"
@@ -69,8 +69,11 @@ class Up:
         deadline = time.monotonic() + seconds
         while not condition():
             assert self.process.poll() is None, self.process.stdout.read().decode()
-            assert time.monotonic() < deadline, "it takes too long; worker's log: " + (self.data / "logs/worker.log").read_text()[-3000:]
+            assert time.monotonic() < deadline, f"it takes too long; logs: {self.logs()}"
             time.sleep(0.2)
+
+    def logs(self):
+        return "\n".join(f"{path.name}: {path.read_text()[-2000:]}" for path in sorted((self.data / "logs").glob("*.log")))
 
     def state(self):
         return json.loads(self.python(

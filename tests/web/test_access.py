@@ -1,15 +1,21 @@
 """Who may do what: one table of every address, method and role, complete by test."""
 
+import re
+
 import pytest
 from django.core.management import call_command
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from analysis.models import TrajectoryAnalysis
-from campaigns.models import Cell, Frame, MdRun, Stage, TrainedModel
+from campaigns.models import Activity, Campaign, Cell, Frame, Material, MdRun, Membership, Project, Stage, TrainedModel
+from campaigns.services import projects, sharing
+from tests import factories
 
-# name: (arguments, method, data, status for the owner and for an administrator, status for another user). Nobody: sign in first (302).
-OWN = {
+# The table: every address once, by who may use it. Owner and administrator may everything; a stranger is told 404, nobody is sent to sign
+# in (302). What is in a project is looked at by its viewers, changed by its members, deleted, moved and shared by its owners.
+# A link opens the addresses in LINK, and no others.
+LOOK = {
     "campaign-overview": (["campaign"], 200),
     "campaign-training-set": (["campaign"], 200),
     "campaign-models": (["campaign"], 200),
@@ -18,6 +24,8 @@ OWN = {
     "campaign-settings": (["campaign"], 200),
     "campaign-setup": (["campaign"], 200),
     "campaign-deletion": (["campaign"], 200),
+    "campaign-archive": (["campaign"], 200),
+    "campaign-dpgen": (["campaign"], 200),
     "campaign-results": (["campaign"], 200),
     "cell-structure": (["cell"], 200),
     "configuration": (["frame"], 200),
@@ -26,6 +34,9 @@ OWN = {
     "model": (["model"], 200),
     "stage": (["stage"], 200),
     "stage-live": (["stage"], 286),
+    "stage-labels": (["label stage"], 286),
+    "stage-label": (["label stage", 0], 200),
+    "campaign-cost": (["campaign"], 286),
     "material-page": (["material"], 200),
     "material-structure": (["material"], 200),
     "material-cif": (["material"], 200),
@@ -36,6 +47,11 @@ OWN = {
     "plot-arrhenius": (["campaign"], 200),
     "plot-steps": (["campaign", "diffusivity"], 200),
     "plot-training-set": (["campaign", "energy"], 200),
+    "plot-histogram": (["campaign", "force"], 200),
+    "campaign-parity": (["campaign"], 200),
+    "campaign-report": (["campaign"], 200),
+    "campaign-result-rows": (["campaign", "csv"], 200),
+    "plot-parity": (["campaign", 1, 1, "force"], 200),
     "plot-msd": (["run"], 200),
     "run": (["evaluation"], 200),
     "plot-structure": (["evaluation", "rdf"], 200),
@@ -45,19 +61,47 @@ OWN = {
     "trajectory-live": (["trajectory"], 286),
     "trajectory-json": (["trajectory"], 200),
     "plot-trajectory-msd": (["trajectory"], 200),
+    "plot-trajectory-structure": (["trajectory", "rdf"], 200),
+    "plot-trajectory-density": (["trajectory", 0], 200),
+    "campaign-people": (["campaign"], 200),
+    "project": (["project"], 200),
 }
-OWN_POST = {
+EDIT = {
     "campaign-start": ["campaign"],
     "campaign-pause": ["campaign"],
     "campaign-resume": ["campaign"],
     "campaign-cancel": ["campaign"],
     "campaign-retry": ["campaign"],
-    "campaign-delete": ["campaign"],
-    "material-delete": ["material"],
-    "trajectory-delete": ["trajectory"],
+    "campaign-check": ["campaign"],
+    "campaign-check-stop": ["campaign"],
+    "stage-relabel": ["label stage"],
+    "configuration-overrule": ["frame"],
 }
+MANAGE = {
+    "campaign-move": ["campaign"],
+    "campaign-link-new": ["campaign"],
+    "campaign-link-withdraw": ["campaign", "link"],
+    "campaign-delete": ["campaign"],
+    "material-move": ["material"],
+    "material-delete": ["material"],
+    "trajectory-move": ["trajectory"],
+    "trajectory-delete": ["trajectory"],
+    "project-rename": ["project"],
+    "project-member": ["project"],
+    "project-member-remove": ["project", "seat"],
+    "project-delete": ["project"],
+}
+LINK = {
+    "shared": (["token"], 200),
+    "shared-arrhenius": (["token"], 200),
+    "shared-steps": (["token", "diffusivity"], 200),
+    "shared-msd": (["token", "run"], 200),
+}
+ADMINISTRATOR = {"account-list": ("get", [], 200), "account-link": ("post", ["user"], 200), "account-active": ("post", ["user"], 302),
+                 "resource-list": ("get", [], 200)}  # fmt: skip
 ANYBODY_SIGNED_IN = {
     "campaign-list": ([], 200),
+    "archive-import": ([], 403),  # administrators alone: a frozen model is code
     "campaign-new": ([], 200),
     "campaign-new-cells": ([], 200),
     "campaign-new-cell": ([], 200),
@@ -68,11 +112,14 @@ ANYBODY_SIGNED_IN = {
     "compare": ([], 200),
     "trajectory-list": ([], 200),
     "token-list": ([], 200),
+    "project-list": ([], 200),
+    "account": ([], 200),
+    "change-password": ([], 200),
     "plot-compare": ([], 200),
     "plot-compare-energies": ([], 200),
     "compare-rows": (["csv"], 200),
 }
-CHANGES_PASSWORD = "password"  # shows a form to anybody who is signed in
+CHANGES_PASSWORD = "change-password"  # shows a form to anybody who is signed in
 ANYBODY_SIGNED_IN_POST = {
     "campaign-new-estimate": ([], 200),
     "campaign-new-upload": ([], 200),
@@ -80,12 +127,27 @@ ANYBODY_SIGNED_IN_POST = {
     "material-example": (["nothing"], 404),
     "token-withdraw": (["nothing"], 404),
 }
-OPEN = {"login": 200, "home": 302, "healthz": None, "metrics": None, "logout": None}
-ADMINISTRATORS = {"resource-list": ([], 200)}
+OPEN = {"login", "home", "healthz", "metrics", "logout", "set-password"}
+ROLES = ("owner", "root", "head", "member", "viewer", "stranger")  # head: an owner of the project, who made none of what is in it
 
 
 @pytest.fixture
-def places(full):
+def people(ada, bob, root):
+    """Clients by role; what is ada's is in a project. Nobody has none."""
+    project = projects.create(ada, "solid electrolytes")
+    for name, role in (("head", "owner"), ("member", "member"), ("viewer", "viewer")):
+        factories.user(name)
+        projects.set_member(project, name, role, by=ada)
+    users = {"owner": ada, "root": root, "stranger": bob} | {name: factories.user(name) for name in ("head", "member", "viewer")}
+    return {role: _signed_in(user) for role, user in users.items()} | {"nobody": Client()}
+
+
+@pytest.fixture
+def places(full, people):
+    project = Project.objects.get()
+    Campaign.objects.update(project=project)
+    Material.objects.update(project=project)
+    link, token = sharing.make_link(full, full.owner)
     run = MdRun.objects.filter(campaign=full).first()
     return {
         "campaign": full.pk,
@@ -93,12 +155,25 @@ def places(full):
         "frame": Frame.objects.filter(campaign=full).first().pk,
         "model": TrainedModel.objects.filter(campaign=full).last().pk,
         "stage": Stage.objects.filter(campaign=full, state="done").first().pk,
+        "label stage": Stage.objects.filter(campaign=full, kind="label").first().pk,
         "material": full.cells.first().material_id,
         "run": run.pk,
         "evaluation": MdRun.objects.filter(campaign=full, purpose="evaluate").first().pk,
         "trajectory": TrajectoryAnalysis.objects.create(
-            owner=full.owner, name="run", file_names=["run.xyz"], mobile_ion="Li", temperature_K=600, spec={}, state="failed"
+            owner=full.owner,
+            project=project,
+            name="run",
+            file_names=["run.xyz"],
+            mobile_ion="Li",
+            temperature_K=600,
+            spec={},
+            state="failed",
         ).pk,
+        "project": project.pk,
+        "seat": Membership.objects.get(user__username="viewer").pk,
+        "link": link.pk,
+        "token": token,
+        "user": factories.user("eve").pk,
     }
 
 
@@ -122,43 +197,25 @@ def test_every_address_is_in_the_table():
     def names(patterns):
         for pattern in patterns:
             if isinstance(pattern, URLResolver):
-                if pattern.namespace not in ("admin", "api"):  # the API has a table of its own
+                if pattern.namespace not in ("admin", "api", "results-api"):  # the API has a table of its own
                     yield from names(pattern.url_patterns)
             elif isinstance(pattern, URLPattern):
                 yield pattern.name
 
-    assert set(names(get_resolver().url_patterns)) == {
-        *OWN,
-        *OWN_POST,
-        *ANYBODY_SIGNED_IN,
-        *ANYBODY_SIGNED_IN_POST,
-        *ADMINISTRATORS,
-        *OPEN,
-        "campaign-edit",
-        CHANGES_PASSWORD,
-    }
+    parts = (LOOK, EDIT, MANAGE, LINK, ADMINISTRATOR, ANYBODY_SIGNED_IN, ANYBODY_SIGNED_IN_POST, OPEN, {"campaign-edit"})
+    assert set(names(get_resolver().url_patterns)) == {name for part in parts for name in part}
+    assert sum(map(len, parts)) == len({name for part in parts for name in part})  # each once
 
 
-def test_pages_of_one_owner(places, ada, bob, root):
-    owner, administrator, other, nobody = _signed_in(ada), _signed_in(root), _signed_in(bob), Client()
-    for name, (arguments, status) in OWN.items():
+def test_what_is_in_a_project_is_seen_by_its_people(places, people):
+    for name, (arguments, status) in LOOK.items():
         address = _address(name, arguments, places)
-        assert (name, _status(owner.get(address))) == (name, status)
-        assert (name, _status(administrator.get(address))) == (name, status)
-        assert (name, _status(other.get(address))) == (name, 404)
-        assert (name, _status(owner.post(address))) == (name, 405)
-        turned_away = nobody.get(address)
+        for role in ("owner", "root", "head", "member", "viewer"):
+            assert (name, role, _status(people[role].get(address))) == (name, role, status)
+        assert (name, _status(people["stranger"].get(address))) == (name, 404)
+        assert (name, _status(people["owner"].post(address))) == (name, 405)
+        turned_away = people["nobody"].get(address)
         assert (name, turned_away.status_code, turned_away.url.startswith(reverse("login"))) == (name, 302, True)
-
-
-def test_a_draft_is_edited_by_its_owner_alone(places, full, ada, bob, root):
-    address = reverse("campaign-edit", args=[full.pk])
-    type(full).objects.filter(pk=full.pk).update(state="draft")
-    for user, status in ((ada, 200), (root, 302), (bob, 404)):
-        assert _status(_signed_in(user).get(address)) == status
-    for user, status in ((ada, 422), (root, 302), (bob, 404)):
-        assert _status(_signed_in(user).post(address)) == status
-    assert Client().get(address).url.startswith(reverse("login"))
 
 
 def test_a_password_is_changed_by_who_knows_the_old_one(ada):
@@ -174,13 +231,106 @@ def test_a_password_is_changed_by_who_knows_the_old_one(ada):
     assert elsewhere.get(reverse("campaign-list")).status_code == 302
 
 
-def test_actions_of_one_owner(places, bob):
-    other, nobody = _signed_in(bob), Client()
-    for name, arguments in OWN_POST.items():
+def test_what_is_private_is_seen_by_its_owner(places, people):
+    Campaign.objects.update(project=None)
+    Material.objects.update(project=None)
+    TrajectoryAnalysis.objects.update(project=None)
+    for name, (arguments, status) in LOOK.items():
+        if name == "project":
+            continue  # it stays what it is
         address = _address(name, arguments, places)
-        assert (name, _status(other.post(address))) == (name, 404)
-        assert (name, _status(other.get(address))) == (name, 405)
-        assert (name, _status(nobody.post(address))) == (name, 302)
+        for role in ROLES:
+            expected = status if role in ("owner", "root") else 404
+            assert (name, role, _status(people[role].get(address))) == (name, role, expected)
+
+
+def test_a_draft_is_edited_by_who_may_change_it(places, people):
+    address = reverse("campaign-edit", args=[places["campaign"]])
+    Campaign.objects.filter(pk=places["campaign"]).update(state="draft")
+    for role, looked, sent in (
+        ("owner", 200, 422),
+        ("root", 200, 422),
+        ("head", 200, 422),
+        ("member", 200, 422),
+        ("viewer", 403, 403),
+        ("stranger", 404, 404),
+        ("nobody", 302, 302),
+    ):
+        assert (role, _status(people[role].get(address)), _status(people[role].post(address))) == (role, looked, sent)
+
+
+def test_actions_are_for_members_and_what_cannot_be_undone_is_for_owners(places, people):
+    for part, refused in ((EDIT, ("viewer",)), (MANAGE, ("viewer", "member"))):
+        for name, arguments in part.items():
+            address = _address(name, arguments, places)
+            for role in refused:
+                if (name, role) == ("project-member-remove", "viewer"):
+                    continue  # it is his own seat: see below
+                answer = people[role].post(address)
+                assert (name, role, answer.status_code) == (name, role, 403)
+                assert any(word in answer.content.decode() for word in ("ask ada or head", "ask head or ada"))
+            assert (name, _status(people["stranger"].post(address))) == (name, 404)
+            assert (name, _status(people["owner"].get(address))) == (name, 405)
+            assert (name, _status(people["nobody"].post(address))) == (name, 302)
+    assert not Activity.objects.filter(what__in=("started", "deleted", "withdrew a link")).exists()
+
+
+@pytest.mark.parametrize("role", ["root", "head", "member"])
+def test_members_run_what_is_in_the_project(places, people, role):
+    for name in ("campaign-pause", "campaign-resume", "campaign-cancel"):
+        assert people[role].post(_address(name, EDIT[name], places)).status_code == 302
+    done = Activity.objects.filter(campaign=places["campaign"], who=role)
+    assert list(done.values_list("what", flat=True)) == ["cancelled", "resumed", "paused"]
+    assert Campaign.objects.get(pk=places["campaign"]).reason == f"Cancelled by {role}."
+
+
+@pytest.mark.parametrize("role", ["owner", "root", "head"])
+def test_owners_delete_move_and_share(places, people, role):
+    Campaign.objects.update(state="cancelled")
+    typed = {"username": "bob", "role": "viewer", "name": "garnets", "project": places["project"]}
+    for name, arguments in MANAGE.items():
+        answer = people[role].post(_address(name, arguments, places), typed)
+        assert (name, answer.status_code) == (name, 200 if name == "campaign-link-new" else 302)
+    assert not Campaign.objects.filter(pk=places["campaign"]).exists()
+    assert not Project.objects.filter(pk=places["project"]).exists()
+
+
+def test_who_leaves_a_project_needs_nobody_s_leave(places, people):
+    address = _address("project-member-remove", ["project", "seat"], places)
+    assert people["viewer"].post(address).url == reverse("project-list")
+    assert people["viewer"].get(_address("campaign-overview", ["campaign"], places)).status_code == 404
+
+
+def test_a_link_opens_the_results_and_nothing_else(places, people):
+    nobody = people["nobody"]
+    for name, (arguments, status) in LINK.items():
+        address = _address(name, arguments, places)
+        assert (name, _status(nobody.get(address))) == (name, status)
+        assert (name, _status(nobody.post(address))) == (name, 405)
+        assert (name, _status(nobody.get(address.replace(places["token"], places["token"][:-1])))) == (name, 404)
+    page = nobody.get(_address("shared", ["token"], places)).content.decode()
+    inside = {link for link in re.findall(r'(?:href|data-plot-url|action)="(/[^"]*)"', page) if not link.startswith("/static/")}
+    assert inside
+    assert {link for link in inside if not link.startswith("/shared/")} == {"/campaigns/"}  # the mark at the top
+    people["owner"].post(_address("campaign-link-withdraw", ["campaign", "link"], places))
+    for name, (arguments, _) in LINK.items():
+        for role in ("nobody", "owner"):
+            assert (name, people[role].get(_address(name, arguments, places)).status_code) == (name, 404)
+
+
+def test_a_link_opens_no_run_of_another_campaign(places, people, bob):
+    factories.full_campaign(bob, frames_per_step=4)
+    run = MdRun.objects.filter(campaign__owner=bob).first()
+    assert people["nobody"].get(reverse("shared-msd", args=[places["token"], run.pk])).status_code == 404
+
+
+def test_accounts_are_made_by_administrators(places, people):
+    for name, (method, arguments, status) in ADMINISTRATOR.items():
+        address = _address(name, arguments, places)
+        for role in ROLES:
+            expected = status if role == "root" else 404
+            assert (name, role, getattr(people[role], method)(address).status_code) == (name, role, expected)
+        assert (name, getattr(people["nobody"], method)(address).status_code) == (name, 302)
 
 
 def test_pages_of_everybody(places, bob):
@@ -196,22 +346,11 @@ def test_pages_of_everybody(places, bob):
         assert (name, _status(nobody.post(address))) == (name, 302)
 
 
-def test_pages_of_administrators(places, ada, root):
-    administrator, somebody, nobody = _signed_in(root), _signed_in(ada), Client()
-    for name, (arguments, status) in ADMINISTRATORS.items():
-        address = _address(name, arguments, places)
-        assert (name, _status(administrator.get(address))) == (name, status)
-        assert (name, _status(administrator.post(address))) == (name, 405)
-        assert (name, _status(somebody.get(address))) == (name, 404)
-        assert (name, _status(nobody.get(address))) == (name, 302)
-    assert b"Clusters" not in somebody.get(reverse("campaign-list")).content
-
-
 def test_a_form_without_its_token_is_refused(places, ada):
     client = Client(enforce_csrf_checks=True)
     client.force_login(ada)
-    for name in ("campaign-cancel", "material-delete"):
-        assert client.post(_address(name, OWN_POST[name], places)).status_code == 403
+    for name, arguments in (EDIT | MANAGE).items():
+        assert (name, client.post(_address(name, arguments, places)).status_code) == (name, 403)
     assert client.post(reverse("material-new")).status_code == 403
     assert client.post(reverse("campaign-new-upload")).status_code == 403
 

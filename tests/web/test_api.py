@@ -3,36 +3,84 @@
 import io
 import zipfile
 
+import numpy as np
 import pytest
+from ase.io import write
+from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.test import Client
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from knox.models import AuthToken
+from rest_framework.throttling import UserRateThrottle
 
-from campaigns.models import Campaign, Material, TrainedModel
-from campaigns.services import materials
+from analysis.models import TrajectoryAnalysis
+from campaigns.api.parts import DataSetView
+from campaigns.models import Campaign, Frame, Material, MdRun, Stage, TrainedModel
+from campaigns.science.data_set_formats import labelled_atoms
+from campaigns.services import materials, projects, sharing
 from tests import factories
+from tests.factories import some_frames
 
 CIF = (materials._CIFS / "li3n_P6mmm.cif").read_text()
-# name: methods, arguments; GET is 200 for the owner. Somebody else: 404, nobody: 401.
-OWN = {
+# name: method, arguments; GET is 200 for who may look. Owner and administrator may everything, what is in a project is looked at by its
+# viewers, changed by its members, deleted, moved and shared by its owners (else 403). Somebody else: 404, nobody: 401.
+LOOK = {
     "material-detail": ("get", ["material"]),
     "material-cif": ("get", ["material"]),
     "campaign-detail": ("get", ["campaign"]),
     "campaign-result": ("get", ["campaign"]),
     "campaign-data-set": ("get", ["campaign"]),
+    "campaign-archive": ("get", ["campaign"]),
     "stage-list": ("get", ["campaign"]),
     "frame-list": ("get", ["campaign"]),
     "campaign-model-list": ("get", ["campaign"]),
     "model-detail": ("get", ["model"]),
     "model-package": ("get", ["model"]),
+    "model-file": ("get", ["model", "frozen"]),
+    "campaign-setup": ("get", ["campaign"]),
+    "cell-detail": ("get", ["cell"]),
+    "cell-structure": ("get", ["cell"]),
+    "one-stage-detail": ("get", ["stage"]),
+    "one-stage-log": ("get", ["stage"]),
+    "one-stage-files": ("get", ["stage"]),
+    "one-stage-file": ("get", ["stage", "log"]),
+    "configuration-detail": ("get", ["frame"]),
+    "configuration-structure": ("get", ["frame"]),
+    "link-list": ("get", ["campaign"]),
+    "activity-list": ("get", ["campaign"]),
+    "project-detail": ("get", ["project"]),
+    "project-activity-list": ("get", ["project"]),
+    "trajectoryanalysis-detail": ("get", ["trajectory"]),
+    "trajectoryanalysis-msd": ("get", ["trajectory"]),
+    "fit-list": ("get", ["campaign"]),
+    "run-list": ("get", ["campaign"]),
+    "one-run-detail": ("get", ["run"]),
+    "one-run-msd": ("get", ["run"]),
+}
+EDIT = {
     "campaign-start": ("post", ["campaign"]),
     "campaign-pause": ("post", ["campaign"]),
     "campaign-resume": ("post", ["campaign"]),
     "campaign-retry": ("post", ["campaign"]),
     "campaign-cancel": ("post", ["campaign"]),
+    "campaign-detail": ("put", ["campaign"]),
 }
-ANYBODY_SIGNED_IN = {"material-list", "campaign-list", "schema", "docs"}
+MANAGE = {
+    "campaign-move": ("post", ["campaign"]),
+    "material-move": ("post", ["material"]),
+    "trajectoryanalysis-move": ("post", ["trajectory"]),
+    "link-list": ("post", ["campaign"]),
+    "link-detail": ("delete", ["campaign", "link"]),
+    "project-members": ("put", ["project"]),
+    "project-member": ("delete", ["project", "seat"]),
+    "trajectoryanalysis-detail": ("delete", ["trajectory"]),
+    "campaign-detail": ("delete", ["campaign"]),
+    "material-detail": ("delete", ["material"]),
+    "project-detail": ("delete", ["project"]),
+}
+ANYBODY_SIGNED_IN = {"material-list", "campaign-list", "project-list", "trajectoryanalysis-list", "compare", "schema", "docs"}
+ANYBODY_SIGNED_IN_POST = {"data-set-list", "campaign-estimate"}
 
 
 def program(user):
@@ -49,31 +97,203 @@ def post(api, name, document=None, *arguments, **headers):
     return api.post(reverse(f"api:{name}", args=arguments), document or {}, content_type="application/json", headers=headers)
 
 
+def at(name, *arguments):
+    try:
+        return reverse(f"api:{name}", args=arguments)
+    except NoReverseMatch:
+        return reverse(f"results-api:{name}", args=arguments)
+
+
 def test_every_address_is_in_the_table():
-    from campaigns.api.urls import urlpatterns
+    from analysis.api import urls as results
+    from campaigns.api import urls
 
-    assert {pattern.name for pattern in urlpatterns} == {*OWN, *ANYBODY_SIGNED_IN}
+    found = {pattern.name for pattern in (*urls.urlpatterns, *results.urlpatterns)}
+    assert found == {*LOOK, *EDIT, *MANAGE, *ANYBODY_SIGNED_IN, *ANYBODY_SIGNED_IN_POST}
 
 
-def test_what_is_not_ones_own_is_not_there(full, ada, bob, root):
-    places = {"campaign": full.pk, "material": full.cells.first().material_id, "model": TrainedModel.objects.last().pk}
-    owner, administrator, other, nobody = program(ada), program(root), program(bob), Client()
-    for name, (method, arguments) in OWN.items():
-        address = reverse(f"api:{name}", args=[places[argument] for argument in arguments])
-        assert (name, getattr(nobody, method)(address).status_code) == (name, 401)
-        assert (name, getattr(other, method)(address).status_code) == (name, 404)
-        wrong = "post" if method == "get" else "get"
-        assert (name, getattr(owner, wrong)(address).status_code) == (name, 405)
-        if method == "get":
-            for client in (owner, administrator):
-                response = client.get(address)
-                assert (name, response.status_code) == (name, 200)
-                if response.streaming:
-                    list(response.streaming_content)  # a download holds its file open until it is read
+@pytest.fixture
+def places(full, bob):
+    project = projects.create(full.owner, "solid electrolytes")
+    for name in ("member", "viewer"):
+        factories.user(name)
+        seat = projects.set_member(project, name, name, by=full.owner)
+    Campaign.objects.update(project=project)
+    Material.objects.update(project=project)
+    trajectory = TrajectoryAnalysis.objects.create(
+        owner=full.owner, project=project, name="run", file_names=["run.xyz"], mobile_ion="Li", temperature_K=600, spec={}, state="failed"
+    )
+    return {
+        "campaign": full.pk,
+        "material": full.cells.first().material_id,
+        "cell": full.cells.first().pk,
+        "model": TrainedModel.objects.last().pk,
+        "stage": Stage.objects.filter(state="done").first().pk,
+        "frame": Frame.objects.first().pk,
+        "run": MdRun.objects.filter(diffusion__isnull=False).first().pk,
+        "trajectory": trajectory.pk,
+        "project": project.pk,
+        "link": sharing.make_link(full, full.owner)[0].pk,
+        "seat": seat.pk,
+    }
+
+
+def _ask(client, method, name, arguments, places):
+    response = getattr(client, method)(at(name, *[places.get(argument, argument) for argument in arguments]))
+    if response.streaming:
+        list(response.streaming_content)  # a download holds its file open until it is read
+    return name, response.status_code
+
+
+def test_who_may_do_what(places, ada, bob, root):
+    users = {"ada": ada, "root": root, "bob": bob} | {name: factories.user(name) for name in ("member", "viewer")}
+    clients, nobody = {name: program(user) for name, user in users.items()}, Client()
+    for name, (method, arguments) in LOOK.items():
+        for role in ("ada", "root", "member", "viewer"):
+            assert _ask(clients[role], method, name, arguments, places) == (name, 200)
+        assert _ask(clients["bob"], method, name, arguments, places) == (name, 404)
+        assert _ask(nobody, method, name, arguments, places) == (name, 401)
+        assert _ask(clients["ada"], "patch", name, arguments, places) == (name, 405)
+    for part, refused in ((EDIT, ("viewer",)), (MANAGE, ("viewer", "member"))):
+        for name, (method, arguments) in part.items():
+            for role in refused:
+                if (name, role) != ("project-member", "viewer"):  # it is his own seat
+                    assert (role, *_ask(clients[role], method, name, arguments, places)) == (role, name, 403)
+            assert _ask(clients["bob"], method, name, arguments, places) == (name, 404)
+            assert _ask(nobody, method, name, arguments, places) == (name, 401)
     for name in ANYBODY_SIGNED_IN:
-        assert (name, nobody.get(reverse(f"api:{name}")).status_code) == (name, 401)
-        assert (name, other.get(reverse(f"api:{name}")).status_code) == (name, 200)
-    assert other.get(reverse("api:campaign-list")).json()["count"] == 0
+        assert _ask(nobody, "get", name, [], places) == (name, 401)
+        assert _ask(clients["bob"], "get", name, [], places) == (name, 200)
+    for name in ANYBODY_SIGNED_IN_POST:
+        assert _ask(nobody, "post", name, [], places) == (name, 401)
+        assert _ask(clients["bob"], "post", name, [], places)[1] in (400, 415)
+    assert clients["bob"].get(at("campaign-list")).json()["count"] == 0
+
+
+def test_what_a_viewer_is_refused_says_whom_to_ask(places):
+    refused = post(program(factories.user("viewer")), "campaign-pause", None, places["campaign"])
+    assert (refused.status_code, refused.json()["code"]) == (403, "permission_denied")
+    assert "ask ada" in refused.json()["detail"]
+
+
+def test_owners_may_everything(places, api):
+    Campaign.objects.update(state="cancelled")
+    assert post(api, "campaign-move", {"project": None}, places["campaign"]).json()["project"] is None
+    made = post(api, "link-list", {"note": "for the meeting"}, places["campaign"])
+    assert Client().get(made.json()["address"]).status_code == 200
+    assert api.delete(at("link-detail", places["campaign"], made.json()["id"])).status_code == 204
+    assert Client().get(made.json()["address"]).status_code == 404
+    let_in = api.put(at("project-members", places["project"]), {"username": "bob", "role": "viewer"}, content_type="application/json")
+    assert {member["username"]: member["role"] for member in let_in.json()["members"]}["bob"] == "viewer"
+    for name in ("project-member", "trajectoryanalysis-detail", "campaign-detail", "material-detail", "project-detail"):
+        assert _ask(api, "delete", name, MANAGE[name][1], places) == (name, 204)
+
+
+def test_the_last_owner_stays(api, ada):
+    project = post(api, "project-list", {"name": "mine"}).json()
+    refused = api.delete(at("project-member", project["id"], project["members"][0]["id"]))
+    assert (refused.status_code, refused.json()["code"]) == (409, "wrong_state")
+    assert "needs an owner" in refused.json()["detail"]
+
+
+def test_a_project_s_campaigns_and_those_of_others(places, api):
+    viewer = program(factories.user("viewer"))
+    counts = {
+        whose: viewer.get(at("campaign-list"), {"whose": whose}).json()["count"] for whose in ("mine", "shared", places["project"], "")
+    }
+    assert counts == {"mine": 0, "shared": 1, places["project"]: 1, "": 1}
+    assert api.get(at("campaign-list"), {"whose": "mine"}).json()["count"] == 1
+
+
+def test_a_draft_is_replaced_unless_another_change_came_first(api, ada):
+    draft = post(api, "campaign-list", {"material": "li3n"}).json()
+    address = at("campaign-detail", draft["id"])
+    changed = api.put(f"{address}?version=0", {"material": "li3n", "seed": 5}, content_type="application/json").json()
+    assert (changed["seed"], changed["version"]) == (5, 1)
+    refused = api.put(f"{address}?version=0", {"material": "li3n", "seed": 6}, content_type="application/json")
+    assert (refused.status_code, refused.json()["code"]) == (409, "outdated")
+    assert "ada has saved this draft" in refused.json()["detail"]
+    assert Campaign.objects.get().seed == 5
+
+
+def test_an_estimate_makes_no_campaign(api):
+    found = post(api, "campaign-estimate", {"material": "li3n"}).json()
+    assert found["labels"] > 0
+    assert found["total_seconds_one_loop"] > 0
+    assert not Campaign.objects.exists()
+
+
+def test_a_data_set_becomes_s0(api):
+    stream = io.StringIO()
+    structures = [labelled_atoms(some_frames(3), row, {}) for row in range(3)]
+    write(stream, structures, format="extxyz")
+    file = SimpleUploadedFile("set.extxyz", stream.getvalue().encode())
+    kept = api.post(at("data-set-list"), {"file": file, "elements": "Li Ge P S"})
+    assert kept.status_code == 201
+    assert kept.json()["found"]["n_frames"] == 3
+    s0 = {"upload": kept.json()["token"], "format": "extxyz"}
+    made = post(api, "campaign-list", {"material": "lgps", "s0": s0})
+    assert (made.status_code, made.json()["s0_route"]) == (201, "upload")
+
+
+def test_an_upload_that_is_too_large_is_refused_by_what_it_says_of_itself(api, monkeypatch):
+    monkeypatch.setattr(DataSetView, "max_upload_bytes", 1000)
+    file = SimpleUploadedFile("set.extxyz", b"x" * 300_000)
+    refused = api.post(at("data-set-list"), {"file": file})
+    assert (refused.status_code, refused.json()["code"]) == (413, "too_large")
+
+
+def test_a_trajectory_is_brought_and_judged(api, ada):
+    random = np.random.default_rng(1)
+    steps = np.cumsum(random.normal(0, 0.2, (60, 4, 3)), axis=0)
+    text = "".join(
+        '4\nLattice="9 0 0 0 9 0 0 0 9" Properties=species:S:1:pos:R:3\n' + "".join(f"Li {x:.4f} {y:.4f} {z:.4f}\n" for x, y, z in frame)
+        for frame in steps
+    )
+    file = SimpleUploadedFile("run.xyz", text.encode())
+    made = api.post(at("trajectoryanalysis-list"), {"files": [file], "mobile_ion": "Li", "temperature_K": 700, "frame_interval_fs": 100})
+    assert (made.status_code, made.json()["state"]) == (201, "waiting")
+    assert api.get(at("trajectoryanalysis-msd", made.json()["id"])).json() == []
+    refused = api.post(at("trajectoryanalysis-list"), {"mobile_ion": "Li", "temperature_K": 700})
+    assert refused.status_code == 400
+    assert set(refused.json()["fields"]) == {"files"}
+
+
+def test_campaigns_side_by_side(api, full, bob):
+    theirs = factories.full_campaign(bob, frames_per_step=4)
+    found = api.get(at("compare"), {"campaign": [full.pk, theirs.pk], "temperature_K": 700}).json()
+    (row,) = found["campaigns"]
+    assert (row["campaign_id"], row["temperature_K"]) == (full.pk, 700)
+    assert row["activation_energy_eV"] == pytest.approx(api.get(at("fit-list", full.pk)).json()["results"][-1]["activation_energy_eV"])
+    assert found["published"]
+    assert api.get(at("compare"), {"temperature_K": "warm"}).status_code == 400
+
+
+def test_a_run_with_its_displacement(api, full):
+    runs = api.get(at("run-list", full.pk), {"purpose": "evaluate"}).json()["results"]
+    judged = next(run for run in runs if run["verdict"] == "diffusive")
+    assert judged["diffusivity_cm2_s"] > 0
+    curves = api.get(at("one-run-msd", judged["id"])).json()
+    assert curves[0]["species"] == "Li"
+    assert len(curves[0]["t_ps"]) == len(curves[0]["msd_A2"]) == 200
+
+
+def test_who_asks_too_often_is_told_to_wait(api, monkeypatch):
+    monkeypatch.setattr(UserRateThrottle, "THROTTLE_RATES", {"user": "2/min"})
+    cache.clear()
+    answers = [api.get(at("campaign-list")) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
+    assert answers[-1].json()["code"] == "throttled"
+    cache.clear()
+
+
+def test_what_was_done_is_in_the_log(api, ada):
+    campaign = post(api, "campaign-list", {"material": "li3n"}).json()["id"]
+    post(api, "campaign-start", None, campaign)
+    list(api.get(at("campaign-setup", campaign)).streaming_content)
+    lines = api.get(at("activity-list", campaign)).json()["results"]
+    assert [(line["who"], line["what"]) for line in lines] == [("ada", "exported"), ("ada", "started"), ("ada", "created")]
 
 
 def test_from_a_cif_to_a_started_campaign(api, ada):

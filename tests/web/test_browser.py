@@ -18,7 +18,7 @@ ARGUMENTS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--ena
 HARMLESS = ("GL Driver Message", "GPU stall", "WebGL: ", "422 (Unprocessable")
 
 # A shared machine may be slow: patience is no assertion.
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=60_000)
 
 pytestmark = [
     pytest.mark.browser,
@@ -80,6 +80,8 @@ def test_every_page_fits_and_says_nothing_on_the_console(open_page, ada, width, 
         reverse("configuration", args=[row.frames.first().pk]),
         reverse("model", args=[row.trained_models.last().pk]),
         reverse("stage", args=[row.stages.first().pk]),
+        reverse("campaign-report", args=[row.pk]),
+        reverse("campaign-parity", args=[row.pk]),
         *_tabs(row),
     ]
     for place in places:
@@ -185,8 +187,8 @@ def test_the_overview_follows_and_stops_at_the_end(open_page, ada):
     page.goto(reverse("campaign-overview", args=[row.pk]))
     assert page.get_by_role("button", name="Pause").is_visible()
     Campaign.objects.filter(pk=row.pk).update(state=CampaignState.NOT_CONVERGED, reason="D at 750 K still moves.")
-    page.get_by_text("D at 750 K still moves.").wait_for(timeout=30_000)
-    expect(page.locator("[hx-trigger]")).to_have_count(0, timeout=30_000)
+    page.get_by_text("D at 750 K still moves.").wait_for(timeout=60_000)
+    expect(page.locator("[hx-trigger]")).to_have_count(0, timeout=60_000)
 
 
 def test_nothing_is_lost_without_a_question(open_page, ada):

@@ -6,7 +6,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from campaigns.engines import upload
+from campaigns.engines import labellers, upload
 from campaigns.forms.campaign import UPLOAD_FORMATS
 from campaigns.forms.settings import LabellerOptionsForm, ProtocolForm
 from campaigns.models import Campaign
@@ -433,3 +433,29 @@ def test_a_template_left_as_it_is_is_no_option_and_a_changed_one_is():
     changed = LabellerOptionsForm("cp2k", None, {"labeller-template": template.replace("PBE", "BLYP"), "labeller-cutoff_Ry": "1"})
     assert "greater than or equal to 50" in changed.errors["cutoff_Ry"][0]
     assert changed.cleaned_data["template"] == template.replace("PBE", "BLYP")
+
+
+@pytest.mark.parametrize("name", labellers.MODULES)
+def test_every_option_of_a_method_is_in_the_form_with_its_help(as_ada, ada, name):
+    material = factories.material(ada)
+    text = as_ada.get(reverse("campaign-new-labeller"), {"labeller": name, "material": material.pk}).content.decode()
+    for option in labellers.module(name).OPTIONS:
+        assert option.title in text
+        assert ('id="potential_file"' if option.kind == "files" else f'name="labeller-{option.name}"') in text
+
+
+def test_the_files_of_a_method_are_explained_in_its_own_words(as_ada):
+    upload = SimpleUploadedFile("Li.upf", b"<UPF>")
+    text = as_ada.post(reverse("campaign-new-potential"), {"potential_file": [upload], "labeller": "espresso"}).content.decode()
+    assert "Pseudopotential files" in text
+    assert "format UPF" in text
+
+
+def test_keywords_of_a_calculator_are_an_object_in_json(as_ada, ada, monkeypatch):
+    monkeypatch.setenv("SSEWEB_ASE_CALCULATORS", "ase.calculators.lj.LennardJones")
+    sent = _campaign(factories.material(ada), labeller="ase", **{"labeller-calculator": "ase.calculators.lj.LennardJones"})
+    refused = as_ada.post(reverse("campaign-new"), sent | {"labeller-keywords": "sigma 2.5"})
+    assert "object in JSON" in str(refused.context["setup"].options.errors["keywords"])
+    assert "sigma 2.5" in refused.content.decode()
+    as_ada.post(reverse("campaign-new"), sent | {"labeller-keywords": '{"sigma": 2.5, "smooth": true}'})
+    assert Campaign.objects.get().labeller_options["keywords"] == {"sigma": 2.5, "smooth": True}

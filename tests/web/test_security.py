@@ -199,6 +199,12 @@ def test_no_shell_no_eval_no_pickle():
             assert found == [], path
 
 
+def test_no_weak_hash():
+    for folder in ("campaigns", "analysis", "sseweb"):
+        for path in (ROOT / folder).rglob("*.py"):
+            assert not re.search(r"\bmd5\b|\bsha1\b", path.read_text()), path
+
+
 def test_every_dependency_is_pinned():
     lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line.strip() and not line.startswith(("#", "-"))]
     assert [line for line in lines if "==" not in line and " @ " not in line] == []

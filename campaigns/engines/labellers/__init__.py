@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 
 from campaigns.engines.job import EngineFailed, read_json, write_json
 from campaigns.engines.labellers.base import Label, LabelFailed, Labeller, Option
+from campaigns.engines.labellers.known import KnownLabels, RememberingLabeller, data_versions, method_key
 from campaigns.engines.specs import LabellerSpec
 
 __all__ = ["MODULES", "Label", "LabelFailed", "Labeller", "Option", "build", "check", "module", "problems", "versions"]
@@ -21,6 +22,9 @@ MODULES = {
     "chgnet": "campaigns.engines.labellers.chgnet",
     "lammps": "campaigns.engines.labellers.lammps",
     "cp2k": "campaigns.engines.labellers.cp2k",
+    "espresso": "campaigns.engines.labellers.espresso",
+    "vasp": "campaigns.engines.labellers.vasp",
+    "ase": "campaigns.engines.labellers.ase_calculator",
 }
 
 
@@ -65,18 +69,27 @@ def check(spec: LabellerSpec, symbols: Sequence[str]) -> list[str]:
 def build(spec: LabellerSpec, folder: Path, cores: int) -> Labeller:
     """Load a method, once, for many labels. `folder` is the stage's, for files that the method needs; `cores` bounds its threads.
 
+    With `spec.known_labels` it gives labels that were computed before, and keeps those that it computes; a machine that does not see the
+    folder does without. A method that says CHEAP computes a label faster than it would be found; DATA_VARIABLES of a method name
+    folders of the installation with data, such as pseudopotentials, on which its labels depend.
+
     Raises EngineFailed where the method is missing on this machine or its options make no sense.
     """
     if spec.name not in MODULES:
         raise EngineFailed(f"There is no reference method {spec.name!r}.", cause="bad_input", permanent=True)
     try:
-        labeller = module(spec.name).build(spec.options, folder, cores)
+        chosen = module(spec.name)
+        labeller = chosen.build(spec.options, folder, cores)
     except ImportError as error:
         raise EngineFailed(
             f"The reference method {spec.name} is not installed on this machine ({error}).", cause="engine_missing", permanent=True
         ) from error
     write_json(folder / DESCRIPTION, labeller.describe())
-    return labeller
+    if spec.known_labels is None or not Path(spec.known_labels).is_dir() or getattr(chosen, "CHEAP", False):
+        return labeller
+    versions = labeller.describe()["versions"] | data_versions(getattr(chosen, "DATA_VARIABLES", ()))
+    key = method_key(spec.name, spec.options, chosen.OPTIONS, versions)
+    return RememberingLabeller(labeller, KnownLabels(Path(spec.known_labels), key, str(folder)))
 
 
 def versions(folder: Path) -> dict[str, Any]:

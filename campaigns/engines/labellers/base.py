@@ -1,6 +1,7 @@
 """What every reference method is to the stages: a `Labeller`."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,21 +37,23 @@ class LabelFailed(Exception):
 class Label:
     """energy_eV of the whole cell, forces_eV_A (n_atoms, 3), virial_eV (3, 3) = -stress * volume.
 
-    `attempts` is empty where the first one gave it.
+    `attempts` is empty where the first one gave it. `found`: another stage had computed it before.
     """
 
     energy_eV: float
     forces_eV_A: NDArray[np.float64]
     virial_eV: NDArray[np.float64]
     attempts: tuple[LabelAttempt, ...] = ()
+    found: bool = False
 
 
 @dataclass(frozen=True)
 class Option:
     """One option of a method, as a page shows it. `kind`: text, lines, template, number, choice, mapping (numbers by name),
-    files (texts by name).
+    files (texts by name), json (an object of plain values).
 
-    `low` and `high` bound a number. `label` is its title where the name does not read well.
+    `low` and `high` bound a number. `label` is its title where the name does not read well. `changes_label`: False for time limits and
+    other options that no number of a label depends on. `stricter` makes a better converged value of a given one.
     """
 
     name: str
@@ -62,10 +65,22 @@ class Option:
     low: float = 0.0
     high: float = 1e9
     label: str = ""
+    changes_label: bool = True
+    stricter: Callable[[Any], Any] | None = None
 
     @property
     def title(self) -> str:
         return self.label or self.name.replace("_", " ").capitalize()
+
+
+def times(factor: float) -> Callable[[Any], float]:
+    """For `stricter`: a number so many times as large, to three figures."""
+    return lambda value: float(f"{factor * float(value):.3g}")
+
+
+def denser_mesh(text: Any) -> str:
+    """For `stricter`: one k-point more along each axis, `2 2 1` gives `3 3 2`."""
+    return " ".join(str(int(word) + 1) for word in str(text).replace("x", " ").replace("×", " ").split())
 
 
 class OptionsRefused(ValueError):
@@ -101,9 +116,25 @@ def _option_value(option: Option, value: Any) -> Any:
         return value
     if option.kind == "mapping":
         return {str(name): float(number) for name, number in value.items()}
+    if option.kind == "files":
+        return {str(name): str(text) for name, text in value.items()}
+    if option.kind == "json":
+        found = json.loads(value or "{}") if isinstance(value, str) else dict(value)
+        if not isinstance(found, dict):
+            raise ValueError('This is not an object in JSON, such as {"cutoff": 5}')
+        return found
     if option.kind == "lines":
         return [line.strip() for line in (value.splitlines() if isinstance(value, str) else value) if line.strip()]
     return "\n".join(value) if isinstance(value, list) else str(value).replace("\r\n", "\n")
+
+
+def refusal(read: Callable[..., Any], *arguments: Any) -> list[str]:
+    """The sentence of the ValueError with which `read` refuses its arguments, if it does."""
+    try:
+        read(*arguments)
+    except ValueError as error:
+        return [f"{str(error).rstrip('.')}."]
+    return []
 
 
 class Labeller:

@@ -1,11 +1,14 @@
 """Basis sets and pseudopotentials that CP2K ships, found where it is installed, and the pair of them for each element."""
 
+import itertools
 import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+
+from ase.data import atomic_numbers
 
 FOLDERS = ("/usr/share/cp2k", "/usr/local/share/cp2k/data", "/usr/local/share/cp2k", "/opt/cp2k/data")
 BASIS_FILES = ("BASIS_MOLOPT", "BASIS_MOLOPT_UCL")  # the second has the lanthanides and triple zeta
@@ -29,7 +32,7 @@ class Kind:
     n_electrons: int
 
 
-class DataMissing(Exception):
+class DataMissing(ValueError):
     """CP2K's data files, or an element in them, are not there; the message says what to do."""
 
 
@@ -45,6 +48,15 @@ def folder() -> Path:
     )
 
 
+def without_d2(symbols: Sequence[str]) -> list[str]:
+    """Sentences about the elements that Grimme's D2 does not know."""
+    return [
+        f"Grimme's D2 has no parameters for {symbol}: choose d3bj, d3 or none."
+        for symbol in sorted(set(symbols))
+        if atomic_numbers[symbol] > LAST_WITH_D2
+    ]
+
+
 def kinds_of(symbols: Sequence[str], family: str, chosen: Mapping[str, tuple[str, str]]) -> dict[str, Kind]:
     """Basis set and pseudopotential of each element: as chosen (basis, potential), else of the family. Raises DataMissing for the first
     element that has none.
@@ -54,8 +66,8 @@ def kinds_of(symbols: Sequence[str], family: str, chosen: Mapping[str, tuple[str
 
 
 def _kind(symbol: str, family: str, chosen: tuple[str, str] | None, place: Path) -> Kind:
-    potentials = _entries(place / POTENTIAL_FILE).get(symbol, [])
-    bases = [(names, file) for file in BASIS_FILES for names in _entries(place / file).get(symbol, []) if (place / file).is_file()]
+    potentials = entries(place / POTENTIAL_FILE).get(symbol, [])
+    bases = [(names, file) for file in BASIS_FILES for names in entries(place / file).get(symbol, []) if (place / file).is_file()]
     if chosen:
         bases = [(names, file) for names, file in bases if chosen[0] in names]
         potentials = [names for names in potentials if chosen[1] in names]
@@ -84,7 +96,7 @@ def _n_electrons(names: Sequence[str]) -> int:
 
 
 @lru_cache(maxsize=8)
-def _entries(path: Path) -> dict[str, list[tuple[str, ...]]]:
+def entries(path: Path) -> dict[str, list[tuple[str, ...]]]:
     """For each element the names of each of its entries in a data file; an entry has several names."""
     found: dict[str, list[tuple[str, ...]]] = {}
     if path.is_file():
@@ -92,3 +104,12 @@ def _entries(path: Path) -> dict[str, list[tuple[str, ...]]]:
             if match := HEADING.match(line):
                 found.setdefault(match[1], []).append(tuple(match[2].split()))
     return found
+
+
+def entry(path: Path, symbol: str, name: str) -> list[str]:
+    """The lines of numbers below the heading that has this name, empty where there is none."""
+    lines = iter(path.read_text(encoding="utf-8", errors="replace").splitlines())
+    if not any((match := HEADING.match(line)) and match[1] == symbol and name in match[2].split() for line in lines):
+        return []
+    body = itertools.takewhile(lambda line: line.strip() and not line.lstrip().startswith("#") and not HEADING.match(line), lines)
+    return list(body)

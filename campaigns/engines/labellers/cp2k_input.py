@@ -67,7 +67,7 @@ PLACEHOLDERS = (
 )
 NEEDED = ("cell", "coordinates", "data_files", "kinds", "scf")  # the rest may be typed out in a template of one's own
 PLACEHOLDER = re.compile(r"(?<!\$)\{(\w*)\}")
-PROJECT = "label"  # one name for all labels of a stage: each finds the wavefunction of the one before
+PROJECT = "label"  # one name for all labels of a stage, so that the wavefunction's file has one
 OT_STEPS = 25  # between two updates of the preconditioner
 # Beside these a keyword names a file of its own; &GLOBAL and what drives other programs are not a template's business.
 FORBIDDEN = re.compile(r"^\s*@|\$\{|(?:^|[\s=\"'])(?:/|~|\.\.)|\.\./", re.MULTILINE)
@@ -168,8 +168,8 @@ class Method:
     walltime_s: float
 
 
-def render(method: Method, scf: Scf, atoms: Atoms, restart: bool) -> str:
-    """The whole input. `restart`: a wavefunction of a similar configuration is there."""
+def render(method: Method, scf: Scf, atoms: Atoms, restart: str) -> str:
+    """The whole input. `restart`: the file with the wavefunction of a similar configuration, empty where there is none."""
     symbols = atoms.get_chemical_symbols()
     kinds = [method.kinds[symbol] for symbol in dict.fromkeys(symbols)]
     n_electrons = sum(method.kinds[symbol].n_electrons for symbol in symbols)
@@ -180,12 +180,12 @@ def render(method: Method, scf: Scf, atoms: Atoms, restart: bool) -> str:
         ),
         "cutoff_Ry": f"{method.cutoff_Ry:g}",
         "rel_cutoff_Ry": f"{method.rel_cutoff_Ry:g}",
-        "data_files": _data_files(kinds),
+        "data_files": _data_files(kinds, restart),
         "dispersion": _dispersion(method.dispersion),
         "eps_default": f"{method.eps_default:g}",
         "k_points": _k_points(method.k_points),
         "kinds": "\n".join(_kind(kind, method.magnetization.get(kind.symbol)) for kind in kinds),
-        "scf": _scf(scf, n_electrons, method.unrestricted, restart and not scf.from_scratch),
+        "scf": _scf(scf, n_electrons, method.unrestricted, bool(restart)),
         "spin": _spin(method),
     }
     return f"{_global(method.walltime_s)}{fill(method.template, blocks)}\n"
@@ -211,9 +211,10 @@ def _cell(atoms: Atoms) -> str:
     return "\n".join(f"{name} {x:.12f} {y:.12f} {z:.12f}" for name, (x, y, z) in zip("ABC", axes, strict=True))
 
 
-def _data_files(kinds: Sequence[Kind]) -> str:
+def _data_files(kinds: Sequence[Kind], restart: str) -> str:
     basis = dict.fromkeys(kind.basis_file for kind in kinds)
-    return "\n".join([*(f"BASIS_SET_FILE_NAME {name}" for name in basis), "POTENTIAL_FILE_NAME GTH_POTENTIALS"])
+    guess = [f"WFN_RESTART_FILE_NAME {restart}"] if restart else []
+    return "\n".join([*(f"BASIS_SET_FILE_NAME {name}" for name in basis), "POTENTIAL_FILE_NAME GTH_POTENTIALS", *guess])
 
 
 def _kind(kind: Kind, magnetization: float | None) -> str:

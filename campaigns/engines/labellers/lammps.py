@@ -14,6 +14,7 @@ from campaigns.engines.labellers.base import Labeller, Option
 
 TITLE = "Classical potential (any pair style of LAMMPS)"
 USES_CORES = False
+CHEAP = True
 OPTIONS: tuple[Option, ...] = (
     Option("pair_style", "text", "", "Style and its arguments, units metal, for example `buck/coul/long 10.0`.", ""),
     Option("pair_coeff", "lines", "eV, Å", "One pair a line; elements may stand for type numbers: `Li O 632.1018 0.2906 0.0`.", ""),
@@ -21,7 +22,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("charges", "mapping", "e", "Charge of each element, `Li 1, O -2`; the cell must be neutral.", {}),
     Option("kspace_style", "text", "", "Long-range Coulomb solver, for example `pppm 1e-5` or `ewald 1e-6`.", ""),
     Option("pair_modify", "text", "", "Mixing, tail or shift, for example `mix arithmetic tail yes`.", ""),
-    Option("files", "files", "", "Potential files that pair_coeff names, by their names.", {}),
+    Option("files", "files", "", "Text files that a line of pair_coeff names, such as `* * Ge.tersoff Ge`.", {}, label="Potential files"),
 )
 
 

@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from campaigns.engines.job import EngineFailed
 from campaigns.engines.labellers import lammps_text
 from campaigns.engines.labellers.base import LabelFailed, require_finite
+from campaigns.science.lammps_input import Box
 
 EV_A3_PER_BAR = 1 / 1.6021765e6  # LAMMPS's own conversion (nktv2p in units metal)
 MAX_CHARGE_E = 1e-3
 LMP_STYLE_GLOBAL, LMP_TYPE_VECTOR = 0, 1  # of LAMMPS's library interface
 # LAMMPS's words for a configuration that is no crystal, as opposed to a potential that is wrongly set up.
-GEOMETRY_ERRORS = ("Lost atoms", "Out of range atoms", "Non-numeric", "Neighbor list overflow", "Too many neighbor bins")
+GEOMETRY_ERRORS = ("Lost atoms", "Out of range atoms", "Non-numeric", "Neighbor list overflow", "Too many neighbor bins", "Pair distance")
 
 
 class LammpsCalculator(Calculator):
@@ -36,6 +37,7 @@ class LammpsCalculator(Calculator):
         self._potential = potential
         self._lammps = _open_library()
         self._loaded: tuple[bytes, bytes] | None = None
+        self._has_run = False  # then the potential is right, and an error is the configuration's
         self._commands = [*_charge_commands(potential), *_potential_commands(potential, _write_files(potential, folder))]
 
     def calculate(
@@ -43,32 +45,33 @@ class LammpsCalculator(Calculator):
     ) -> None:
         super().calculate(atoms, properties, system_changes)
         require_finite(self.atoms)
-        box_A, rotation = lammps_box(self.atoms.cell.array)
+        box = Box.of(self.atoms.cell.array).reduced()
         # Wrapped, the result depends on the positions alone and not on the way to them.
-        positions_A = wrap(self.atoms.positions @ rotation, box_A)
+        positions_A = wrap(box.to_lammps(self.atoms.positions), box.lower_A)
         wanted = (self.atoms.numbers.tobytes(), self.atoms.cell.array.tobytes())
         if wanted != self._loaded:
             self._loaded = None
-            self._create(box_A, positions_A)
+            self._create(box.lower_A, positions_A)
             self._loaded = wanted
         # Also after a creation, which rounds positions: the last digits must not tell a new system from an old one.
         flat = positions_A.ravel()
         self._lammps.scatter_atoms("x", 1, 3, (ctypes.c_double * len(flat))(*flat))
         try:
-            self._do(["run 0 post no"])
+            self._do(["run 0 post no"], is_geometry=self._has_run)
         except (LabelFailed, EngineFailed):
             self._loaded = None  # LAMMPS's state after an error is not to be trusted
             raise
-        self.results = self._results(rotation)
+        self._has_run = True
+        self.results = self._results(box)
 
-    def _results(self, rotation: NDArray[np.float64]) -> dict[str, Any]:
+    def _results(self, box: Box) -> dict[str, Any]:
         # Not last_thermo(): it repeats the first run's values where the step number, always 0 here, does not change.
         energy_eV = self._lammps.get_thermo("pe")
         pressure = self._lammps.extract_compute("virial", LMP_STYLE_GLOBAL, LMP_TYPE_VECTOR)
         xx, yy, zz, xy, xz, yz = (pressure[index] for index in range(6))
         pressure_eV_A3 = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]) * EV_A3_PER_BAR
-        forces_eV_A = np.array(self._lammps.gather_atoms("f", 1, 3)).reshape(-1, 3) @ rotation.T
-        stress = -rotation @ pressure_eV_A3 @ rotation.T
+        forces_eV_A = box.to_caller(np.array(self._lammps.gather_atoms("f", 1, 3)).reshape(-1, 3))
+        stress = -box.rotation.T @ pressure_eV_A3 @ box.rotation
         return {"energy": energy_eV, "free_energy": energy_eV, "forces": forces_eV_A, "stress": full_3x3_to_voigt_6_stress(stress)}
 
     def _create(self, box_A: NDArray[np.float64], positions_A: NDArray[np.float64]) -> None:
@@ -112,29 +115,16 @@ class LammpsCalculator(Calculator):
             ]
         )
 
-    def _do(self, commands: list[str]) -> None:
+    def _do(self, commands: list[str], is_geometry: bool = False) -> None:
+        """Raises EngineFailed where LAMMPS refuses the potential; LabelFailed where it is, or can only be, the configuration."""
         for command in commands:
             try:
                 self._lammps.command(command)
             except Exception as error:  # LAMMPS's library raises nothing more special
                 message = _first_words(str(error))
-                if any(words.lower() in message.lower() for words in GEOMETRY_ERRORS):
+                if is_geometry or any(words.lower() in message.lower() for words in GEOMETRY_ERRORS):
                     raise LabelFailed("bad_geometry", f"LAMMPS: {message}") from error
                 raise EngineFailed(f"LAMMPS refuses the potential: {message} (at: {command})", cause="bad_input", permanent=True) from error
-
-
-def lammps_box(cell_A: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """LAMMPS's lower triangular box of a lattice, and the rotation (or reflection) R that leads there: row vectors x_lammps = x @ R.
-
-    The tilts are reduced to at most half a box length: the same lattice with fewer ghost atoms.
-    """
-    rotation, upper = np.linalg.qr(np.asarray(cell_A, dtype=np.float64).T)
-    signs = np.where(np.diag(upper) < 0, -1.0, 1.0)
-    rotation, box_A = rotation * signs, np.tril((upper * signs[:, None]).T)
-    box_A[2] -= np.round(box_A[2, 1] / box_A[1, 1]) * box_A[1]
-    box_A[1] -= np.round(box_A[1, 0] / box_A[0, 0]) * box_A[0]
-    box_A[2] -= np.round(box_A[2, 0] / box_A[0, 0]) * box_A[0]
-    return box_A, rotation
 
 
 def wrap(positions_A: NDArray[np.float64], box_A: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -22,7 +22,7 @@ POLITE_END_S = 60.0  # a program that watches its own wall time gets so much lon
 
 # Open MPI refuses root without these. Unbound, two programs side by side do not end up on the same core.
 OPENMPI = ("mpiexec.openmpi", "--bind-to", "none", "--oversubscribe", "-n")
-OPENMPI_ENVIRONMENT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+ENVIRONMENT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMP_NUM_THREADS": "1"}
 
 Compute = Callable[[Atoms, str, str], Label]  # atoms, name of the files, settings in a few words
 
@@ -54,14 +54,26 @@ def run(name: str, argv: list[str], folder: Path, log_name: str, walltime_s: flo
             raise LabelFailed("walltime", _too_long(walltime_s))
 
     try:
-        environment = OPENMPI_ENVIRONMENT | {"OMP_NUM_THREADS": "1"}
         silence_limit_s = walltime_s + 2 * POLITE_END_S
-        process.run(argv, folder, log_name, environment=environment, watch=watch, silence_limit_s=silence_limit_s, name=name)
+        process.run(argv, folder, log_name, environment=ENVIRONMENT, watch=watch, silence_limit_s=silence_limit_s, name=name)
     except EngineFailed as error:
         if error.cause != "engine_died":
             raise
         if "SIGKILL" in str(error):
             raise LabelFailed("out_of_memory", f"{name} was killed: most likely there was not enough memory.") from error
+
+
+def set_aside(folder: Path, name: str) -> None:
+    """Keep the output of a failed run under a name of its own."""
+    (folder / f"{name}.out").rename(folder / f"{name}.failed-{len(list(folder.glob(f'{name}.failed-*.out'))) + 1}.out")
+
+
+def mesh(text: str) -> tuple[int, int, int]:
+    """`2 2 1`, numbers of k-points. Raises ValueError."""
+    words = text.replace("x", " ").replace("×", " ").split()
+    if len(words) != 3 or not all(word.isdigit() and 1 <= int(word) <= 50 for word in words):
+        raise ValueError(f"{text!r} is not three whole numbers from 1 to 50, such as 2 2 1")
+    return int(words[0]), int(words[1]), int(words[2])
 
 
 def _too_long(walltime_s: float) -> str:

@@ -19,12 +19,13 @@ from campaigns.engines.runners.dispatch import RECORD, ROOT
 from campaigns.engines.runners.profile import Profile
 
 ANSWER_LIMIT_S = 60.0
+CLOSED = "closed"
 OURS = ("job.json", "job.lock", "result.json", "failure.json")
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is known of a stage's job. `state`: submitting | queued | running | ending | ended | stopped; '' where there is none.
+    """What is known of a stage's job. `state`: submitting | queued | running | ending | ended | stopped | closed; '' where there is none.
 
     `asked_at` and `submitted_at` are seconds since the epoch by the clock of the machine that asks. `advanced` is the progress when it
     was submitted, in the engine's own units.
@@ -44,7 +45,7 @@ class Job:
 
     @property
     def is_over(self) -> bool:
-        return self.state in ("", "ended", "stopped")
+        return self.state in ("", "ended", "stopped", CLOSED)
 
 
 def _job(record: dict[str, Any]) -> Job:
@@ -74,7 +75,7 @@ def close(folder: Path) -> None:
     """The job has said how it ended: a later try is a new one."""
     record = read_json(folder / RECORD)
     if record:
-        write_json(folder / RECORD, record | {"state": "ended"})
+        write_json(folder / RECORD, record | {"state": CLOSED})
 
 
 def _dispatch(verb: str, folder: Path, resource: str, profile: Profile, module: str) -> Job:

@@ -218,6 +218,8 @@ def ask(folder: Path, request: dict[str, Any], record: dict[str, Any]) -> dict[s
     if state != "gone":
         since = {} if record["state"] == state else {f"{state}_at": time.time()}
         return record | {"state": state, "detail": ""} | since
+    if others := [job_id for job_id in dispatcher.find() if job_id != record["job_id"]]:
+        return record | {"job_id": others[0], "state": "queued", "detail": ""}  # it was submitted twice: the other one does the work
     if record["state"] != "ending":
         return record | {"state": "ending", "detail": ""}
     cause, words = dispatcher.ending(record["job_id"])
@@ -226,7 +228,7 @@ def ask(folder: Path, request: dict[str, Any], record: dict[str, Any]) -> dict[s
 
 def stop(folder: Path, request: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
     """Cancel every job of this name, and see that they are gone."""
-    if not record or record["state"] in ("ended", "stopped"):
+    if not record or record["state"] in ("ended", "stopped", "closed"):
         return record
     dispatcher = _dispatcher(folder, record, request)
     jobs = {*dispatcher.find(), *filter(None, [record["job_id"]])}

@@ -1,6 +1,6 @@
-"""Trained models, data sets and set-ups as zip files, without a browser."""
+"""Trained models, data sets, set-ups and whole campaigns as zip files, without a browser."""
 
-import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -8,8 +8,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from campaigns.enums import Verdict
 from campaigns.models import Campaign, TrainedModel
-from campaigns.services import exports
+from campaigns.services import archives, dpgen_export, exports
 from campaigns.services.errors import ServiceError
+
+CHUNK_BYTES = 2**20
 
 
 class Command(BaseCommand):
@@ -24,7 +26,9 @@ class Command(BaseCommand):
         data_set.add_argument("--format", choices=list(exports.FORMATS), default="deepmd/npy")
         data_set.add_argument("--with-rejected", action="store_true", help="also what cleaning has rejected")
         setup = whats.add_parser("setup", help="the settings file with the CIFs and the data set that it names, for `campaign run`")
-        for verb in (model, data_set, setup):
+        whole = whats.add_parser("archive", help="everything of the campaign, for `import_archive` of another installation")
+        dpgen = whats.add_parser("dpgen", help="a run folder with which `dpgen run` goes on")
+        for verb in (model, data_set, setup, whole, dpgen):
             verb.add_argument("campaign", type=int, help="its number, as `campaign list` prints it")
             verb.add_argument("-o", "--output", type=Path, required=True, help="zip file to write")
 
@@ -35,14 +39,27 @@ class Command(BaseCommand):
         if output.exists():
             raise CommandError(f"{output} is there already: name another file, or remove it.")
         try:
-            package = {"model": self._model, "data-set": self._data_set, "setup": self._setup}[what](row, options)
+            if what == "archive":
+                self._write(output, archives.archive(row))
+                return
+            package = {"model": self._model, "data-set": self._data_set, "setup": self._setup, "dpgen": self._dpgen}[what](row, options)
         except ServiceError as error:
             raise CommandError(str(error)) from error
+        with package:
+            self._write(output, iter(lambda: package.read(CHUNK_BYTES), b""))
+
+    def _write(self, output: Path, chunks: Iterator[bytes]) -> None:
+        """The file appears whole or not at all."""
+        part = output.with_name(f".{output.name}.part")
         try:
-            with package, output.open("xb") as stream:
-                shutil.copyfileobj(package, stream)
+            with part.open("wb") as stream:
+                for chunk in chunks:
+                    stream.write(chunk)
+            part.rename(output)
         except OSError as error:
             raise CommandError(f"{output} cannot be written: {error.strerror}.") from error
+        finally:
+            part.unlink(missing_ok=True)
         self.stdout.write(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
 
     def _model(self, campaign: Campaign, options: dict[str, Any]) -> IO[bytes]:
@@ -57,6 +74,9 @@ class Command(BaseCommand):
         if not options["with_rejected"]:
             frames = frames.filter(verdict=Verdict.KEPT)
         return exports.data_set(campaign, frames, options["format"])
+
+    def _dpgen(self, campaign: Campaign, options: dict[str, Any]) -> IO[bytes]:
+        return dpgen_export.run_folder(campaign)
 
     def _setup(self, campaign: Campaign, options: dict[str, Any]) -> IO[bytes]:
         return exports.setup(campaign)

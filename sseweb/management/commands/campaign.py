@@ -1,9 +1,12 @@
-"""Campaigns without a browser: run one from a settings file, list them, look at one, pause, resume, retry or cancel it."""
+"""Campaigns without a browser: run one from a settings file, check its reference method, list them, look at one, pause, resume, retry or
+cancel it.
+"""
 
 import json
 import os
 import signal
 import time
+from json import dumps
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,11 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from campaigns import queries, report
-from campaigns.enums import CampaignState
+from campaigns.enums import CampaignState, StageState
 from campaigns.models import Campaign
-from campaigns.services import campaigns, settings_file
+from campaigns.services import campaigns, estimates, method_checks, settings_file
 from campaigns.services.errors import ServiceError
+from campaigns.services.requests import request_of
 from sseweb.installation import Installation, demo_account
 
 POLL_S = 1.0
@@ -43,6 +47,11 @@ class Command(BaseCommand):
         run.add_argument("--user", default="", help="owner; default: the account of `make demo`")
         run.add_argument("--new", action="store_true", help="start anew although the same file was run before")
         run.add_argument("--serve", action="store_true", help="stay, and serve the pages, until Ctrl-C")
+        check = verbs.add_parser("check-method", help="label one configuration as the reference method is set and with stricter values")
+        check.add_argument("settings_file", type=Path, help="YAML, as for run: the campaign is made as a draft, and run starts it")
+        check.add_argument("--option", action="append", help="check this one alone; may be repeated")
+        check.add_argument("--json", action="store_true", help="print for programs")
+        check.add_argument("--user", default="", help="owner; default: the account of `make demo`")
         every = verbs.add_parser("list", help="print every campaign with its number and state")
         every.add_argument("--json", action="store_true", help="print for programs")
         for verb, what in VERBS.items():
@@ -54,6 +63,8 @@ class Command(BaseCommand):
         try:
             if verb == "run":
                 self._run(**options)
+            elif verb == "check-method":
+                self._check_method(**options)
             elif verb == "list":
                 self._list(options["json"])
             else:
@@ -113,6 +124,27 @@ class Command(BaseCommand):
             raise SystemExit(INTERRUPTED)
         raise SystemExit(EXIT_STATUS.get(campaign.state, 1))
 
+    def _check_method(self, settings_file: Path, option: list[str] | None, json: bool, user: str, **options: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        call_command("migrate", verbosity=0)
+        owner = self._owner(user)
+        campaign = self._draft(owner, settings_file, new=False)
+        with Installation() as installation:
+            stage = method_checks.under_way(campaign) or method_checks.start(campaign, option)
+            said = ""
+            while stage.state in method_checks.UNDER_WAY:
+                installation.keep()
+                time.sleep(POLL_S)
+                stage.refresh_from_db()
+                progress = queries.stage_progress(stage)
+                if progress.message != said:
+                    said = progress.message
+                    self.stderr.write(f"{progress.done:g} of {progress.total:g} labels: {said}")
+        if stage.state != StageState.DONE:
+            raise CommandError(stage.message or "The check was stopped.")
+        found, cost = stage.method_check, estimates.estimate(owner, request_of(campaign))
+        self.stdout.write(dumps(report.check_document(found, cost), indent=1) if json else report.check_text(found, cost))
+
     def _owner(self, user: str) -> AbstractBaseUser:
         if not user:
             return demo_account()[0]
@@ -123,14 +155,17 @@ class Command(BaseCommand):
 
     def _campaign(self, owner: AbstractBaseUser, path: Path, new: bool) -> Campaign:
         """The campaign of this file that is there already, or a new one; running either way unless it has ended."""
-        document, key = settings_file.load(path)
-        campaign = None if new else Campaign.objects.filter(owner=owner, source_key=key).exclude(state=CampaignState.CANCELLED).first()
-        if campaign is None:
-            campaign = campaigns.create(owner, settings_file.to_request(owner, document, key, path.resolve().parent))
+        campaign = self._draft(owner, path, new)
         go_on = {CampaignState.DRAFT: campaigns.start, CampaignState.PAUSED: campaigns.resume, CampaignState.FAILED: campaigns.retry}
         if campaign.state in go_on:
             go_on[campaign.state](campaign)
         return campaign
+
+    def _draft(self, owner: AbstractBaseUser, path: Path, new: bool) -> Campaign:
+        """The campaign of this file as it is, or a draft."""
+        document, key = settings_file.load(path)
+        campaign = None if new else Campaign.objects.filter(owner=owner, source_key=key).exclude(state=CampaignState.CANCELLED).first()
+        return campaign or campaigns.create(owner, settings_file.to_request(owner, document, key, path.resolve().parent))
 
     def _follow(self, campaign: Campaign, installation: Installation, out: Any) -> None:
         """Print stage, progress and ETA until the campaign ends: one line that changes on a terminal, a line a change elsewhere."""

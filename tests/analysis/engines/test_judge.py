@@ -221,6 +221,27 @@ def test_a_cell_of_mobile_ions_alone_has_no_haven_ratio(tmp_path):
     assert details["msd_A2"] == pytest.approx(with_all["details"]["msd_A2"], rel=0.25)
 
 
+@pytest.mark.parametrize("n_before", [300, 1])
+def test_a_run_with_a_missing_frame_is_judged_up_to_there_and_fails_nothing(tmp_path, n_before):
+    """An evaluation that an earlier version finished: nothing can repeat it."""
+    one = stored_run(tmp_path / "run", 1, 1100.0, probability(1100.0))
+    path = tmp_path / "run" / "trajectory.npz"
+    with np.load(path) as stored:
+        whole = dict(stored)
+
+    def judged_with(chosen):
+        np.savez(path, **whole | {name: whole[name][chosen] for name in ("positions_A", "time_fs")})
+        return directly(tmp_path / "judge", spec_of([one]))["runs"][0]
+
+    found = judged_with(np.arange(400) != n_before)
+    before = judged_with(np.arange(400) < n_before)
+    assert found["diffusivity_cm2_s"] == before["diffusivity_cm2_s"]
+    assert (found["verdict"] == "too_short") == (n_before == 1)
+    if n_before > 1:
+        assert "a frame is missing after 30 ps" in found["details"]["flags"][0]
+        assert not any("missing" in flag for flag in before["details"]["flags"])
+
+
 def test_a_species_that_melts_alone_is_named(tmp_path):
     """Two atoms that diffuse among eighteen at rest: their mean would stay below the limit."""
     one = stored_run(tmp_path / "a", 1, 600.0, 0.1)

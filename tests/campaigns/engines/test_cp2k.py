@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from campaigns.engines import journal, label, labellers
+from campaigns.engines import journal, label, labellers, s0
 from campaigns.engines.job import EngineFailed, Progress
 from campaigns.engines.labellers import LabelFailed, cp2k_input
-from campaigns.engines.specs import FrameSelection, LabellerSpec, LabelSpec
+from campaigns.engines.specs import FrameSelection, LabellerSpec, LabelSpec, S0Spec
 from campaigns.science.frames import Frames
 
 pytestmark = [
@@ -80,12 +80,46 @@ def test_the_dispersion_correction_is_in_the_label(tmp_path, lih_label):
     assert not np.allclose(without.virial_eV, lih_label.virial_eV, atol=1e-3)
 
 
-def test_the_wavefunction_of_the_configuration_before_is_the_next_guess(loose, lih_label, folder):
+def test_the_wavefunction_of_the_nearest_configuration_before_is_the_next_guess(loose, lih_label, folder):
     loose.label(lih(), "before")
     again = loose.label(lih(), "again")
     steps = {name: (folder / "cp2k" / f"{name}.out").read_text().count("OT DIIS ") for name in ("lih", "again")}
     assert steps["again"] < steps["lih"] / 2
     assert again.energy_eV == pytest.approx(lih_label.energy_eV, abs=1e-4)
+
+
+def test_a_wavefunction_that_is_not_whole_does_not_change_the_label(tmp_path, lih_label):
+    """The one that a killed run leaves is not looked at; one that a full disk cut short costs an attempt."""
+    labeller = cp2k_with(tmp_path)
+    labeller.label(lih(), "whole")
+    (kept,) = (tmp_path / "cp2k" / "wavefunctions").glob("[0-9]*/label-RESTART.wfn")
+    half = kept.read_bytes()[: kept.stat().st_size // 2]
+    (tmp_path / "cp2k" / kept.name).write_bytes(half)
+    kept.write_bytes(half)
+    found = labeller.label(lih(), "after")
+    assert [attempt.settings for attempt in found.attempts] == ["as set", cp2k_input.FRESH]
+    assert found.energy_eV == pytest.approx(lih_label.energy_eV, abs=1e-5)
+
+
+def test_dynamics_go_on_from_wavefunction_to_wavefunction_and_after_a_kill(tmp_path):
+    atoms = lih()
+    atoms.write(tmp_path / "cell.extxyz")
+    spec = S0Spec(
+        "fpmd", LabellerSpec("cp2k", LOOSE), temperature_K=300, cell_file=str(tmp_path / "cell.extxyz"), n_frames=2,
+        sample_every_steps=2, timestep_fs=1,
+    )  # fmt: skip
+    place = tmp_path / "cp2k"
+    result = s0.run(tmp_path, spec, Progress(tmp_path))
+    assert result.labels_computed == 5
+    assert "WFN_RESTART_FILE_NAME wavefunctions/000004/label-RESTART.wfn" in (place / "configuration.inp").read_text()
+    whole = Frames.load(tmp_path / "frames.npz")
+    lines = (tmp_path / s0.JOURNAL).read_text().splitlines()
+    (tmp_path / s0.JOURNAL).write_text(f"{lines[0]}\n")  # killed after the first frame, in the middle of a step
+    (place / "label-RESTART.wfn").write_bytes(b"half")
+    s0.run(tmp_path, spec, Progress(tmp_path))
+    again = Frames.load(tmp_path / "frames.npz")
+    assert again.energy_eV == pytest.approx(whole.energy_eV, abs=1e-3)
+    assert again.positions_A == pytest.approx(whole.positions_A, abs=1e-4)
 
 
 def test_an_scf_that_does_not_converge_is_a_failed_label_with_its_attempts(tmp_path):
@@ -102,7 +136,7 @@ def test_an_scf_that_does_not_converge_is_a_failed_label_with_its_attempts(tmp_p
     assert [attempt["settings"] for attempt in attempts] == ["as set", cp2k_input.FRESH]
     assert {attempt["cause"] for attempt in attempts} == {"scf_not_converged"}
     assert "ENERGY| Total FORCE_EVAL" in (tmp_path / "cp2k" / "label-000000.failed-1.out").read_text()  # CP2K prints one all the same
-    assert not (tmp_path / "cp2k" / "label-RESTART.wfn").exists()
+    assert not list((tmp_path / "cp2k").rglob("label-RESTART.wfn"))
 
 
 def test_two_ranks_give_the_same_label(tmp_path, lih_label):

@@ -91,11 +91,13 @@ def test_atoms_that_come_too_close_reject_the_trajectory_whole(tmp_path, tiny_mo
     result = run("explore", tmp_path, explore_spec(tiny_model, tiny_model.cell_file, min_distance_A=2.54))
     assert result["outcome"] == "min_distance"
     assert "2.54 Å" in result["reason"]
+    assert result["min_distance_A"] < 2.54
+    assert f": {result['min_distance_A']:.2f} Å" in result["reason"]
     assert result["frames_file"] is None
 
 
 def test_a_snapshot_with_atoms_too_close_rejects_the_trajectory_though_lammps_went_on(tmp_path, tiny_model):
-    """LAMMPS looks every ten steps: what it has dumped is looked at again."""
+    """LAMMPS does not look at every step: what it has dumped is looked at again."""
     spec = explore_spec(tiny_model, tiny_model.cell_file)
     closest_A = run("explore", tmp_path, spec)["min_distance_A"]
     (tmp_path / "result.json").unlink()
@@ -160,6 +162,37 @@ def test_a_killed_run_goes_on_from_its_restart_and_misses_no_frame(tmp_path, tin
         jumps = np.abs(np.diff(trajectory["positions_A"], axis=0)).max()
     assert np.array_equal(time_fs, np.arange(10.0, 4001.0, 10.0))
     assert jumps < 1.0
+    progress = job.read_json(tmp_path / "progress.json")
+    assert progress["done_before"] in (1200, 2200, 3200)  # equilibration and restart
+
+
+def test_frames_that_a_power_cut_took_are_computed_again_from_the_restart_before_them(tmp_path, tiny_model, skewed_cell):
+    """The restart files reached the disk, the end of the dump did not."""
+    spec = evaluate_spec(tiny_model, skewed_cell, n_steps=4000)
+    killed_when(tmp_path / "restart.b", spec)
+    dump = (tmp_path / "frames.dump").read_bytes()
+    (tmp_path / "frames.dump").write_bytes(dump[: dump.index(b"ITEM: TIMESTEP\n1500\n") + 100])
+
+    result = run("evaluate", tmp_path, spec)
+    assert (tmp_path / "restart.b.unreadable").exists()
+    assert "read_restart restart.a" in (tmp_path / "in.resume").read_text()
+    with np.load(tmp_path / result["trajectory_file"]) as trajectory:
+        assert np.array_equal(trajectory["time_fs"], np.arange(10.0, 4001.0, 10.0))
+
+
+def test_a_run_whose_frames_were_lost_starts_over_when_it_is_tried_again(tmp_path, tiny_model, skewed_cell):
+    """`fix print` says nothing of a full disk."""
+    spec = evaluate_spec(tiny_model, skewed_cell)
+    run("evaluate", tmp_path, spec)
+    for name in ("result.json", "thermo.npz"):  # as it was before dump and table became arrays
+        (tmp_path / name).unlink()
+    assert start("evaluate", tmp_path, spec).wait(timeout=60) == 1  # the dump is gone
+    failure = job.read_json(tmp_path / "failure.json")
+    assert (failure["cause"], failure["permanent"]) == ("bad_output", False)
+    assert "MD step 10 of 400" in failure["message"]
+    result = run("evaluate", tmp_path, spec)
+    with np.load(tmp_path / result["trajectory_file"]) as trajectory:
+        assert len(trajectory["time_fs"]) == 40
 
 
 @pytest.mark.parametrize(("ranks", "share"), [(1, 0.0), (1, 0.98), (2, 0.5)])

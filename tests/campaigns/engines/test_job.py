@@ -67,7 +67,7 @@ def test_a_result_is_computed_once(engine):
 
 @pytest.mark.parametrize(
     ("how", "permanent", "words"),
-    [("fail", True, "Do this"), ("surprise", False, "not a foreseen failure"), ("full", False, "disk is full")],
+    [("fail", True, "Do this"), ("surprise", False, "not a foreseen failure"), ("full", False, "make room")],
 )
 def test_a_failure_says_why_and_a_retry_computes_again(engine, how, permanent, words):
     folder, start = engine
@@ -77,6 +77,26 @@ def test_a_failure_says_why_and_a_retry_computes_again(engine, how, permanent, w
     assert words in failure["message"]
     assert finished(start("go")) == 0
     assert not (folder / "failure.json").exists()
+
+
+def test_a_failure_says_what_was_spent_on_it(tmp_path):
+    failure = job.EngineFailed("No.", cause="bad_output", permanent=True)
+    assert job._failure(tmp_path, failure)["labels_computed"] == 0
+    failure.labels_computed = 100
+    assert job._failure(tmp_path, failure)["labels_computed"] == 100
+
+
+def test_progress_that_starts_again_counts_from_there(tmp_path):
+    """A training with twice the batch size: the time of the one before tells nothing of this one."""
+    progress = job.Progress(tmp_path, min_interval_s=0.0)
+    progress(100, 1000, "batches")
+    progress(900, 1000, "batches")
+    first = job.read_json(tmp_path / "progress.json")
+    progress(0, 1000, "batches")
+    progress(10, 1000, "batches")
+    second = job.read_json(tmp_path / "progress.json")
+    assert (first["done_before"], second["done_before"]) == (100, 0)
+    assert second["started_at"] > first["started_at"]
 
 
 def test_two_processes_do_not_compute_the_same_folder(engine):

@@ -15,6 +15,7 @@ from ase.io import write
 
 from campaigns.engines import label, labellers
 from campaigns.engines.job import EngineFailed, Progress, from_json, read_json, write_spec
+from campaigns.engines.journal import read, rewrite
 from campaigns.engines.specs import FrameSelection, LabellerSpec, LabelResult, LabelSpec
 from campaigns.science.frames import Frames
 
@@ -173,3 +174,34 @@ def kill_when_lines(command, path, lines):
             assert time.monotonic() < deadline
             time.sleep(0.002)
         os.kill(child.pid, signal.SIGKILL)
+
+
+def lost(index):
+    record = {"index": index, "row": None, "state": "failed", "cause": "out_of_memory", "message": "It was killed.", "seconds": 0.1 * index}
+    return {"record": record, "asked": True}
+
+
+def test_labels_that_are_asked_for_again_count_once_however_often_it_is_killed(tmp_path):
+    """The kill comes between the count and the journal: what was lost still stands in the journal at the next try."""
+    spec = replace(spec_for(tmp_path, snapshots_of(li3n(), 4)), min_labelled_share=0.8)
+    run(tmp_path, spec)
+    (kept, *_) = read(tmp_path / label.JOURNAL)
+    for _ in range(2):
+        rewrite(tmp_path / label.JOURNAL, [kept, lost(1), lost(2), lost(3)])
+        with pytest.raises(EngineFailed, match="3 of 4 labels are missing") as caught:
+            run(tmp_path, spec)
+        assert caught.value.labels_computed == 4
+    assert run(tmp_path, spec).labels_computed == 4 + 3
+
+
+def test_a_stage_that_fails_says_how_many_labels_it_took(tmp_path):
+    frames = snapshots_of(li3n(), 2)
+    far = Frames(frames.symbols, frames.positions_A * 4, frames.cell_A * 4)
+    with pytest.raises(EngineFailed, match="None of the 2 snapshots") as caught:
+        run(tmp_path, spec_for(tmp_path, far, LabellerSpec("chgnet")))
+    assert caught.value.labels_computed == 2
+
+
+def test_no_snapshot_is_said(tmp_path):
+    with pytest.raises(EngineFailed, match="no snapshot to label"):
+        run(tmp_path, spec_for(tmp_path, snapshots_of(li3n(), 1), indices=[]))

@@ -161,6 +161,31 @@ def test_lammps_says_in_its_own_words_what_is_wrong_with_a_potential(tmp_path):
     assert caught.value.permanent
 
 
+def test_lammps_fails_one_configuration_that_its_potential_does_not_cover(tmp_path):
+    """A tabulated potential has a smallest distance: a snapshot below it says nothing against the potential."""
+    rows = "".join(f"{number} {1 + 0.1 * number - 0.1:.1f} {1 / number:.6f} {1 / number:.6f}\n" for number in range(1, 42))
+    labeller = lammps(
+        tmp_path, pair_style="table linear 1000", pair_coeff="* * li.table LI 5.0", elements="Li",
+        files={"li.table": f"# made up\n\nLI\nN 41 R 1.0 5.0\n\n{rows}"},
+    )  # fmt: skip
+    near, far = (Atoms("Li2", positions=[[0, 0, 0], [x_A, 0, 0]], cell=12 * np.eye(3), pbc=True) for x_A in (0.8, 2.5))
+    for atoms in (near, far, near):  # the first configuration too
+        if atoms is far:
+            assert labeller.label(atoms).forces_eV_A[0, 0] < 0
+            continue
+        with pytest.raises(LabelFailed, match="table inner cutoff") as caught:
+            labeller.label(atoms)
+        assert caught.value.cause == "bad_geometry"
+
+
+def test_once_a_potential_has_worked_every_error_is_the_configurations(tmp_path):
+    labeller = lammps(tmp_path, **LENNARD_JONES)
+    labeller.label(li3n())
+    with pytest.raises(LabelFailed) as caught:
+        labeller.calculator._do(["error_that_lammps_has_no_other_word_for"], is_geometry=labeller.calculator._has_run)
+    assert caught.value.cause == "bad_geometry"
+
+
 def test_lammps_refuses_a_charged_cell(tmp_path):
     with pytest.raises(EngineFailed, match="Li3O has a charge of"):
         lammps(tmp_path, **IONIC).label(Atoms("Li3O", positions=2.0 * np.arange(12).reshape(4, 3), cell=30 * np.eye(3), pbc=True))
@@ -294,6 +319,7 @@ def test_text_that_is_no_potential_never_reaches_lammps(change, tmp_path):
 
 
 def test_an_unknown_method_is_refused(tmp_path):
-    assert labellers.check(LabellerSpec("oracle"), ["Li"]) == ["There is no reference method 'oracle'. There are: chgnet, lammps, cp2k."]
+    (said,) = labellers.check(LabellerSpec("oracle"), ["Li"])
+    assert said == f"There is no reference method 'oracle'. There are: {', '.join(labellers.MODULES)}."
     with pytest.raises(EngineFailed, match="no reference method"):
         labellers.build(LabellerSpec("oracle"), tmp_path, 1)

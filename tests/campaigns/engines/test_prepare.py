@@ -94,7 +94,7 @@ def test_an_interrupted_relaxation_goes_on_where_it_was(tmp_path, spec):
 
 
 def test_an_ordering_that_is_taken_apart_gives_way_to_the_next(tmp_path, spec):
-    cells = prepare._ordered(spec)
+    cells = prepare.ordered(spec)
     assert len(cells) > 1
     broken = cells[0].positions_A.copy()
     broken[1] = broken[0] + [0.3, 0, 0]
@@ -111,6 +111,7 @@ def test_atoms_that_fall_into_each_other_fail_the_stage(tmp_path, spec):
         run(tmp_path, replace(spec, labeller=LabellerSpec("lammps", FALLING)))
     assert caught.value.cause == "unphysical"
     assert caught.value.permanent
+    assert caught.value.labels_computed >= len(prepare.ordered(spec))  # of every ordering that was taken apart
 
 
 def test_an_ordered_structure_needs_no_relaxation(tmp_path):

@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from campaigns.engines import process
+from campaigns.engines import disk, process
 from campaigns.engines.job import EngineFailed
 
 
@@ -34,6 +34,23 @@ def test_a_program_that_dies_leaves_its_last_words(tmp_path):
         process.run(python("print('last words'); raise SystemExit(7)"), tmp_path, "log")
     assert "last words" in caught.value.log_tail
     assert not caught.value.permanent
+
+
+def test_a_full_disk_is_named_and_may_pass(tmp_path):
+    words = "OSError: [Errno 28] No space left on device"
+    with pytest.raises(EngineFailed, match="free some space") as caught:
+        process.run(python(f"print({words!r}); raise SystemExit(1)"), tmp_path, "log")
+    assert (caught.value.cause, caught.value.permanent) == ("disk_full", False)
+    with pytest.raises(EngineFailed, match="status 1") as caught:  # what an earlier try wrote is not said of this one
+        process.run(python("raise SystemExit(1)"), tmp_path, "log")
+    assert caught.value.cause == "engine_died"
+
+
+def test_a_program_that_dies_on_a_full_disk_without_a_word_is_the_disks(tmp_path, monkeypatch):
+    monkeypatch.setattr(disk, "MIN_FREE_BYTES", 2**62)
+    with pytest.raises(EngineFailed) as caught:
+        process.run(python("raise SystemExit(1)"), tmp_path, "log")
+    assert caught.value.cause == "disk_full"
 
 
 def test_a_killed_program_is_named_so(tmp_path):

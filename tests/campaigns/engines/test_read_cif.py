@@ -147,10 +147,10 @@ ONE_OPERATION = GOOD.replace(" '-x, -y, -z'\n", "")
     ],
 )
 def test_hostile_and_broken_ones_are_refused(cif, words):
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(Unusable, match=words):
         the_block(cif)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_by_hand_it_prints_json_or_the_reason():

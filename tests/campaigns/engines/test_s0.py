@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -98,6 +99,24 @@ def test_dynamics_that_blow_up_say_what_to_do(tmp_path):
     with pytest.raises(EngineFailed, match=r"blew up at step \d+: .* smaller time step") as caught:
         run(tmp_path, spec_for(tmp_path, squeezed, timestep_fs=20.0))
     assert caught.value.cause == "unphysical"
+    step = int(re.search(r"at step (\d+)", str(caught.value))[1])
+    assert caught.value.labels_computed in (step + 1, step + 2)  # the start; where the method itself gave up, what it was asked last
+
+
+def test_labels_of_a_path_that_was_left_are_counted_by_the_next_try(tmp_path, monkeypatch):
+    spec, limit = spec_for(tmp_path, argon()), s0._watch
+
+    def stumble(spec, atoms, temperature_K, step, *rest):
+        limit(spec, atoms, temperature_K, step, *rest)
+        if step == 37:  # seven steps behind the last checkpoint
+            raise EngineFailed("The machine stumbled.", cause="engine_error", permanent=False)
+
+    monkeypatch.setattr(s0, "_watch", stumble)
+    with pytest.raises(EngineFailed) as caught:
+        run(tmp_path, spec)
+    assert caught.value.labels_computed == 1 + 37
+    monkeypatch.undo()
+    assert run(tmp_path, spec).labels_computed == 1 + 20 + 5 * 10 + 7
 
 
 def test_a_cell_of_one_atom_is_refused(tmp_path):

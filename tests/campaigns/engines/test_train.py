@@ -168,3 +168,12 @@ def test_a_training_that_diverges_is_said_so_and_not_done_again(frames_file, tmp
     with pytest.raises(EngineFailed, match="not a number"):
         train.run(folder, spec, Progress(folder))
     assert time.monotonic() - began < 5
+
+
+def test_a_training_that_goes_on_starts_its_progress_at_the_checkpoint(tmp_path):
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-1500"\n')
+    done_before = train._batches_of(train._last_checkpoint(tmp_path))
+    train._Watcher(tmp_path, 2500, done_before, 1, Progress(tmp_path))()
+    progress = job.read_json(tmp_path / "progress.json")
+    assert (progress["done"], progress["done_before"]) == (1500, 1500)
+    assert train._batches_of(None) == 0

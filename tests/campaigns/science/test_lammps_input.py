@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -57,12 +59,19 @@ def test_types_follow_the_type_map_and_not_the_order_of_the_atoms():
 
 
 def test_elements_are_named_in_pair_coeff(dynamics):
-    for script in (start_script(dynamics), resume_script(dynamics, "restart.a")):
+    for script in (start_script(dynamics), resume_script(dynamics, "restart.a", 1000)):
         assert "pair_coeff * * N Li" in script
 
 
+@pytest.mark.parametrize(("with_forces", "every"), [(True, 2), (False, 10)])
+def test_an_exploration_is_looked_at_more_often(dynamics, with_forces, every):
+    dynamics = replace(dynamics, with_forces=with_forces)
+    for script in (start_script(dynamics), resume_script(dynamics, "restart.a", 1000)):
+        assert f"fix halt_close all halt {every} v_closest > 0.5" in script
+
+
 def test_a_resumed_run_appends(dynamics):
-    script = resume_script(dynamics, "restart.b")
+    script = resume_script(dynamics, "restart.b", 1000)
     assert "read_restart restart.b" in script
     assert "velocity all create" not in script
     assert "append yes" in script
@@ -96,3 +105,16 @@ def test_half_a_frame_in_the_middle_is_left_out_and_those_after_it_are_read(tmp_
     for end in range(1, len(frame(20))):
         path.write_text(frame(10) + frame(20)[:end] + frame(30) + frame(40)[:end])
         assert [step for step, _ in read_frames(path, 2, 5)] == [10, 30]
+
+
+def test_a_reduced_box_spans_the_same_lattice_with_small_tilts():
+    cell_A = np.array([[1, 0, 0], [3, 1, 0], [-2, 5, 1]]) @ SKEWED
+    box = Box.of(cell_A)
+    reduced = box.reduced()
+    combination = reduced.lower_A @ reduced.rotation @ np.linalg.inv(cell_A)
+    assert np.allclose(combination, np.round(combination), atol=1e-9)
+    assert abs(np.linalg.det(combination)) == pytest.approx(1.0)
+    lengths_A = np.diag(reduced.lower_A)
+    assert np.allclose(lengths_A, np.diag(box.lower_A))
+    for row, column in ((1, 0), (2, 0), (2, 1)):
+        assert abs(reduced.lower_A[row, column]) <= lengths_A[column] / 2 + 1e-9

@@ -1,5 +1,6 @@
 """A data set as S0: stored, looked at, accepted or refused with what is wrong."""
 
+import errno
 import io
 
 import ase.io
@@ -89,3 +90,14 @@ def test_a_file_over_the_limit_is_refused(owner, settings):
     settings.MAX_DATA_SET_BYTES = 100
     with pytest.raises(BadInput, match="at most"):
         data_sets.store_upload(owner, upload(frames()))
+
+
+def test_an_upload_that_does_not_fit_on_the_disk_is_said_and_leaves_no_half(owner, data_dir):
+    class Overflowing(SimpleUploadedFile):
+        def chunks(self, chunk_size=None):
+            yield b"x" * 100
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(BadInput, match=r"No space left on device\): free some space"):
+        data_sets.store_upload(owner, Overflowing("set.extxyz", b"x" * 200))
+    assert [path for path in (data_dir / "uploads").rglob("*") if path.is_file()] == []

@@ -2,6 +2,7 @@
 
 import pytest
 
+from campaigns.engines import disk
 from campaigns.enums import RunPurpose, StageKind
 from campaigns.science.protocol import PRESETS
 from campaigns.services import estimates
@@ -119,3 +120,11 @@ def test_an_evaluation_cell_needs_the_mobile_ion():
     with pytest.raises(BadInput) as refused:
         estimates.estimate(owner, CampaignRequest(name="x", cells=cells, labeller="chgnet"))
     assert "has no Li, the mobile ion" in refused.value.fields["cells.2"]
+
+
+def test_a_campaign_larger_than_the_disk_is_said(monkeypatch):
+    needed = _estimate().disk_bytes
+    monkeypatch.setattr(disk, "free_bytes", lambda folder: needed + 1)
+    assert "are free on the disk" not in " ".join(_estimate().warnings)
+    monkeypatch.setattr(disk, "free_bytes", lambda folder: needed - 1)
+    assert "are free on the disk" in " ".join(_estimate().warnings)

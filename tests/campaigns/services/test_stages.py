@@ -1,5 +1,6 @@
 """Claims, crashes, pauses: each stage is computed once and nothing is lost."""
 
+import os
 import threading
 import time
 from datetime import timedelta
@@ -9,6 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from campaigns import queries
+from campaigns.engines import disk
 from campaigns.engines.runners import local
 from campaigns.enums import CampaignState, StageState
 from campaigns.models import Stage
@@ -162,6 +164,68 @@ def test_an_engine_that_dies_without_a_word_is_tried_and_then_said(make_campaign
     assert campaign.state == CampaignState.FAILED
     assert "was killed" in campaign.reason
     assert campaign.stages.get(kind="train").tries == 3
+
+
+def test_an_engine_that_dies_without_a_word_on_a_full_disk_is_the_disks(make_campaign, stand_ins, run_to_end, monkeypatch):
+    monkeypatch.setattr(disk, "MIN_FREE_BYTES", 2**62)
+    stand_ins("train", "die", times=10)
+    campaign = run_to_end(make_campaign())
+    stage = campaign.stages.get(kind="train")
+    assert stage.cause == "disk_full"
+    assert "free some space" in stage.message
+
+
+def test_labels_of_failed_attempts_are_counted(make_campaign, stand_ins, run_to_end):
+    """Two in the first folder, three in the second."""
+    stand_ins("label", "fail")
+    campaign = run_to_end(make_campaign())
+    assert campaign.stages.get(kind="label").labels_computed == 2
+    campaigns.retry(campaign)
+    campaign = run_to_end(campaign)
+    assert campaign.stages.get(failures__cause="bad_output").labels_computed == 2 + 3
+
+
+def test_labels_of_an_earlier_try_in_the_same_folder_are_not_counted_twice(make_campaign, stand_ins, run_to_end):
+    """The folder's journal has them: its three are all that were computed."""
+    stand_ins("label", "stumble")
+    campaign = run_to_end(make_campaign())
+    stumbled = campaign.stages.get(kind="label", tries=1)
+    assert (stumbled.labels_computed, stumbled.failures.get().labels_computed) == (3, 2)
+
+
+def test_what_an_engine_did_while_its_worker_was_dead_is_counted(first_stage, settings):
+    settings.STAGE_LEASE_S = 60
+    stages.claim(first_stage.pk)
+    died_at = timezone.now() - timedelta(seconds=500)
+    Stage.objects.filter(pk=first_stage.pk).update(lease_until=died_at + timedelta(seconds=60))
+    first_stage.folder.mkdir(parents=True)
+    for name, seconds in (("progress.json", 300), ("failure.json", -50)):  # the failure is that of a try before
+        (first_stage.folder / name).write_text("{}")
+        at = (died_at + timedelta(seconds=seconds)).timestamp()
+        os.utime(first_stage.folder / name, (at, at))
+    assert stages.claim(first_stage.pk) is not None
+    first_stage.refresh_from_db()
+    assert first_stage.seconds == pytest.approx(300, abs=1)
+
+
+def test_seconds_are_counted_while_the_engine_works(first_stage, stand_ins, settings):
+    """A killed worker says nothing any more: what it has counted until then stands."""
+    settings.STAGE_LEASE_S = 2
+    stand_ins("prepare", "slow")
+    seen = []
+
+    def look():
+        time.sleep(3)
+        seen.append(Stage.objects.get(pk=first_stage.pk).seconds)
+        connection.close()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    stages.run(first_stage.pk)
+    thread.join()
+    first_stage.refresh_from_db()
+    assert 1 < seen[0] < first_stage.seconds
+    assert first_stage.seconds == pytest.approx(5, abs=3)
 
 
 def test_a_permanent_failure_stops_and_retry_goes_on(make_campaign, stand_ins, run_to_end):

@@ -93,6 +93,8 @@ def test_jobs_of_one_stage_never_run_side_by_side(slurm, folder, tmp_path):
     second = cluster.submit(MODULE, folder, "q", slurm_profile())
     assert slurm.command("squeue", "-h", "-j", second.job_id, "-o", "%t %r") == "PD Dependency"
     assert first.job_id != second.job_id
+    slurm.command("scancel", second.job_id)
+    assert ask_until(folder, slurm_profile(), lambda found: found.job_id == first.job_id).state == "queued"  # the one that is left
 
 
 def test_no_answer_says_nothing_about_the_job(slurm, folder):
@@ -155,3 +157,21 @@ def test_a_folder_that_the_cluster_does_not_see(slurm, tmp_path):
     refused = cluster.submit(MODULE, tmp_path, "q", slurm_profile())
     assert refused.outcome == "refused"
     assert "must be shared" in refused.detail
+
+
+def test_a_machine_behind_ssh_that_shares_the_folder(login_node, folder):
+    machine = {"batch_type": "Shell", "context_type": "SSHContext", "local_root": "./", "remote_root": "/x", "remote_profile": login_node}
+    there = profile.read({"machine": machine, "resources": {"group_size": 1, "cpu_per_node": 1}})[""]
+    submitted = cluster.submit(MODULE, folder, "q", there)
+    assert (submitted.outcome, submitted.state) == ("ok", "queued")
+    ask_until(folder, there, lambda found: found.state == "ended")
+    assert job.has_result(folder)
+
+
+def test_a_machine_that_is_not_reached(folder):
+    remote = {"hostname": "127.0.0.1", "port": 9, "username": "nobody", "timeout": 2}
+    machine = {"batch_type": "Slurm", "context_type": "SSHContext", "local_root": "./", "remote_root": "/x", "remote_profile": remote}
+    there = profile.read({"machine": machine, "resources": {"group_size": 1, "cpu_per_node": 1}})[""]
+    nothing = cluster.submit(MODULE, folder, "q", there)
+    assert nothing.outcome == "unknown"
+    assert cluster.read(folder).state == "submitting"

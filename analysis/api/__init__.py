@@ -1,0 +1,1 @@
+"""Results and trajectories for programs, at the same /api/v1/ as campaigns."""

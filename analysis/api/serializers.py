@@ -1,0 +1,101 @@
+"""What was judged, as JSON."""
+
+from rest_framework import serializers
+
+from analysis.models import ArrheniusFit, TrajectoryAnalysis
+from campaigns.models import MdRun
+
+
+class TrajectorySerializer(serializers.ModelSerializer):
+    owner = serializers.CharField(source="owner.username", read_only=True)
+
+    class Meta:
+        model = TrajectoryAnalysis
+        fields = ("id", "owner", "project", "name", "file_names", "mobile_ion", "temperature_K", "state", "message", "created_at")
+
+
+class TrajectoryDetailSerializer(TrajectorySerializer):
+    result = serializers.DictField(allow_null=True, help_text="D, conductivity, verdict and the numbers behind them; null until it is done")
+
+    class Meta(TrajectorySerializer.Meta):
+        fields = (*TrajectorySerializer.Meta.fields, "result")
+
+
+class NewTrajectorySerializer(serializers.Serializer):
+    """The fields of the page; `TrajectoryForm` checks them, here they are described."""
+
+    files = serializers.ListField(
+        child=serializers.FileField(allow_empty_file=True), help_text="LAMMPS dump, XDATCAR, extended XYZ; .gz too"
+    )
+    mobile_ion = serializers.CharField(max_length=2, help_text="such as Li")
+    temperature_K = serializers.FloatField(min_value=1, max_value=10000)
+    name = serializers.CharField(max_length=200, required=False)
+    frame_interval_fs = serializers.FloatField(required=False, min_value=1e-3)
+    timestep_fs = serializers.FloatField(required=False, min_value=1e-3, help_text="instead, where the files say MD steps")
+    elements = serializers.CharField(max_length=200, required=False, help_text="of LAMMPS's types, in their order: Li, Ge, P, S")
+    charge = serializers.FloatField(required=False, min_value=-10, max_value=10)
+    hop_length_A = serializers.FloatField(required=False, min_value=0.5, max_value=10)
+
+
+class CurveSerializer(serializers.Serializer):
+    species = serializers.CharField()
+    t_ps = serializers.ListField(child=serializers.FloatField())
+    msd_A2 = serializers.ListField(child=serializers.FloatField(allow_null=True))
+    msd_error_A2 = serializers.ListField(child=serializers.FloatField(allow_null=True))
+
+
+class FitSerializer(serializers.ModelSerializer):
+    loop = serializers.IntegerField(source="model.loop")
+    step = serializers.IntegerField(source="model.step")
+    convergence = serializers.CharField(source="model.convergence")
+    details = serializers.DictField()
+
+    class Meta:
+        model = ArrheniusFit
+        fields = ("model", "loop", "step", "activation_energy_eV", "activation_energy_error_eV", "log10_prefactor_cm2_s", "n_points",
+                  "reason", "spread_dex", "convergence", "details")  # fmt: skip
+
+
+class RunSerializer(serializers.ModelSerializer):
+    loop = serializers.IntegerField(source="model.loop")
+    step = serializers.IntegerField(source="model.step")
+    verdict = serializers.CharField(source="diffusion.verdict", allow_null=True, default=None)
+    verdict_reason = serializers.CharField(source="diffusion.reason", allow_null=True, default=None)
+    kinetic_temperature_K = serializers.FloatField(source="diffusion.kinetic_temperature_K", allow_null=True, default=None)
+    diffusivity_cm2_s = serializers.FloatField(source="diffusion.diffusivity_cm2_s", allow_null=True, default=None)
+    diffusivity_error_cm2_s = serializers.FloatField(source="diffusion.diffusivity_error_cm2_s", allow_null=True, default=None)
+
+    class Meta:
+        model = MdRun
+        fields = ("id", "model", "loop", "step", "cell", "stage", "purpose", "temperature_K", "replica", "outcome", "reason",
+                  "mean_temperature_K", "mean_temperature_error_K", "energy_drift_meV_atom_ns", "min_distance_A", "duration_ps",
+                  "steps_per_s", "verdict", "verdict_reason", "kinetic_temperature_K", "diffusivity_cm2_s",
+                  "diffusivity_error_cm2_s")  # fmt: skip
+
+
+class ComparedSerializer(serializers.Serializer):
+    """A row of the table of the page Compare; what is not known is null."""
+
+    campaign_id = serializers.IntegerField()
+    campaign = serializers.CharField()
+    state = serializers.CharField()
+    mobile_ion = serializers.CharField()
+    reference_method = serializers.CharField()
+    cells = serializers.CharField(allow_blank=True)
+    model = serializers.CharField(allow_null=True)
+    decision = serializers.CharField(allow_null=True, allow_blank=True)
+    n_points = serializers.IntegerField(allow_null=True)
+    activation_energy_eV = serializers.FloatField(allow_null=True)
+    activation_energy_error_eV = serializers.FloatField(allow_null=True)
+    temperature_K = serializers.FloatField()
+    diffusivity_cm2_s = serializers.FloatField(allow_null=True)
+    diffusivity_error_cm2_s = serializers.FloatField(allow_null=True)
+    conductivity_mS_cm = serializers.FloatField(allow_null=True)
+    conductivity_error_mS_cm = serializers.FloatField(allow_null=True)
+    fitted_from_K = serializers.FloatField(allow_null=True)
+    fitted_to_K = serializers.FloatField(allow_null=True)
+
+
+class ComparisonSerializer(serializers.Serializer):
+    campaigns = ComparedSerializer(many=True)
+    published = serializers.ListField(child=serializers.DictField(), help_text="published values of compounds of the same elements")

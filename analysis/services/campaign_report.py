@@ -1,0 +1,102 @@
+"""A campaign on one sheet: what was asked, how it was done, what came out, what to beware of."""
+
+import importlib.metadata
+from dataclasses import fields
+from typing import Any
+
+from analysis import queries as results
+from analysis.references import of_elements
+from campaigns import queries
+from campaigns.enums import RunPurpose, StageState
+from campaigns.models import Campaign, MdRun, StageFailure
+from campaigns.science.citations import citations
+from campaigns.science.protocol import PRESETS, ProtocolSettings
+
+MAX_PUBLISHED = 8
+
+
+def contents(campaign: Campaign) -> dict[str, Any]:
+    """Everything that the report shows, in the shape of its template."""
+    cells = list(campaign.cells.select_related("material").defer("material__cif"))
+    found = results.judged_models(campaign.trained_models.all())
+    shown = found[-1] if found else None
+    ledger = queries.cost_ledger(campaign)
+    wall_s, in_engines_s = queries.wall_time(campaign)
+    materials = list({cell.material_id: cell.material for cell in cells}.values())
+    return {
+        "cells": cells,
+        "materials": materials,
+        "judged": found,
+        "shown": shown,
+        "reading": results.reading(shown) if shown else None,
+        "changes": changes(campaign),
+        "versions": versions(campaign),
+        "ledger": ledger,
+        "total": {name: sum(getattr(row, name) for row in ledger) for name in ("n_stages", "labels", "seconds", "startup_seconds")},
+        "wall_s": wall_s,
+        "in_engines_s": in_engines_s,
+        "last_set": campaign.training_sets.last(),
+        "last_model": campaign.trained_models.last(),
+        "n_overruled": campaign.frames.exclude(overruled="").count(),
+        "warnings": warnings(campaign, shown, materials),
+        "published": of_elements({frozenset(material.facts["elements"]) for material in materials})[:MAX_PUBLISHED],
+        "citations": citations(campaign.labeller),
+    }
+
+
+def changes(campaign: Campaign) -> list[dict[str, Any]]:
+    """Settings that differ from the preset: name, unit, value, the preset's value."""
+    preset, changed = PRESETS[campaign.preset], campaign.changes
+    return [
+        {"label": one.metadata["label"], "unit": one.metadata["unit"], "value": changed[one.name], "preset": getattr(preset, one.name)}
+        for one in fields(ProtocolSettings)
+        if one.name in changed
+    ]
+
+
+def versions(campaign: Campaign) -> list[tuple[str, str]]:
+    """Programs with every version that took part, sseweb's own (of now) first."""
+    found: dict[str, set[str]] = {}
+    done = campaign.stages.filter(state=StageState.DONE).order_by().values_list("versions", flat=True)
+    for of_stage in [*done, *campaign.trained_models.values_list("versions", flat=True)]:
+        for program, version in of_stage.items():
+            found.setdefault(program, set()).add(str(version))
+    return [("sseweb", _own_version()), *((program, ", ".join(sorted(found[program]))) for program in sorted(found))]
+
+
+def _own_version() -> str:
+    try:
+        return importlib.metadata.version("sseweb")
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed as a package"
+
+
+def warnings(campaign: Campaign, shown: results.JudgedModel | None, materials: list[Any]) -> list[str]:
+    """What a reader must know before he quotes a number."""
+    said = [text for material in materials for text in material.facts.get("warnings", [])]
+    if not campaign.has_ended:
+        said.append("The campaign has not ended: what stands here may still change.")
+    if shown is not None:
+        if shown.fit.reason:
+            said.append(shown.fit.reason)
+        if shown.model.convergence != "stationary" and shown.model.convergence_reason:
+            said.append(shown.model.convergence_reason)
+        left_out = len(shown.runs) - len(shown.fitted_runs)
+        if left_out:
+            said.append(f"{left_out} of {len(shown.runs)} evaluation runs did not enter the fit: see the verdicts.")
+        if shown.fit.details.get("D300_extrapolated"):
+            said.append("Values at 300 K are extrapolated: the mechanism may change on the way.")
+    said += _failures(campaign)
+    return list(dict.fromkeys(said))
+
+
+def _failures(campaign: Campaign) -> list[str]:
+    said = []
+    if n_unlabelled := campaign.frames.filter(verdict="unlabelled").count():
+        said.append(f"{n_unlabelled} configuration{'s' if n_unlabelled > 1 else ''} could not be labelled and are left out.")
+    if n_failures := StageFailure.objects.filter(stage__campaign=campaign).count():
+        said.append(f"{n_failures} attempt{'s' if n_failures > 1 else ''} of stages failed and were repeated: causes in the cost table.")
+    blown_up = MdRun.objects.filter(campaign=campaign, purpose=RunPurpose.EXPLORE).exclude(outcome="completed").count()
+    if blown_up:
+        said.append(f"{blown_up} exploration{'s' if blown_up > 1 else ''} ended early because the dynamics was unphysical.")
+    return said

@@ -1,0 +1,169 @@
+"""What belongs to a campaign: cells, stages, configurations, models; and data sets that are to become one's S0."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.http import Http404, HttpResponse
+from django.http.response import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import mixins, status
+from rest_framework.decorators import action
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from campaigns import queries
+from campaigns.api import serializers
+from campaigns.api.base import REFUSED, ZIP, OfOneCampaign, View
+from campaigns.models import Campaign, Cell, Frame, Stage, TrainedModel
+from campaigns.services import activity, data_sets, exports
+from campaigns.services.errors import WrongState
+from campaigns.views import stages
+from campaigns.views.exports import extended_xyz, zip_file
+from campaigns.views.models import FILES
+
+XYZ = {(200, "chemical/x-xyz"): OpenApiTypes.STR} | REFUSED
+FILE = {(200, "application/octet-stream"): OpenApiTypes.BINARY} | REFUSED
+
+
+def _xyz(text: str) -> HttpResponse:
+    return HttpResponse(text, content_type="chemical/x-xyz")
+
+
+class OfAnyCampaign(View):
+    """One row of a campaign by its own number."""
+
+    def of_visible(self, rows: QuerySet) -> QuerySet:
+        return rows.filter(campaign__in=Campaign.objects.visible_to(self.request.user))
+
+
+class StageView(OfOneCampaign):
+    queryset = Stage.objects.all()
+    serializer_class = serializers.StageSerializer
+    filterset_fields = ("kind", "state", "loop", "step")
+
+    def get_queryset(self) -> QuerySet[Stage]:
+        return self.of_campaign(Stage.objects.all())
+
+
+class OneStageView(mixins.RetrieveModelMixin, OfAnyCampaign):
+    queryset = Stage.objects.all()
+    serializer_class = serializers.StageSerializer
+
+    def get_queryset(self) -> QuerySet[Stage]:
+        return self.of_visible(Stage.objects.select_related("campaign"))
+
+    @extend_schema(responses={(200, "text/plain"): OpenApiTypes.STR})
+    @action(detail=True)
+    def log(self, request: Request, pk: int) -> HttpResponse:
+        """The last lines that its engine has printed."""
+        return HttpResponse(queries.stage_log_tail(self.get_object()), content_type="text/plain; charset=utf-8")
+
+    @extend_schema(responses={200: serializers.FileSerializer(many=True)}, filters=False)
+    @action(detail=True, pagination_class=None)
+    def files(self, request: Request, pk: int) -> Response:
+        """What lies in its folder."""
+        return Response([{"name": name, "n_bytes": n_bytes} for name, n_bytes in stages.files_of(self.get_object())])
+
+    @extend_schema(responses=FILE, parameters=[OpenApiParameter("name", str, OpenApiParameter.PATH)])
+    @action(detail=True, url_path="files/<path:name>", url_name="file")
+    def file(self, request: Request, pk: int, name: str) -> HttpResponseBase:
+        return stages.file_of(self.get_object(), name)
+
+
+class ConfigurationView(OfOneCampaign):
+    queryset = Frame.objects.all()
+    serializer_class = serializers.ConfigurationSerializer
+    filterset_fields = ("verdict", "rule", "source", "loop", "step")
+
+    def get_queryset(self) -> QuerySet[Frame]:
+        return self.of_campaign(Frame.objects.all())
+
+
+class OneConfigurationView(mixins.RetrieveModelMixin, OfAnyCampaign):
+    queryset = Frame.objects.all()
+    serializer_class = serializers.ConfigurationSerializer
+
+    def get_queryset(self) -> QuerySet[Frame]:
+        return self.of_visible(Frame.objects.select_related("campaign", "artefact"))
+
+    @extend_schema(responses=XYZ)
+    @action(detail=True)
+    def structure(self, request: Request, pk: int) -> HttpResponse:
+        """As extended XYZ, with its labels where it has them."""
+        return _xyz(extended_xyz(self.get_object()))
+
+
+class CellView(mixins.RetrieveModelMixin, OfAnyCampaign):
+    queryset = Cell.objects.all()
+    serializer_class = serializers.CellSerializer
+
+    def get_queryset(self) -> QuerySet[Cell]:
+        return self.of_visible(Cell.objects.select_related("structure"))
+
+    @extend_schema(responses=XYZ)
+    @action(detail=True)
+    def structure(self, request: Request, pk: int) -> HttpResponse:
+        """Ordered and relaxed, as extended XYZ."""
+        cell = self.get_object()
+        if cell.structure is None:
+            raise WrongState("This cell has not been ordered yet: start its campaign, and ask again.")
+        return _xyz(cell.structure.file.read_text())
+
+
+class CampaignModelView(OfOneCampaign):
+    queryset = TrainedModel.objects.all()
+    serializer_class = serializers.TrainedModelSerializer
+    filterset_fields = ("loop", "step")
+
+    def get_queryset(self) -> QuerySet[TrainedModel]:
+        return self.of_campaign(TrainedModel.objects.select_related("frozen"))
+
+
+class ModelView(mixins.RetrieveModelMixin, OfAnyCampaign):
+    queryset = TrainedModel.objects.all()
+    serializer_class = serializers.TrainedModelSerializer
+
+    def get_queryset(self) -> QuerySet[TrainedModel]:
+        return self.of_visible(TrainedModel.objects.select_related("frozen", "campaign"))
+
+    @extend_schema(responses=ZIP)
+    @action(detail=True)
+    def package(self, request: Request, pk: int) -> HttpResponseBase:
+        """All that is needed to run the model elsewhere and to train it again, as a zip file."""
+        model = self.get_object()
+        package = exports.model_package(model)
+        activity.record(request.user, "exported", model.campaign, f"model {model.loop}.{model.step}")
+        return zip_file(package, f"campaign-{model.campaign_id}-model-{model.loop}.{model.step}")
+
+    @extend_schema(responses=FILE, parameters=[OpenApiParameter("name", str, OpenApiParameter.PATH, enum=list(FILES))])
+    @action(detail=True, url_path="files/<slug:name>", url_name="file")
+    def file(self, request: Request, pk: int, name: str) -> HttpResponseBase:
+        """One of its files alone."""
+        model = self.get_object()
+        artefact = getattr(model, name) if name in FILES else None
+        if artefact is None:
+            raise Http404
+        answer = stages.attachment(artefact.file)
+        activity.record(request.user, "exported", model.campaign, f"model {model.loop}.{model.step}, {name}")
+        return answer
+
+
+class DataSetView(View):
+    """Data sets for S0."""
+
+    parser_classes = (MultiPartParser,)
+    serializer_class = serializers.DataSetSerializer
+    max_upload_bytes = settings.MAX_DATA_SET_BYTES
+
+    @extend_schema(responses={201: serializers.DataSetFoundSerializer} | REFUSED)
+    def create(self, request: Request) -> Response:
+        """Keep a data set and say what is in it. Its token goes into a campaign's document: `s0: {upload: TOKEN, format: ...}`."""
+        given = self.get_serializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        wanted: dict[str, Any] = given.validated_data
+        token = data_sets.store_upload(request.user, wanted["file"])
+        found = data_sets.inspect_upload(request.user, token, wanted["format"], wanted["elements"].replace(",", " ").split())
+        return Response({"token": token, "found": found}, status=status.HTTP_201_CREATED)

@@ -1,0 +1,10 @@
+"""Forms that a browser kept while its user was signed out: static/js/keep.js sends them again, to be shown and not to be carried out."""
+
+from django.http import HttpRequest
+
+FIELD = "restored-form"
+RESTORED = "What you typed before you were signed out is back. Nothing has been made of it yet: look it over, then send it."
+
+
+def is_restored(request: HttpRequest) -> bool:
+    return FIELD in request.POST
