@@ -1,8 +1,8 @@
 """The tracer diffusion coefficient of one run with an error that covers the truth as often as it says.
 
-Generalized least squares (gls.py) from a start lag that a scan finds, checked against an ordinary line whose error is the scatter between
-ions; where the two disagree the ordinary one is reported. Ions that move together, and scatter between time blocks beyond the model's,
-enlarge the error. D is in cm^2/s; lags are in frames; the fit ends at half of the run.
+Generalized least squares (gls.py) from a start lag that a scan finds, checked against an ordinary line whose error is the scatter
+between ions; where the two disagree the ordinary one is reported. Ions that move together, and scatter between time blocks beyond
+the model's, enlarge the error. D is in cm^2/s; lags are in frames; the fit ends at half of the run.
 """
 
 from dataclasses import dataclass, replace
@@ -77,6 +77,7 @@ class Diffusivity:
     first_lag: int
     last_lag: int
     loglog_slope: float  # over the second half of the fit window
+    run_slope: float  # the same from the middle of the fit window to the two ends of the run
     non_gaussian: float  # at the first lag of the fit
     move_together: float  # how many ions move as one; 1 where that cannot be told from 1
     lags: Integers
@@ -124,7 +125,7 @@ def estimate(paths: Paths, hop_length_A: float) -> Diffusivity:
         to(slope), to(error), method, to(line.slope_A2), to(line.slope_error_A2), to(ols[0]), to(ols[1]), to(blocks),
         (to(slopes[0]), to(slopes[1])), (to(errors[0]), to(errors[1])),
         int(first), int(last), _second_half_slope(lags, mean, first, paths.frame_interval_ps),
-        alpha2, paths.n_ions / sample.n_independent, curve_lags, curve.mean(axis=1),
+        _run_slope(paths, lags, mean, first), alpha2, paths.n_ions / sample.n_independent, curve_lags, curve.mean(axis=1),
         msd_error(curve_lags, curve.mean(axis=1), sample), tuple(flags),
     )  # fmt: skip
 
@@ -277,3 +278,14 @@ def _second_half_slope(lags: Integers, mean: Floats, first: int, frame_interval_
     if np.count_nonzero(late) < 2:
         late = np.arange(len(lags)) >= len(lags) - 2
     return msd.loglog_slope(lags[late] * frame_interval_ps, mean[late])
+
+
+def _run_slope(paths: Paths, lags: Integers, mean: Floats, first: int) -> float:
+    """d ln MSD/d ln t from the middle of the fit to the whole run: what levels off only behind the fit shows here.
+
+    Between mean positions over a span m at either end a walk has gone as far as in n - 4 m/3 frames.
+    """
+    middle = (first + lags[-1]) / 2
+    frames = paths.n_frames - 4 / 3 * max(1, paths.n_frames // msd.ENDS)
+    ratio = float(np.square(msd.net_displacement(paths.paths_A)).mean()) / max(float(np.interp(middle, lags, mean)), 1e-300)
+    return float(np.log(ratio) / np.log(frames / middle)) if ratio > 0 else float("nan")

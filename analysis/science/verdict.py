@@ -23,6 +23,8 @@ WILD_SIGMA = 3.0  # by which a D that rises within the fit is no longer taken fo
 FRAMEWORK_MSD_A2 = 3.0
 MOVED_FRACTION = 0.2
 SLOPE_TOLERANCE = 0.2  # what chance may add to the slope of a short run
+CAGE_TOLERANCE = 0.1  # what it may take off where the ions may still be in one cage: one of several sites levels off slowly
+WIDEST_CAGE = 8.0  # hops squared, of the MSD: twice the square of a cage's radius, here of two hops
 TEMPERATURE_SIGMAS = 3.0  # of its own error, by which the mean temperature may always miss its target
 LARGEST_SLOPE_ERROR = 0.5  # with a larger one the slope cannot tell anything from diffusion
 
@@ -202,12 +204,19 @@ def _slope_error(evidence: Evidence) -> float:
 
 
 def _linear(evidence: Evidence) -> Verdict | None:
-    """Outside of the range by more than its own error: a short run's slope scatters by that much."""
-    slope, error = evidence.estimate.loglog_slope, min(_slope_error(evidence), SLOPE_TOLERANCE)
+    """Outside of the range by more than its own error: a short run's slope scatters by that much.
+
+    Whether the MSD levels off is asked of the whole run, in two ways that scatter each for itself.
+    """
+    estimate, error = evidence.estimate, _slope_error(evidence)
+    slope, later = estimate.loglog_slope, estimate.run_slope
     low, high = SLOPE_RANGE
-    if slope < low - error:
-        return Verdict("subdiffusive", f"The MSD grows as t^{slope:.2f}, more slowly than t: this D would fall further in a longer run.",
-                       slope, low, "")  # fmt: skip
+    both = (slope + later) / 2
+    beyond = estimate.msd_A2[-1] > WIDEST_CAGE * evidence.hop_length_A**2
+    if both < low - min(error, SLOPE_TOLERANCE if beyond else CAGE_TOLERANCE):
+        return Verdict("subdiffusive", f"The MSD grows as t^{both:.2f} (t^{slope:.2f} in the fit, t^{later:.2f} from its middle to the "
+                       "whole run), more slowly than t: this D would fall further in a longer run.", both, low, "")  # fmt: skip
+    error = min(error, SLOPE_TOLERANCE)
     if slope > high + error:
         longer = 3 * evidence.completed_ps
         return Verdict("too_short", f"The MSD grows as t^{slope:.2f}, faster than t: a few long hops decide; run about {longer:.2g} ps.",

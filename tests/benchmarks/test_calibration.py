@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from analysis.science import diffusion, msd
+from analysis.science import diffusion, msd, verdict
 from tests.analysis.science import walks
 
 N_WALKS = 300
@@ -29,8 +29,14 @@ def exclusion_truth(side: int, n_ions: int) -> float:
     return float(np.mean(found))
 
 
-def walk(n_frames: int, n_ions: int, probability: float, vibration: float = 0.0):
-    return lambda rng: walks.lattice_walk(rng, n_frames, n_ions, probability, vibration), lambda: probability / 6
+def walk(n_frames: int, n_ions: int, probability: float, vibration: float = 0.0, n_dimensions: int = 3):
+    return (lambda rng: walks.lattice_walk(rng, n_frames, n_ions, probability, vibration, n_dimensions=n_dimensions),
+            lambda: probability / 6)  # fmt: skip
+
+
+def cages(n_frames: int, n_ions: int, escape: float, inside: float):
+    """In units of the distance between sites: cages 7/3 apart."""
+    return lambda rng: walks.cage_walk(rng, n_frames, n_ions, escape, inside, 7 / 3, 1.0), lambda: escape * (7 / 3) ** 2 / 6
 
 
 def concerted(n_frames: int, n_groups: int, group: int, probability: float):
@@ -52,6 +58,15 @@ CASES = {
     "hops 0.3, 8 ions, 50 frames": walk(50, 8, 0.3),
     "32 ions hop by fours, 300 frames": concerted(300, 8, 4, 0.3),
     "20 ions hop in pairs, 400 frames": concerted(400, 10, 2, 0.1),
+    "planes, hops 0.3, 20 ions, 400 frames": walk(400, 20, 0.3, n_dimensions=2),
+    "channels, hops 0.3, 20 ions, 400 frames": walk(400, 20, 0.3, n_dimensions=1),
+    "channels, hops 0.3, 3 ions, 400 frames": walk(400, 3, 0.3, n_dimensions=1),
+    "hops 0.3, 1 ion, 1000 frames": walk(1000, 1, 0.3),
+    "hops 0.3, 2 ions, 1000 frames": walk(1000, 2, 0.3),
+    "hops 0.3, 3 ions, 1000 frames": walk(1000, 3, 0.3),
+    "cages, quick inside, 20 ions, 600 frames": cages(600, 20, 0.005, 0.3),
+    "cages, slow inside, 20 ions, 600 frames": cages(600, 20, 0.005, 0.1),
+    "cages, slower inside, 20 ions, 600 frames": cages(600, 20, 0.005, 0.05),
     "exclusion, 48 ions on 64 sites, 300 frames": exclusion(300, 4, 48),
     "exclusion, 150 ions on 216 sites, 200 frames": exclusion(200, 6, 150),
 }
@@ -69,17 +84,71 @@ DENSE = "exclusion, 150 ions on 216 sites, 200 frames"
 N_DENSE_WALKS = 1000  # its two-sigma fraction is so near the limit that 300 walks, known to 0.015, do not decide
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_the_error_covers_the_truth(name):
-    make, truth = CASES[name]
-    found = estimates(make, N_DENSE_WALKS if name == DENSE else N_WALKS)
-    exact = truth() * A2_FRAME
+def print_row(name: str, found: list[diffusion.Diffusivity], exact_cm2_s: float) -> tuple[float, float, float]:
+    """Fractions within one and two errors, and the bias in units of the scatter."""
     values, errors = (np.array([getattr(one, field) for one in found]) for field in ("diffusivity_cm2_s", "error_cm2_s"))
+    exact = exact_cm2_s
     z = (values - exact) / errors
     one, two, bias = np.mean(np.abs(z) < 1), np.mean(np.abs(z) < 2), (values.mean() - exact) / values.std()
     kept = np.mean([each.method == "GLS" for each in found])
     print(f"\n{name:50s} mean {values.mean() / exact:.3f} sd {values.std() / exact:.3f} claimed {np.median(errors) / exact:.3f} "
           f"1 sigma {one:.2f} 2 sigma {two:.2f} bias {bias:+.2f} sd  GLS {kept:.2f}")  # fmt: skip
-    assert 0.62 <= one <= 0.74
+    return one, two, bias
+
+
+MISSED = "cages, slower inside, 20 ions, 600 frames"  # the MSD still bends within the fit by less than a run of this length can show
+FEW = ("hops 0.3, 1 ion, 1000 frames", "hops 0.3, 2 ions, 1000 frames")  # Student's factor, there for two sigma, is too wide at one
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.xfail(strict=True)) if name == MISSED else name for name in CASES])
+def test_the_error_covers_the_truth(name):
+    make, truth = CASES[name]
+    found = estimates(make, N_DENSE_WALKS if name == DENSE else N_WALKS)
+    one, two, bias = print_row(name, found, truth() * A2_FRAME)
+    assert 0.62 <= one <= (0.86 if name in FEW else 0.74)
     assert 0.92 <= two <= 0.98
     assert abs(bias) < 0.2
+
+
+def accepted(n_frames: int, n_ions: int, probability: float, n_walks: int) -> list[diffusion.Diffusivity]:
+    """The estimates that the verdict lets pass, with the error that it gives them."""
+    rng, passed = np.random.default_rng(2024), []
+    for _ in range(n_walks):
+        paths = walks.as_paths(walks.lattice_walk(rng, n_frames, n_ions, probability))
+        moved = float((msd.net_displacement(paths.paths_A) > walks.EDGE_A).mean())
+        evidence = verdict.Evidence("completed", "", None, 1.0, 600.0, None, None, 10.0, float(n_frames), n_ions,
+                                    diffusion.estimate(paths, walks.EDGE_A), walks.EDGE_A, None, None, moved)  # fmt: skip
+        if verdict.judge(evidence).name == "diffusive":
+            passed.append(verdict.with_chance_of_passing(evidence))
+    return passed
+
+
+@pytest.mark.parametrize(("probability", "n_walks"), [(0.02, 2500), (0.024, 600), (0.028, 300), (0.033, 300)])
+def test_the_error_covers_the_truth_of_the_runs_that_pass(probability, n_walks):
+    """Hops so rare that the run nearly is too short: who passes is lucky, and D comes from the MSD that made it pass."""
+    found = accepted(400, 20, probability, n_walks)
+    share = len(found) / n_walks
+    one, two, _ = print_row(f"hops {probability:g}, 20 ions, 400 frames: {100 * share:.0f} % pass", found, probability / 6 * A2_FRAME)
+    assert 0.5 <= one <= 0.82
+    assert two >= 0.92
+
+
+N_CAGES = 300
+CAGES = {
+    "8 sites in a ring, 2.4 Angstrom apart": (2.4, lambda rng: walks.ring_walk(rng, 400, 24, 8, 0.03, 2.4)),
+    "8 sites in a ring, 3 Angstrom apart": (3.0, lambda rng: walks.ring_walk(rng, 400, 24, 8, 0.03, 3.0)),
+    "two sites 5 Angstrom apart, hop length 2": (2.0, lambda rng: walks.ring_walk(rng, 400, 24, 2, 0.004, 5.0)),
+}
+
+
+@pytest.mark.parametrize("name", CAGES)
+def test_a_cage_is_not_called_diffusive(name):
+    hop_A, make = CAGES[name]
+    rng, names = np.random.default_rng(2024), []
+    for _ in range(N_CAGES):
+        paths = walks.as_paths(make(rng), 0.1)
+        moved = float((msd.net_displacement(paths.paths_A) > hop_A).mean())
+        names.append(verdict.judge(verdict.Evidence("completed", "", None, 1.0, 600.0, None, None, 10.0, 40.0, 24,
+                                                    diffusion.estimate(paths, hop_A), hop_A, None, None, moved)).name)  # fmt: skip
+    print(f"\n{name:50s} " + ", ".join(f"{one} {names.count(one)}" for one in sorted(set(names))))
+    assert names.count("diffusive") <= 0.02 * N_CAGES  # two sites, where the hop length is given far too short; none in the rings

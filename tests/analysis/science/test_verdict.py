@@ -5,7 +5,7 @@ import pytest
 
 from analysis.science import diffusion, msd, verdict
 
-from .walks import as_paths, cage_walk, lattice_walk
+from .walks import as_paths, cage_walk, lattice_walk, ring_walk
 
 HOP_A = 3.0
 FRAME_PS = 0.1
@@ -120,10 +120,40 @@ def test_a_d_that_falls_within_the_fit_is_taken_more_seriously_than_one_that_ris
         assert found.number == pytest.approx(abs(halves[1] - halves[0]) / 0.2, rel=0.01)
 
 
+@pytest.mark.parametrize(("hop_A", "make", "most"), [
+    (2.4, lambda rng: ring_walk(rng, 400, 24, 8, 0.03, 2.4), 0), (3.0, lambda rng: ring_walk(rng, 400, 24, 8, 0.03, 3.0), 0),
+    (5.0, lambda rng: ring_walk(rng, 400, 24, 2, 0.004, 5.0), 0),
+    (2.0, lambda rng: ring_walk(rng, 400, 24, 2, 0.004, 5.0), 2),  # told a hop length that is far too short; 9 of 100 by the slope alone
+])  # fmt: skip
+def test_cages_as_wide_as_several_hops_are_not_diffusive(hop_A, make, most):
+    """Round a ring, or between two sites for ever: the MSD levels off slowly and at a size that a walk could have."""
+    rng = np.random.default_rng(20)
+    names = [verdict.judge(evidence(make(rng), hop_A)).name for _ in range(120)]
+    assert set(names) <= {"bounded", "subdiffusive", "too_short", "diffusive"}
+    assert names.count("diffusive") <= most
+
+
+def test_strictness_about_cages_costs_few_walks():
+    """Beyond the size of a cage a short run's slope may scatter."""
+    rng = np.random.default_rng(8)
+    names = [verdict.judge(evidence(lattice_walk(rng, 400, 24, 0.05, 0.2, HOP_A))).name for _ in range(60)]
+    assert names.count("diffusive") >= 56
+
+
 def test_ions_that_leave_their_cages_are_diffusive():
     rng = np.random.default_rng(6)
     names = [verdict.judge(evidence(cage_walk(rng, 1000, 24, 0.005))).name for _ in range(30)]
     assert names.count("diffusive") >= 24
+
+
+def test_a_run_that_barely_passes_has_a_larger_error(diffusive):
+    whole = diffusive.estimate
+    goal = 1.001 * max(2 * HOP_A**2, verdict.MIN_EVENTS * HOP_A**2 / diffusive.n_ions) / whole.msd_A2[-1]
+    just = replace(diffusive, estimate=replace(whole, msd_A2=goal * whole.msd_A2, msd_error_A2=goal * whole.msd_error_A2))
+    wider = verdict.with_chance_of_passing(just)
+    assert wider.error_cm2_s == pytest.approx(1.28 * whole.error_cm2_s, rel=0.01)  # hypot(1, 0.8)
+    assert "28 %" in wider.flags[-1]
+    assert verdict.with_chance_of_passing(diffusive) is whole
 
 
 def test_d_of_the_runs_that_pass_is_not_too_large_for_its_error():
