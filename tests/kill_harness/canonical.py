@@ -59,7 +59,7 @@ def _row(row):
     campaign = row if isinstance(row, Campaign) else None
     found = {}
     for field in row._meta.concrete_fields:
-        if field.name in PASSING:
+        if field.name in PASSING or (isinstance(row, MdRun) and field.name == "number"):  # in the order in which runs were registered
             continue
         value = getattr(row, field.name)
         found[field.name] = _name(value) if field.is_relation and value is not None else value
