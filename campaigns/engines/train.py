@@ -181,8 +181,8 @@ def _try(record: dict[str, Any]) -> Try:
 def _last_checkpoint(folder: Path) -> str | None:
     """Prefix of the newest whole checkpoint.
 
-    Not what DeePMD-kit says: its `model.ckpt` is three links, which a kill can leave half switched over, and its file `checkpoint` names the
-    newest before the last of that one's three files, the graph (.meta), is written. TensorFlow gives each file its name when it is whole.
+    Not what DeePMD-kit says: its `model.ckpt` is three links, which a kill can leave half switched over, and its file `checkpoint` names
+    the newest before the last of that one's three files, the graph (.meta), is written. TensorFlow names each file when it is whole.
     """
     whole = [path.with_suffix("").name for path in folder.glob(f"{CHECKPOINT}-*.meta") if path.with_suffix(".index").exists()]
     return max(whole, key=_batches_of, default=None)

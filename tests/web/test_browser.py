@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import expect, sync_playwright
 
@@ -82,11 +83,30 @@ def test_every_page_fits_and_says_nothing_on_the_console(open_page, ada, width, 
         reverse("stage", args=[row.stages.first().pk]),
         reverse("campaign-report", args=[row.pk]),
         reverse("campaign-parity", args=[row.pk]),
+        reverse("campaign-people", args=[row.pk]),
+        reverse("campaign-deletion", args=[row.pk]),
+        reverse("stage", args=[row.frames.last().stage_id]),
+        *map(reverse, ("trajectory-list", "project-list", "account", "token-list")),
         *_tabs(row),
     ]
     for place in places:
         assert page.goto(place).status == 200
         assert page.evaluate("document.documentElement.scrollWidth") <= width, place
+        assert violations(page) == [], place
+
+
+def test_axe_core_would_say_so(open_page, ada):
+    """A page that is spoilt on purpose, so that the silence above means something."""
+    page = open_page(ada)
+    page.goto(reverse("campaign-list"))
+    page.evaluate("document.querySelector('h1').style.color = 'rgb(128, 128, 128)'; document.documentElement.removeAttribute('lang')")
+    page.evaluate("document.querySelector('main').append(Object.assign(document.createElement('input'), {type: 'text'}))")
+    assert {rule for rule, _ in violations(page)} >= {"html-has-lang", "label"}
+
+
+def violations(page):
+    """What axe-core finds against WCAG 2.2 A and AA and its own good practice: (rule, the first elements)."""
+    return [(found["id"], [node["html"][:200] for node in found["nodes"][:5]]) for found in Axe().run(page).response["violations"]]
 
 
 def test_plots_and_structures_are_drawn(open_page, ada):
