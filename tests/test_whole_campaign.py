@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -13,11 +14,13 @@ from django.contrib.auth import get_user_model
 
 from analysis.models import RunDiffusion
 from campaigns import queries
-from campaigns.enums import CampaignState, StageState, Verdict
+from campaigns.engines.runners import cluster
+from campaigns.enums import CLUSTER_KINDS, CampaignState, StageKind, StageState, Verdict
 from campaigns.models import Artefact, TrainedModel
-from campaigns.services import artefacts, campaigns, exports, materials, stages
+from campaigns.services import artefacts, campaigns, exports, materials, resources, stages
 from campaigns.services.requests import CampaignRequest, CellRequest
 from tests.campaigns.engines.conftest import MORSE, morse_cell
+from tests.campaigns.services.test_cluster_stages import document, visit
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db(transaction=True)]
 
@@ -72,6 +75,30 @@ def test_from_a_cif_to_verdicts_with_real_engines(campaign, tmp_path):
     for artefact in Artefact.objects.all():
         assert artefacts.hash_file(artefact.file).sha256 == artefact.sha256
     _the_exported_model_runs(models[-1], tmp_path)
+
+
+def test_every_kind_of_stage_on_slurm_with_real_engines(campaign, slurm, settings):
+    settings.CLUSTER_POLL_S = 1
+    resources.add("debug", document(cores=2))
+    campaign.resources = dict.fromkeys(CLUSTER_KINDS, "debug")
+    campaign.protocol |= {"ramp_T_max_K": 100.0, "evaluation_temperatures_K": [100.0]}
+    campaign.save()
+    campaigns.start(campaign)
+    deadline = time.monotonic() + 900
+    while campaign.state == CampaignState.RUNNING:
+        assert time.monotonic() < deadline, list(campaign.stages.values_list("kind", "state", "job_state", "message"))
+        for stage in campaign.stages.filter(state__in=(StageState.PENDING, StageState.RUNNING)):
+            visit(stage)
+        campaign.refresh_from_db()
+
+    assert campaign.state in (CampaignState.NOT_CONVERGED, CampaignState.CONVERGED), campaign.reason
+    there = campaign.stages.exclude(kind=StageKind.JUDGE)
+    assert {*there.values_list("kind", flat=True)} == {*CLUSTER_KINDS, StageKind.PROBE}
+    assert all(len(list(stage.folder.glob("job-*"))) == 1 for stage in there)
+    assert len({cluster.read(stage.folder).job_id for stage in there}) == len(there)
+    run = RunDiffusion.objects.get(md_run__campaign=campaign)
+    assert run.verdict != "diffusive"
+    assert run.md_run.trajectory.file.exists()
 
 
 def _the_exported_model_runs(model, folder):
