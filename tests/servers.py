@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -30,17 +31,13 @@ def postgres_programs():
 class Postgres:
     """A cluster that trusts this machine: for tests alone."""
 
-    def __init__(self, folder):
-        self.programs, self.folder, self.port = postgres_programs(), folder / "postgres", free_port()
+    def __init__(self):
+        self.programs, self.port = postgres_programs(), free_port()
         self.as_user = ["runuser", "-u", ACCOUNT, "--"] if os.geteuid() == 0 else []
-        self.folder.mkdir()
+        self.folder = Path(tempfile.mkdtemp(prefix="sseweb-postgres-"))  # pytest's folders are for their owner alone
         if self.as_user:
             account = pwd.getpwnam(ACCOUNT)
             os.chown(self.folder, account.pw_uid, account.pw_gid)
-            for parent in folder.resolve().parents[:-1]:  # pytest's folders are for their owner alone
-                if parent.stat().st_uid == 0 and parent != Path("/tmp"):
-                    parent.chmod(parent.stat().st_mode | 0o011)
-            folder.chmod(folder.stat().st_mode | 0o011)
         self._run("initdb", "-D", str(self.folder / "data"), "-U", "sseweb", "--auth=trust", "-E", "UTF8", "--no-sync")
 
     def _run(self, program, *arguments):

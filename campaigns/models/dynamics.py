@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db import models
+from django.db import models, transaction
 
 from campaigns.enums import RunOutcome, RunPurpose
 from campaigns.models.artefact import Artefact
@@ -58,8 +58,10 @@ class MdRun(models.Model):
         return f"{self.purpose} at {self.temperature_K:g} K with {self.model}"
 
     def save(self, *arguments: Any, **options: Any) -> None:
-        """A new run gets the next number of its campaign."""
-        if self.number is None:
-            last = MdRun.objects.filter(campaign_id=self.campaign_id).aggregate(last=models.Max("number"))["last"]
-            self.number = (last or 0) + 1
-        super().save(*arguments, **options)
+        """A new run gets the next number of its campaign, one at a time: two evaluations may end in the same moment."""
+        with transaction.atomic():
+            if self.number is None:
+                Campaign.objects.select_for_update().get(pk=self.campaign_id)
+                last = MdRun.objects.filter(campaign_id=self.campaign_id).aggregate(last=models.Max("number"))["last"]
+                self.number = (last or 0) + 1
+            super().save(*arguments, **options)

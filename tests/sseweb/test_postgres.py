@@ -25,10 +25,11 @@ print(json.dumps({"vendor": connection.vendor, "done": sum(s.state == "done" for
 
 
 @pytest.fixture
-def postgres(tmp_path):
-    server = servers.Postgres(tmp_path).start()
+def postgres():
+    server = servers.Postgres().start()
     yield server
     server.stop("immediate")
+    server.remove()
 
 
 @pytest.fixture
