@@ -32,6 +32,7 @@ from typing import Any, TypeVar
 import psutil
 
 from campaigns.engines import disk
+from campaigns.engines.load import Load
 
 SCHEMA_VERSION = 1
 LOG_TAIL_LINES = 40
@@ -291,9 +292,11 @@ def main(run: Callable[[Path, Any, Progress], Any], spec_type: type) -> None:
             record_child(folder)
             if not (folder / "result.json").exists():
                 (folder / "failure.json").unlink(missing_ok=True)
+                load = Load()
                 result = run(folder, read_spec(folder, spec_type), Progress(folder))
                 if not _is_recorded(folder):
                     raise FolderBusy(str(folder))
+                write_json(folder / "load.json", {"others_cores": load.others_cores(), "n_cores": psutil.cpu_count()}, durable=False)
                 write_json(folder / "result.json", to_json(result))
     except FolderBusy:
         sys.exit(75)

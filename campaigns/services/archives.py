@@ -33,7 +33,7 @@ from campaigns.science.protocol import SettingsError
 from campaigns.services import archive_rows, streamed_zip
 from campaigns.services.errors import BadInput, ServiceError
 
-LEFT_OUT = {"lock", "child.json"}  # of a process, which does not move
+LEFT_OUT = {"lock", "child.json", "load.json"}  # of a process, which does not move
 IMPORTING = ".importing"
 LEFTOVER_S = 3600.0
 READ_TIMEOUT_S = 1800.0

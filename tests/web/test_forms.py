@@ -7,6 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from campaigns.engines import labellers, upload
+from campaigns.enums import StageKind
 from campaigns.forms.campaign import UPLOAD_FORMATS
 from campaigns.forms.settings import LabellerOptionsForm, ProtocolForm
 from campaigns.models import Campaign
@@ -151,6 +152,19 @@ def test_the_estimate_follows(as_ada, ada):
     wrong = as_ada.post(reverse("campaign-new-estimate"), _campaign(material, max_loops="none"))
     assert [(problem.label, problem.target) for problem in wrong.context["problems"]] == [("Training loops at most", "id_max_loops")]
     assert '<a href="#id_max_loops" data-problem>' in wrong.content.decode()
+
+
+def test_form_draft_and_program_tell_one_estimate_with_one_basis(as_ada, ada):
+    labelled = factories.campaign(ada)
+    factories.stage(labelled, StageKind.LABEL, cell=labelled.cells.first(), labels_computed=50, seconds=50.0)
+    sent = _campaign(factories.material(ada))
+    of_form = as_ada.post(reverse("campaign-new-estimate"), sent)
+    as_ada.post(reverse("campaign-new"), sent)
+    draft = Campaign.objects.latest("id")
+    of_draft = as_ada.get(reverse("campaign-overview", args=[draft.pk]))
+    assert of_draft.context["estimate"] == of_form.context["estimate"]
+    for page in (of_form, of_draft):
+        assert "One of the stages of labels on this machine, " in page.content.decode()
 
 
 def test_the_estimate_is_refused_for_what_would_refuse_the_campaign(as_ada, ada):
