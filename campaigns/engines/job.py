@@ -36,6 +36,7 @@ from campaigns.engines.load import Load
 
 SCHEMA_VERSION = 1
 LOG_TAIL_LINES = 40
+PROCESS_FILES = frozenset({"lock", "child.json", "load.json"})  # of the process that works in the folder: nobody else needs them
 
 Spec = TypeVar("Spec")
 
@@ -62,7 +63,7 @@ class FolderBusy(Exception):
 
 
 class Progress:
-    """Reports how far a stage is: `Progress(folder)(120, 500, "MD step", "NVT at 600 K")`.
+    """Reports how far a stage is: `Progress(folder)(120, 500, "MD steps", "NVT at 600 K")`.
 
     At most one write a half second, and always the last.
     """
