@@ -12,7 +12,7 @@ from campaigns.forms.campaign import UPLOAD_FORMATS
 from campaigns.forms.settings import LabellerOptionsForm, ProtocolForm
 from campaigns.models import Campaign
 from campaigns.science.protocol import PRESETS
-from campaigns.services import potential_files
+from campaigns.services import potential_files, projects
 from tests import factories
 
 
@@ -165,6 +165,22 @@ def test_form_draft_and_program_tell_one_estimate_with_one_basis(as_ada, ada):
     assert of_draft.context["estimate"] == of_form.context["estimate"]
     for page in (of_form, of_draft):
         assert "One of the stages of labels on this machine, " in page.content.decode()
+
+
+def test_a_campaign_is_put_into_a_project_when_it_is_made(as_ada, ada, bob):
+    material, own, of_bob = factories.material(ada), projects.create(ada, "garnets"), projects.create(bob, "sulfides")
+    page = as_ada.get(reverse("campaign-new"), {"material": material.pk}).content.decode()
+    assert "garnets" in page
+    assert "sulfides" not in page
+    as_ada.post(reverse("campaign-new"), _campaign(material, project=str(own.pk)))
+    made = Campaign.objects.get()
+    assert made.project == own
+    assert set(made.activities.values_list("what", flat=True)) == {"created", "shared"}
+    refused = as_ada.post(reverse("campaign-new"), _campaign(material, project=str(of_bob.pk)))
+    assert refused.status_code == 422
+    assert [(problem.label, problem.target) for problem in refused.context["problems"]] == [("Project", "id_project")]
+    copy = as_ada.get(reverse("campaign-new"), {"copy": made.pk}).context["setup"]
+    assert copy.place["project"].value() == own.pk
 
 
 def test_the_estimate_is_refused_for_what_would_refuse_the_campaign(as_ada, ada):
