@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -134,8 +135,16 @@ WIDE_RANGE = 1.5
 
 @register.simple_tag
 def duration_range(seconds: float, low: float, high: float) -> str:
-    """A time that is estimated: `about 3 min`, or `40 min to 2 h 10 min` where its ends lie far apart."""
-    return f"{duration(low)} to {duration(high)}" if high > WIDE_RANGE * low else f"about {duration(seconds)}"
+    """A time that is estimated: `about 3 min`, or `40 min to 3 h` where its ends lie far apart."""
+    return f"{_rough(low, math.floor)} to {_rough(high, math.ceil)}" if high > WIDE_RANGE * low else f"about {duration(seconds)}"
+
+
+def _rough(seconds: float, whole: Callable[[float], int]) -> str:
+    """From two hours on whole hours, from two days on whole days."""
+    hours = seconds / 3600
+    if hours < 2:
+        return duration(seconds)
+    return f"{whole(hours)} h" if hours < 48 else f"{whole(hours / 24)} d"
 
 
 @register.filter

@@ -55,6 +55,18 @@ def test_duration(seconds, text):
     assert duration(seconds) == text
 
 
+@pytest.mark.parametrize(
+    ("times_s", "text"),
+    [
+        ((100, 90, 110), "about 2 min"),
+        ((3600, 1200, 9000), "20 min to 3 h"),
+        ((4e5, 2e5, 8e5), "2 d to 10 d"),
+    ],
+)
+def test_an_estimated_time_is_a_range_where_its_ends_lie_far_apart(times_s, text):
+    assert present.duration_range(*times_s) == text
+
+
 def test_joined():
     assert joined((300.0, 650.5)) == "300, 650.5"
     assert joined(True) == "yes"
