@@ -2,7 +2,7 @@
 
 A stage is one folder. `spec.json` says everything the stage needs; `progress.json` (replaced atomically) says how far
 it is; `log` is what it prints; `result.json` (written, fsynced, renamed: never half) is the last file and is never
-computed again; `failure.json` says why there is none.
+computed again; `failure.json` says why there is none; `load.json` how busy other work kept the machine.
 
     python -m campaigns.engines.train FOLDER
 

@@ -63,7 +63,7 @@ GLOSSARY = {
     "role": "Owners of a project choose its people and may delete and share what is in it; members change and run it; viewers look.",
     "sel": "The most neighbours of each element within the cut-off radius that the descriptor of an atom has room for, in the order of the "
     "elements. It is counted on the training set; an atom with more neighbours would lose some of them.",
-    "seed": "Where random numbers start from: orderings, velocities and initial weights. The same seed with the same settings gives the same "
+    "seed": "Where random numbers start from: orderings, velocities, initial weights. The same seed with the same settings gives the same "
     "campaign, another one an independent repetition.",
     "startup": "Time the engines need before they compute: imports, building graphs, neighbour statistics.",
 }

@@ -142,7 +142,7 @@ def duration_range(seconds: float, low: float, high: float) -> str:
 def _rough(seconds: float, whole: Callable[[float], int]) -> str:
     """From two hours on whole hours, from two days on whole days."""
     hours = seconds / 3600
-    if hours < 2:
+    if round(seconds / 60) < 120:
         return duration(seconds)
     return f"{whole(hours)} h" if hours < 48 else f"{whole(hours / 24)} d"
 
