@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from campaigns.enums import StageKind
 from campaigns.models import Campaign
+from campaigns.science.protocol import PRESET_HELP
 from campaigns.services import potential_files, projects
 from tests import factories
 from tests.web.typed import as_typed, typed_campaign
@@ -75,6 +76,10 @@ def test_form_draft_and_program_tell_one_estimate_with_one_basis(as_ada, ada):
     assert of_draft.context["estimate"] == of_form.context["estimate"]
     for page in (of_form, of_draft):
         assert "One of the stages of labels on this machine, " in page.content.decode()
+
+
+def test_a_preset_promises_no_time_beside_the_estimate():
+    assert not any(re.search(r"minute|hour|day", text) for text in PRESET_HELP.values())
 
 
 def test_a_campaign_is_put_into_a_project_when_it_is_made(as_ada, ada, bob):
