@@ -88,6 +88,9 @@ def check_document(found: MethodCheck, cost: Estimate) -> dict[str, Any]:
         "labels": cost.labels,
         "label_seconds_all_loops": round(sum(row.seconds for row in cost.rows if row.unit == "labels"), 1),
         "total_seconds_all_loops": round(cost.total_seconds_all_loops, 1),
+        "total_seconds_all_loops_low": round(cost.total_seconds_all_loops_low, 1),
+        "total_seconds_all_loops_high": round(cost.total_seconds_all_loops_high, 1),
+        "based_on": {row.what: row.basis for row in cost.rows},
     }
 
 
@@ -109,7 +112,9 @@ def check_text(found: MethodCheck, cost: Estimate) -> str:
     return "\n".join([
         *lines, "", found.sentence,
         f"One label takes {found.seconds:.3g} s on {found.cores} core{'s' * (found.cores > 1)}, {found.core_seconds:.3g} core-seconds.",
-        f"The {cost.labels} labels of all loops: about {duration(labels)}; the whole campaign {duration(cost.total_seconds_all_loops)}.",
+        f"The {cost.labels} labels of all loops: about {duration(labels)}; the whole campaign "
+        f"{duration(cost.total_seconds_all_loops_low)} to {duration(cost.total_seconds_all_loops_high)}.",
+        *[f"  {row.what}: {row.basis}." for row in cost.rows],
     ])  # fmt: skip
 
 

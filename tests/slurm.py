@@ -14,6 +14,7 @@ import pytest
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
 SYSTEM = "/usr/sbin:/usr/local/sbin"
 CORES = 4
+MACHINE = {"batch_type": "Slurm", "context_type": "LocalContext", "local_root": "./"}
 CONF = """ClusterName=tests
 SlurmctldHost={host}(127.0.0.1)
 AuthType=auth/none
@@ -171,3 +172,8 @@ def slurm(slurm_installation, monkeypatch):
     yield slurm_installation
     slurm_installation.command("scancel", "-u", getpass.getuser())
     slurm_installation.wait_idle()
+
+
+def document(*flags, cores=1, queue="debug"):
+    """Of a machine.json: a resource on this Slurm."""
+    return {"machine": MACHINE, "resources": {"cpu_per_node": cores, "queue_name": queue, "group_size": 1, "custom_flags": list(flags)}}

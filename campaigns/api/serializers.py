@@ -188,14 +188,20 @@ class EstimateRowSerializer(serializers.Serializer):
     amount = serializers.FloatField()
     unit = serializers.CharField()
     seconds = serializers.FloatField(allow_null=True)
-    basis = serializers.CharField()
+    seconds_low = serializers.FloatField(allow_null=True)
+    seconds_high = serializers.FloatField(allow_null=True)
+    basis = serializers.CharField(help_text="what was measured, when, on how many atoms, and how far it is scaled")
 
 
 class EstimateSerializer(serializers.Serializer):
     rows = EstimateRowSerializer(many=True)
     labels = serializers.IntegerField()
     total_seconds_one_loop = serializers.FloatField(allow_null=True)
+    total_seconds_one_loop_low = serializers.FloatField(allow_null=True)
+    total_seconds_one_loop_high = serializers.FloatField(allow_null=True)
     total_seconds_all_loops = serializers.FloatField(allow_null=True)
+    total_seconds_all_loops_low = serializers.FloatField(allow_null=True)
+    total_seconds_all_loops_high = serializers.FloatField(allow_null=True)
     disk_bytes = serializers.FloatField()
     warnings = serializers.ListField(child=serializers.CharField())
     advice = serializers.CharField(allow_blank=True)

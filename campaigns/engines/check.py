@@ -30,7 +30,7 @@ DISPLACEMENT_A = 0.05  # rms of a coordinate: about that of a solid at 300 K
 
 
 def run(folder: Path, spec: CheckSpec, progress: Progress) -> CheckResult:
-    progress(0, 1, "label", "placing the atoms")
+    progress(0, 1, "labels", "placing the atoms")
     atoms = _configuration(folder, spec)
     wanted = [(None, spec.labeller), *((option, _stricter(spec.labeller, option)) for option in _options(spec))]
     entries = {entry["option"]: entry for entry in journal.read(folder / JOURNAL)}
@@ -39,7 +39,7 @@ def run(folder: Path, spec: CheckSpec, progress: Progress) -> CheckResult:
             name = option.name if option else ""
             if name in entries:
                 continue
-            progress(number, len(wanted), "label", f"{option.title} {_value(option, labeller)}" if option else "as set")
+            progress(number, len(wanted), "labels", f"{option.title} {_value(option, labeller)}" if option else "as set")
             entries[name] = to_json(_entry(folder / f"label-{number}", option, labeller, atoms, spec.cores))
             append(entries[name])
     return _result(atoms, [entries[option.name if option else ""] for option, _ in wanted])

@@ -2,7 +2,7 @@
 
 A stage is one folder. `spec.json` says everything the stage needs; `progress.json` (replaced atomically) says how far
 it is; `log` is what it prints; `result.json` (written, fsynced, renamed: never half) is the last file and is never
-computed again; `failure.json` says why there is none.
+computed again; `failure.json` says why there is none; `load.json` how busy other work kept the machine.
 
     python -m campaigns.engines.train FOLDER
 
@@ -32,9 +32,11 @@ from typing import Any, TypeVar
 import psutil
 
 from campaigns.engines import disk
+from campaigns.engines.load import Load
 
 SCHEMA_VERSION = 1
 LOG_TAIL_LINES = 40
+PROCESS_FILES = frozenset({"lock", "child.json", "load.json"})  # of the process that works in the folder: nobody else needs them
 
 Spec = TypeVar("Spec")
 
@@ -61,7 +63,7 @@ class FolderBusy(Exception):
 
 
 class Progress:
-    """Reports how far a stage is: `Progress(folder)(120, 500, "MD step", "NVT at 600 K")`.
+    """Reports how far a stage is: `Progress(folder)(120, 500, "MD steps", "NVT at 600 K")`.
 
     At most one write a half second, and always the last.
     """
@@ -291,9 +293,11 @@ def main(run: Callable[[Path, Any, Progress], Any], spec_type: type) -> None:
             record_child(folder)
             if not (folder / "result.json").exists():
                 (folder / "failure.json").unlink(missing_ok=True)
+                load = Load()
                 result = run(folder, read_spec(folder, spec_type), Progress(folder))
                 if not _is_recorded(folder):
                     raise FolderBusy(str(folder))
+                write_json(folder / "load.json", {"others_cores": load.others_cores(), "n_cores": psutil.cpu_count()}, durable=False)
                 write_json(folder / "result.json", to_json(result))
     except FolderBusy:
         sys.exit(75)

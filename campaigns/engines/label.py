@@ -68,7 +68,7 @@ def _label_missing(
 ) -> None:
     """Label what has no entry yet; `entries` (by index in the snapshots file) grows with each."""
     total = len(spec.snapshots.indices)
-    progress(len(entries), total, "label", "loading the reference method")
+    progress(len(entries), total, "labels", "loading the reference method")
     labeller = labellers.build(spec.labeller, folder, spec.cores) if len(entries) < total else None
     bonds = framework_bonds(list(reference.symbols), reference.positions, reference.cell.array, spec.framework_elements)
     seen: dict[str, int] = {}
@@ -87,7 +87,7 @@ def _label_missing(
             entry["record"]["seconds"] = time.perf_counter() - started
             entries[index] = to_json(entry)
             append(entries[index])
-            progress(len(entries), total, "label", _so_far(list(entries.values())))
+            progress(len(entries), total, "labels", _so_far(list(entries.values())))
     (folder / UNDER_WAY).unlink(missing_ok=True)
 
 

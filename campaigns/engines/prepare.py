@@ -59,7 +59,7 @@ def run(folder: Path, spec: PrepareSpec, progress: Progress) -> PrepareResult:
         raise EngineFailed(" ".join(problems), cause="bad_input", permanent=True)
     labeller = None
     if spec.relax and spec.relax_max_steps > 0:
-        progress(0, spec.relax_max_steps, "relaxation step", "loading the reference method")
+        progress(0, spec.relax_max_steps, "relaxation steps", "loading the reference method")
         labeller = labellers.build(spec.labeller, folder, spec.cores)
     refused: list[str] = []
     labels = found = 0
@@ -133,7 +133,7 @@ def _relax(folder: Path, spec: PrepareSpec, cell: OrderedCell, labeller: Labelle
         for _ in optimizer.irun(fmax=spec.relax_fmax_eV_A, steps=max(0, spec.relax_max_steps - done)):
             step, labels = done + optimizer.nsteps, spent + optimizer.nsteps + 1
             fmax_eV_A = _watched(atoms, step, spec.min_distance_A)
-            progress(step, spec.relax_max_steps, "relaxation step", f"largest force {fmax_eV_A:.2f} eV/Å")
+            progress(step, spec.relax_max_steps, "relaxation steps", f"largest force {fmax_eV_A:.2f} eV/Å")
             if time.monotonic() - last_save > SAVE_EVERY_S:
                 save()
                 last_save = time.monotonic()

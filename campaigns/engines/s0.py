@@ -88,7 +88,7 @@ def _agreement(folder: Path, spec: S0Spec, parts: list[Frames], progress: Progre
     labeller = labellers.build(spec.labeller, folder, spec.cores)
     forces_eV_A, energies_meV_atom, virials_meV_atom, found = [], [], [], 0
     for number, (part, row) in enumerate(chosen):
-        progress(number, count, "configuration", "compared with the reference method")
+        progress(number, count, "configurations", "compared with the reference method")
         atoms = Atoms(list(part.symbols), positions=part.positions_A[row], cell=part.cell_A[row], pbc=True)
         try:
             label = labeller.label(atoms, f"check-{number:03d}")
@@ -152,7 +152,7 @@ def _fpmd(folder: Path, spec: S0Spec, progress: Progress) -> S0Result:
     checkpoints = journal.read(folder / JOURNAL)
     step = checkpoints[-1]["step"] if checkpoints else 0
     if step < total:
-        progress(step, total, "MD step", f"{message}: loading the reference method")
+        progress(step, total, "MD steps", f"{message}: loading the reference method")
         atoms.calc = labellers.build(spec.labeller, folder, spec.cores).calculator
         with journal.append_to(folder / JOURNAL) as append:
             try:
@@ -215,7 +215,7 @@ def _dynamics(
             sampled = (step - spec.equilibration_steps) % spec.sample_every_steps == 0
             check_distance = sampled or step % DISTANCE_CHECK_EVERY_STEPS == 0
             _watch(spec, atoms, kinetic_temperature_K(state[1], masses_u), step, tally, check_distance)
-            progress(step, total, "MD step", message)
+            progress(step, total, "MD steps", message)
             if sampled or time.monotonic() - saved_at > CHECKPOINT_EVERY_S:
                 saved_at = time.monotonic()
                 tally.seconds = time.perf_counter() - started

@@ -254,7 +254,7 @@ class _Watcher:
         if self._last_batch_at is None and curve["step"][-1] >= self._n_batches:
             self._last_batch_at = time.monotonic()
         if self._last_batch_at is not None:
-            self._progress(self._n_batches - 1, self._n_batches, "batches", "freezing and compressing the model")
+            self._progress(self._n_batches - 1, self._n_batches, "batches", "freezing the model")
             return
         error = f"force error {dp_input.final_error(curve, 'f'):.3f} eV/Å"
         self._progress(min(curve["step"][-1], self._n_batches - 1), self._n_batches, "batches", f"{error}, {self._words}")

@@ -8,7 +8,7 @@ from django import forms
 from campaigns.engines import labellers
 from campaigns.enums import S0Route
 from campaigns.forms.fields import MappingField, numbers_in_words, whole_number
-from campaigns.models import Material
+from campaigns.models import Material, Project
 from campaigns.science.protocol import PRESET_HELP, PRESETS
 from campaigns.services.requests import CellRequest
 
@@ -68,6 +68,23 @@ class CellForm(forms.Form):
             found["candidate"],
             found["oxidation_states"] or None,
         )
+
+
+class ProjectForm(forms.Form):
+    """Where a new campaign is put; one that is there already is moved on its page about people."""
+
+    project = forms.ModelChoiceField(
+        queryset=Project.objects.none(),
+        required=False,
+        empty_label="none: private",
+        label="Project",
+        help_text="Its people see the campaign, its members may change it.",
+        error_messages={"invalid_choice": "There is no such project in which you may put things (any more)."},
+    )
+
+    def __init__(self, owner: Any, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.fields["project"].queryset = Project.objects.editable_by(owner)
 
 
 class CampaignForm(forms.Form):

@@ -9,7 +9,7 @@ from django import forms
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import QueryDict
 
-from campaigns.forms.campaign import CampaignForm, CellForm
+from campaigns.forms.campaign import CampaignForm, CellForm, ProjectForm
 from campaigns.forms.fields import whole_number
 from campaigns.forms.resources import ResourcesForm
 from campaigns.forms.settings import LabellerOptionsForm, ProtocolForm
@@ -87,6 +87,7 @@ class CampaignSetup:
         self.draft = draft
         self.materials = materials
         self.campaign = CampaignForm(data, initial=initial.get("campaign"))
+        self.place = ProjectForm(owner, data, initial={"project": initial.get("project")})
         preset, labeller = self.campaign["preset"].value() or "quick", self.campaign["labeller"].value() or "chgnet"
         self.protocol = ProtocolForm(preset, data, initial.get("protocol"))
         self.options = LabellerOptionsForm(labeller, owner, data, initial.get("options"))
@@ -107,7 +108,9 @@ class CampaignSetup:
 
     def checked_request(self) -> CampaignRequest | None:
         """The request if it can be carried out; else None, with every problem at its field, those that only the services see too."""
-        refused = [form for form in (self.campaign, self.protocol, self.options, self.resources, *self.cells) if not form.is_valid()]
+        refused = [
+            form for form in (self.campaign, self.place, self.protocol, self.options, self.resources, *self.cells) if not form.is_valid()
+        ]
         readable = [form for form in self.cells if form not in refused]
         request = self._request(readable)
         try:
@@ -170,7 +173,7 @@ class CampaignSetup:
         found = [Problem("", str(error), "") for error in self.campaign.non_field_errors()]
         if self.cells_error:
             found.append(Problem("Material and cells", self.cells_error, "main-material"))
-        found += problems_of(self.campaign, ["name", "mobile_ion"])
+        found += problems_of(self.campaign, ["name", "mobile_ion"]) + problems_of(self.place)
         for number, form in enumerate(self.cells, start=1):
             found += problems_of(form, where=f"Cell {number}")
         found += problems_of(self.campaign, ["labeller"]) + problems_of(self.options)

@@ -111,6 +111,12 @@ class TrainingSet(models.Model):
     def __str__(self) -> str:
         return f"S({self.loop}.{self.step}) of campaign {self.campaign_id}"
 
+    @property
+    def title(self) -> str:
+        """As a user reads it."""
+        again = f", repeated {self.repeat} time{'s' * (self.repeat > 1)}" if self.repeat else ""
+        return f"training set of loop {self.loop}, step {self.step}{again}" if self.loop else "starting set S0"
+
     def members(self) -> models.QuerySet[Frame]:
         """The configurations of S_i as it was trained on, whatever their verdict has become since."""
         changes = VerdictChange.objects.filter(frame=models.OuterRef("pk"), training_set_id__lte=self.pk).order_by("-training_set_id")

@@ -39,6 +39,7 @@ class Stage(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     seconds = models.FloatField(default=0.0, help_text="wall time of the engine, over all attempts")
     startup_seconds = models.FloatField(default=0.0, help_text="of these, the engines' own start-up")
+    cores_short = models.FloatField(null=True, blank=True, help_text="of its cores, how many other work used; empty where not known")
     labels_computed = models.PositiveIntegerField(default=0, help_text="over all attempts, of those that failed too")
     labels_found = models.PositiveIntegerField(default=0, help_text="others, that had been computed before")
     versions = models.JSONField(default=dict, help_text="of the programs that did it")

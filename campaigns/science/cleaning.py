@@ -19,6 +19,37 @@ MIN_HALF_WIDTH_EV_A = 0.1
 
 
 @dataclass(frozen=True)
+class Quantity:
+    """What a rule tests. `explanation` says where the limits come from; a `magnitude` is never negative."""
+
+    name: str
+    unit: str
+    explanation: str
+    magnitude: bool = True
+
+
+_ENERGY = Quantity(
+    "energy", "eV/atom",
+    "Kept is the median of all configurations of this composition, and a number of their interquartile ranges (a setting) to either side.",
+    magnitude=False,
+)  # fmt: skip
+QUANTITIES = {  # by rule; a kept configuration, which no rule rejects, carries the energy test
+    "": _ENERGY,
+    "energy": _ENERGY,
+    "force": Quantity(
+        "largest force on an atom", "eV/Å",
+        "Kept is the median of the largest forces of all configurations, and a number of their interquartile ranges (a setting) to either "
+        "side.",
+    ),
+    "bond_variation": Quantity(
+        "largest change of a framework bond", "% of its length",
+        "Kept is a configuration in which no bond of the framework is stretched or compressed by more than a share (a setting) of its "
+        "length in the relaxed cell.",
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Interval:
     median: float
     iqr: float

@@ -175,8 +175,8 @@ PRESETS: dict[str, ProtocolSettings] = {
     "paper": ProtocolSettings(),
 }
 PRESET_HELP = {
-    "quick": "A quarter of an hour for 50 atoms on two cores, larger cells in proportion: see the whole way once. Errors are large, and said so.",
-    "standard": "A workstation or one GPU: hours to a day with a cheap reference method.",
+    "quick": "For small cells: see the whole way once. Errors are large, and said so.",
+    "standard": "For a workstation or one GPU, with a cheap reference method.",
     "paper": "The numbers of Marcolongo et al. 2019, DeePMD-kit's defaults where the paper gives none.",
 }
 

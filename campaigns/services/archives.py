@@ -26,6 +26,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from campaigns.engines import bounded
+from campaigns.engines.job import PROCESS_FILES
 from campaigns.engines.open_archive import FORMAT, SCHEMA
 from campaigns.enums import CampaignState, StageState
 from campaigns.models import Artefact, Campaign, Stage, TrainedModel
@@ -33,7 +34,6 @@ from campaigns.science.protocol import SettingsError
 from campaigns.services import archive_rows, streamed_zip
 from campaigns.services.errors import BadInput, ServiceError
 
-LEFT_OUT = {"lock", "child.json"}  # of a process, which does not move
 IMPORTING = ".importing"
 LEFTOVER_S = 3600.0
 READ_TIMEOUT_S = 1800.0
@@ -80,7 +80,7 @@ def archive(campaign: Campaign) -> Iterator[bytes]:
 def _files(folder: Path, unfinished: set[Path]) -> Iterator[Path]:
     """Regular files of a campaign. What an unfinished stage is to do is said anew where it goes on, for it names places."""
     for path in sorted(folder.rglob("*")):
-        if path.is_symlink() or not path.is_file() or path.name in LEFT_OUT or path.name.startswith("."):
+        if path.is_symlink() or not path.is_file() or path.name in PROCESS_FILES or path.name.startswith("."):
             continue
         if path.name == "spec.json" and path.parent in unfinished:
             continue

@@ -10,8 +10,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from campaigns.enums import ASIDE, CampaignState, StageState
-from campaigns.models import Campaign, Cell
-from campaigns.services import activity, method_checks, protocol, quotas
+from campaigns.models import Campaign, Cell, Project
+from campaigns.services import activity, method_checks, projects, protocol, quotas
 from campaigns.services.errors import AlreadyDone, Outdated, WrongState
 from campaigns.services.requests import CampaignRequest, Checked, check_wholly, oxidation_states
 from campaigns.services.wake import wake
@@ -20,14 +20,15 @@ FROM_SCRATCH = ("unphysical", "bad_output")  # causes for which the checkpoints 
 NO_DRAFT = "This campaign is no draft any more: its settings cannot be changed. Set up a new one."
 
 
-def create(owner: AbstractBaseUser, request: CampaignRequest) -> Campaign:
-    """Check everything, the uploaded data set too, and make a draft. Raises BadInput with the problems by field."""
+def create(owner: AbstractBaseUser, request: CampaignRequest, project: Project | None = None) -> Campaign:
+    """Check everything, the uploaded data set too, and make a draft, private or in a project. Raises BadInput with problems by field."""
     quotas.check_count(owner, Campaign, settings.QUOTA_CAMPAIGNS, "campaigns")
     checked = check_wholly(owner, request)
     with transaction.atomic():
         campaign = Campaign.objects.create(owner=owner, source_key=request.source_key, **_columns(request, checked))
         _create_cells(campaign, request, checked)
         activity.record(owner, "created", campaign)
+        projects.move(campaign, project, owner)
     return campaign
 
 

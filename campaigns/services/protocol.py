@@ -16,7 +16,7 @@ from django.utils import timezone
 from campaigns.engines import labellers
 from campaigns.enums import ASIDE, CampaignState, RunOutcome, RunPurpose, S0Route, StageKind, StageState
 from campaigns.models import Campaign, Frame, Launch, MdRun, Resource, Stage, TrainedModel, TrainingSet
-from campaigns.services import cleaning
+from campaigns.services import activity, cleaning
 from campaigns.services.wake import wake
 
 
@@ -43,6 +43,7 @@ def end(campaign: Campaign, state: CampaignState, reason: str) -> None:
     aside.update(state=StageState.CANCELLED, owner="")
     campaign.state, campaign.reason, campaign.finished_at = state, reason, timezone.now()
     campaign.save(update_fields=["state", "reason", "finished_at"])
+    activity.record(None, f"ended: {state.label}", campaign, reason, nobody=activity.PROTOCOL)
 
 
 # --- phases ------------------------------------------------------------------------

@@ -220,6 +220,7 @@ def finish(stage: Stage) -> None:
             lease_until=None,
             finished_at=timezone.now(),
             startup_seconds=result.get("startup_seconds") or 0.0,
+            cores_short=_cores_short(stage),
             labels_computed=_labels_of_all_attempts(stage, result),
             labels_found=result.get("labels_found") or 0,
             versions=result.get("versions") or {},
@@ -229,6 +230,12 @@ def finish(stage: Stage) -> None:
         finished = Stage.objects.select_related("campaign", "cell").get(pk=stage.pk)
         ingest.ingest(finished, result, files)
         protocol.advance(finished.campaign)
+
+
+def _cores_short(stage: Stage) -> float | None:
+    """Of its cores, how many other work used: what it measured then is not what the machine can. A cluster is another machine."""
+    load = None if stage.resource else job.read_json(stage.folder / "load.json")
+    return None if load is None else max(0.0, stage.cores + load["others_cores"] - load["n_cores"])
 
 
 def fail(stage: Stage) -> None:

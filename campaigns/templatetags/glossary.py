@@ -61,5 +61,9 @@ GLOSSARY = {
     "robust fit": "The same line with Huber's loss: a stray point pulls less. Far from the weighted fit, it says that one run decides.",
     "jackknife": "Largest change of Ea where one of the temperatures is left out.",
     "role": "Owners of a project choose its people and may delete and share what is in it; members change and run it; viewers look.",
+    "sel": "The most neighbours of each element within the cut-off radius that the descriptor of an atom has room for, in the order of the "
+    "elements. It is counted on the training set; an atom with more neighbours would lose some of them.",
+    "seed": "Where random numbers start from: orderings, velocities, initial weights. The same seed with the same settings gives the same "
+    "campaign, another one an independent repetition.",
     "startup": "Time the engines need before they compute: imports, building graphs, neighbour statistics.",
 }

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,8 +11,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 
-from campaigns.enums import CampaignState, CleaningRule, JobState, RunOutcome, StageState, Verdict
-from campaigns.models import Frame
+from campaigns.enums import CampaignState, JobState, RunOutcome, StageState, Verdict
+from campaigns.models import Frame, VerdictChange
+from campaigns.science.cleaning import QUANTITIES
 from campaigns.templatetags.glossary import GLOSSARY
 
 register = template.Library()
@@ -128,6 +130,23 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 1440} d {minutes % 1440 // 60} h"
 
 
+WIDE_RANGE = 1.5
+
+
+@register.simple_tag
+def duration_range(seconds: float, low: float, high: float) -> str:
+    """A time that is estimated: `about 3 min`, or `40 min to 3 h` where its ends lie far apart."""
+    return f"{_rough(low, math.floor)} to {_rough(high, math.ceil)}" if high > WIDE_RANGE * low else f"about {duration(seconds)}"
+
+
+def _rough(seconds: float, whole: Callable[[float], int]) -> str:
+    """From two hours on whole hours, from two days on whole days."""
+    hours = seconds / 3600
+    if round(seconds / 60) < 120:
+        return duration(seconds)
+    return f"{whole(hours)} h" if hours < 48 else f"{whole(hours / 24)} d"
+
+
 @register.filter
 def clock(unix_time: float) -> str:
     """14:05:09, in UTC."""
@@ -181,21 +200,25 @@ def times(values: Any) -> str:
     return " × ".join(str(value) for value in values)
 
 
-DECIDED_BY = {
-    CleaningRule.NONE: ("energy", "eV/atom"),  # a kept configuration carries the energy test
-    CleaningRule.ENERGY: ("energy", "eV/atom"),
-    CleaningRule.FORCE: ("force", "eV/Å"),
-    CleaningRule.BOND_VARIATION: ("bond changed by", "of its length"),
-}
-
-
 @register.simple_tag
-def decided(frame: Frame) -> str:
-    """What the cleaning looked at last, with the interval that it keeps: `energy −4.123 eV/atom, kept: −4.2 … −4.1`."""
-    if not _is_number(frame.number) or not _is_number(frame.lower):
+def decided(judged: Frame | VerdictChange) -> str:
+    """What the cleaning looked at last, with what it keeps: `energy −4.123 eV/atom; kept: −4.2 to −4.1 eV/atom`"""
+    if not _is_number(judged.number):
         return DASH
-    quantity, unit = DECIDED_BY[frame.rule]
-    return f"{quantity} {sig(frame.number, 4)} {unit}, kept: {sig(frame.lower, 4)} … {sig(frame.upper, 4)}"
+    quantity = QUANTITIES[judged.rule]
+    scale = 100 if quantity.unit.startswith("%") else 1
+    found = f"{quantity.name} {sig(scale * judged.number, 4)} {quantity.unit}"
+    if not _is_number(judged.lower):
+        return found
+    lower, upper = sig(scale * judged.lower, 4), sig(scale * judged.upper, 4)
+    limits = f"up to {upper}" if quantity.magnitude and judged.lower <= 0 else f"{lower} to {upper}"
+    return f"{found}; kept: {limits} {quantity.unit.removesuffix(' of its length')}"
+
+
+@register.filter
+def what_is_kept(judged: Frame) -> str:
+    """Where the limits of the rule come from that decided."""
+    return QUANTITIES[judged.rule].explanation
 
 
 @register.simple_tag

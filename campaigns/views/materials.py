@@ -1,5 +1,7 @@
 """Materials: list, upload, page, picture, examples."""
 
+import re
+
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -16,6 +18,7 @@ from campaigns.services import materials
 from campaigns.views import access, pictures, refusals, uploads
 
 PER_PAGE = 50
+MAX_ELEMENTS = 12
 
 
 @login_required
@@ -32,11 +35,15 @@ def material_list(request: HttpRequest) -> HttpResponse:
     words = request.GET.get("q", "").strip()
     if words:
         found = found.filter(Q(name__icontains=words) | Q(formula__icontains=words) | Q(reduced_formula__icontains=words))
+    elements = request.GET.get("elements", "").strip()
+    for symbol in re.findall("[A-Z][a-z]?|[a-z]{1,2}", elements)[:MAX_ELEMENTS]:
+        found = found.filter(formula__regex=rf"{symbol.capitalize()}(?![a-z])")
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "section": "materials",
         "page": page,
         "words": words,
+        "elements": elements,
         "examples": materials.EXAMPLES,
         "projects": Project.objects.visible_to(request.user),
         "whose": request.GET.get("whose", ""),

@@ -52,7 +52,7 @@ def campaign_new(request: HttpRequest) -> HttpResponse:
     if (number := whole_number(request.GET.get("copy", ""))) is not None:
         copied = access.campaign(request, number)
         asked = request_of(copied)
-        initial = initial_of(replace(asked, name=f"{asked.name}, copy"[:200]), request.user)
+        initial = initial_of(replace(asked, name=f"{asked.name}, copy"[:200]), request.user) | {"project": copied.project_id}
         return _page(request, CampaignSetup(request.user, _materials(request), initial=initial), copied.cells.first().material)
     material = _chosen(request)
     initial = {"cells": proposed_cells(material), "campaign": {"name": f"{material.name}, quick"[:200]}} if material else {}
@@ -64,7 +64,7 @@ def _create(request: HttpRequest) -> HttpResponse:
     wanted = setup.checked_request()
     if wanted:
         try:
-            return redirect("campaign-overview", campaigns.create(request.user, wanted).pk)
+            return redirect("campaign-overview", campaigns.create(request.user, wanted, setup.place.cleaned_data["project"]).pk)
         except BadInput as error:
             setup.refuse(error)
     return _page(request, setup, _first_material(setup), status=422)

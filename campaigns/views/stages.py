@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from campaigns import queries
+from campaigns.engines.job import PROCESS_FILES
 from campaigns.engines.runners import cluster
 from campaigns.enums import StageState
 from campaigns.models import Stage
@@ -46,10 +47,14 @@ def stage_live(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def files_of(stage: Stage) -> list[tuple[str, int]]:
-    """Names relative to the stage's folder, with their sizes."""
+    """Names relative to the stage's folder, with their sizes; without those of a process."""
     if not stage.folder.is_dir():
         return []
-    found = sorted(path for path in stage.folder.rglob("*") if path.is_file() and not path.is_symlink() and not path.name.startswith("."))
+    found = sorted(
+        path
+        for path in stage.folder.rglob("*")
+        if path.is_file() and not path.is_symlink() and not path.name.startswith(".") and path.name not in PROCESS_FILES
+    )
     return [(str(path.relative_to(stage.folder)), path.stat().st_size) for path in found[:MAX_FILES]]
 
 

@@ -10,7 +10,7 @@ from campaigns.models import Artefact, Campaign, Cell, Frame, MdRun, Stage, Stag
 
 # Dates, claims, and what killed engines cost.
 PASSING = {"id", "owner", "lease_until", "due_at", "sent_at", "seconds", "startup_seconds", "tries", "cause", "message", "host"}
-PASSING |= {"created_at", "started_at", "finished_at", "run_id", "cell_id"}
+PASSING |= {"cores_short", "created_at", "started_at", "finished_at", "run_id", "cell_id"}
 BY_CAMPAIGN = {
     "Stage": "campaign", "Cell": "campaign", "Frame": "campaign", "TrainingSet": "campaign", "TrainedModel": "campaign",
     "MdRun": "campaign", "VerdictChange": "frame__campaign", "Launch": "model__campaign", "RunDiffusion": "md_run__campaign",

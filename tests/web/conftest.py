@@ -4,6 +4,7 @@ import pytest
 from django.conf import settings
 
 from tests import factories
+from tests.web.programs import program
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -36,3 +37,8 @@ def full(ada):
 def as_ada(client, ada):
     client.force_login(ada)
     return client
+
+
+@pytest.fixture
+def api(ada):
+    return program(ada)

@@ -12,7 +12,7 @@ from campaigns.models import Activity, Campaign, Project
 from campaigns.services import projects, sharing
 from tests import factories
 from tests.campaigns.services.test_data_sets import frames, upload
-from tests.web.test_forms import _campaign
+from tests.web.typed import typed_campaign
 
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(2)> & \"quoted\" 'so' {{ 7|add:7 }}"
 RIGHT_TO_LEFT = "מוליך יונים \u202e סוף"
@@ -64,7 +64,7 @@ def test_a_table_of_hostile_names_is_safe_in_a_spreadsheet(as_ada, ada):
 def test_a_name_of_4000_characters_is_refused_and_still_there(as_ada, ada):
     material = factories.material(ada)
     for address, sent in (
-        (reverse("campaign-new"), _campaign(material, name=LONG)),
+        (reverse("campaign-new"), typed_campaign(material, name=LONG)),
         (reverse("material-new"), {"name": LONG, "cif_text": "data_x"}),
         (reverse("project-list"), {"name": LONG}),
         (reverse("trajectory-list"), {"name": LONG}),
@@ -82,7 +82,7 @@ def test_a_name_of_4000_characters_is_refused_and_still_there(as_ada, ada):
 
 def test_the_second_of_two_browsers_is_told_and_loses_nothing(as_ada, ada):
     material = factories.material(ada)
-    as_ada.post(reverse("campaign-new"), _campaign(material))
+    as_ada.post(reverse("campaign-new"), typed_campaign(material))
     row = Campaign.objects.get()
     project = projects.create(ada, "ours")
     projects.set_member(project, factories.user("eve").username, "member", ada)
@@ -91,10 +91,10 @@ def test_the_second_of_two_browsers_is_told_and_loses_nothing(as_ada, ada):
     as_eve.force_login(factories.user("eve"))
     assert as_ada.get(address).context["version"] == as_eve.get(address).context["version"] == 0
 
-    assert as_eve.post(address, _campaign(material, name="by eve", version=0)).status_code == 302
-    mistyped = as_ada.post(address, _campaign(material, name="by ada", seed="x", version=0))
+    assert as_eve.post(address, typed_campaign(material, name="by eve", version=0)).status_code == 302
+    mistyped = as_ada.post(address, typed_campaign(material, name="by ada", seed="x", version=0))
     assert (mistyped.status_code, mistyped.context["version"]) == (422, 0)  # a refused form is still about what was opened
-    second = as_ada.post(address, _campaign(material, name="by ada", seed="77", version=0))
+    second = as_ada.post(address, typed_campaign(material, name="by ada", seed="77", version=0))
     assert second.status_code == 409
     text = second.content.decode()
     assert "eve has saved this draft" in text
@@ -102,7 +102,7 @@ def test_the_second_of_two_browsers_is_told_and_loses_nothing(as_ada, ada):
     assert 'value="77"' in text
     assert Campaign.objects.get().name == "by eve"
 
-    assert as_ada.post(address, _campaign(material, name="by ada", version=second.context["version"])).status_code == 302
+    assert as_ada.post(address, typed_campaign(material, name="by ada", version=second.context["version"])).status_code == 302
     assert Campaign.objects.get().name == "by ada"
     assert list(Activity.objects.filter(what="changed").values_list("who", flat=True)) == ["ada", "eve"]
 
@@ -121,7 +121,7 @@ def test_a_member_edits_a_draft_whose_data_set_he_did_not_upload(as_ada, ada, se
     projects.move(row, project, ada)
     as_eve, address = Client(), reverse("campaign-edit", args=[row.pk])
     as_eve.force_login(factories.user("eve"))
-    sent = _campaign(material, s0_route="upload", s0_upload=token, version=0, draft=row.pk)
+    sent = typed_campaign(material, s0_route="upload", s0_upload=token, version=0, draft=row.pk)
     assert b"For all loops that the settings allow" in as_eve.post(reverse("campaign-new-estimate"), sent).content
     answer = as_eve.post(address, sent)
     assert answer.status_code == 302, [problem.text for problem in answer.context["problems"]]
@@ -160,7 +160,7 @@ def test_a_link_to_something_deleted_leads_back(as_ada, address, way_back):
 
 def test_a_form_that_outlived_its_session_is_shown_again_and_not_carried_out(as_ada, ada):
     material = factories.material(ada)
-    typed = _campaign(material, name="typed before", seed="x") | {"restored-form": "1"}
+    typed = typed_campaign(material, name="typed before", seed="x") | {"restored-form": "1"}
     page = as_ada.post(reverse("campaign-new"), typed)
     assert page.status_code == 200
     assert 'value="typed before"' in page.content.decode()

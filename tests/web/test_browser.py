@@ -109,6 +109,29 @@ def violations(page):
     return [(found["id"], [node["html"][:200] for node in found["nodes"][:5]]) for found in Axe().run(page).response["violations"]]
 
 
+BEYOND_ITS_EDGE = "element => element.scrollWidth - element.clientWidth"
+
+
+def test_what_decided_is_read_without_scrolling(open_page, ada):
+    row = factories.full_campaign(ada, frames_per_step=6)
+    row.frames.filter(rule="energy").update(rule="force", number=31.24, lower=-2.0, upper=17.5)
+    page = open_page(ada)
+    page.goto(reverse("campaign-training-set", args=[row.pk]))
+    page.get_by_text("kept: up to 17.50 eV/Å").first.wait_for()
+    assert page.get_by_role("region", name="Table: Configurations").evaluate(BEYOND_ITS_EDGE) <= 0
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_cost_of_a_draft_is_read_without_scrolling(open_page, ada, width):
+    row = factories.campaign(ada, state=CampaignState.DRAFT)
+    page = open_page(ada, width=width)
+    page.goto(reverse("campaign-overview", args=[row.pk]))
+    card = page.locator("#campaign-cost section").first
+    card.get_by_text("reference machine of 2 cores").first.wait_for()
+    assert card.evaluate(BEYOND_ITS_EDGE) <= 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_plots_and_structures_are_drawn(open_page, ada):
     row = factories.full_campaign(ada, frames_per_step=6, state=CampaignState.CONVERGED)
     page = open_page(ada)

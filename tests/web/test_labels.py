@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from campaigns.engines import check, label, s0
 from campaigns.enums import CampaignState, FrameSource, StageKind, StageState
-from campaigns.models import Activity, Frame
+from campaigns.models import Activity, Frame, Stage
 from campaigns.services import label_records, method_checks, projects
 from tests import factories
 
@@ -46,7 +46,7 @@ def running(ada):
 def test_the_names_of_files_are_those_of_the_engines():
     assert (label_records.LABELS_JOURNAL, label_records.UNDER_WAY) == (label.JOURNAL, label.UNDER_WAY)
     assert label_records.DYNAMICS_JOURNAL == s0.JOURNAL
-    assert label_records.names_of(factories.Stage(kind=StageKind.LABEL), 12) == [label.name_of(12)]
+    assert label_records.names_of(Stage(kind=StageKind.LABEL), 12) == [label.name_of(12)]
     assert check.JOURNAL
 
 

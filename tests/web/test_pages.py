@@ -144,12 +144,43 @@ def test_failures_of_a_stage_stay_on_its_page(as_ada, full):
     assert "timeout" in text
 
 
+def test_the_files_of_a_stage_are_without_those_of_its_process(as_ada, full):
+    stage = full.stages.filter(state=StageState.DONE).first()
+    for name in ("lock", "child.json", "load.json"):
+        (stage.folder / name).write_text("{}")
+    names = [name for name, _ in as_ada.get(reverse("stage", args=[stage.pk])).context["files"]]
+    assert "spec.json" in names
+    assert not {"lock", "child.json", "load.json"} & set(names)
+
+
+def test_a_model_that_is_not_compressed_is_not_called_so(as_ada, full):
+    model = TrainedModel.objects.filter(campaign=full, launches__isnull=False).first()
+    page = as_ada.get(reverse("model", args=[model.pk])).content.decode()
+    assert "frozen model, compressed model, checkpoint" in page
+    assert "with the compressed model" in page
+    model.launches.update(compressed=False)
+    model.compressed = None
+    model.save()
+    page = as_ada.get(reverse("model", args=[model.pk])).content.decode()
+    assert "frozen model, checkpoint" in page
+    assert "with the frozen model" in page
+    assert "compressed" not in page
+    assert "has room for" in page  # sel is explained
+
+
 def test_a_configuration_tells_its_history(as_ada, full):
-    frame = full.frames.exclude(number=None).first()
-    VerdictChange.objects.create(frame=frame, training_set=full.training_sets.first(), verdict="rejected", rule="energy", number=-3.25)
+    frame = full.frames.exclude(number=None).filter(rule="").first()
+    first, second = full.training_sets.all()[:2]
+    VerdictChange.objects.create(frame=frame, training_set=first, verdict="rejected", rule="energy", number=-3.25)
+    VerdictChange.objects.create(
+        frame=frame, training_set=second, verdict="rejected", rule="force", number=31.2, lower=-2.0, upper=17.5
+    )  # fmt: skip
     text = as_ada.get(reverse("configuration", args=[frame.pk])).content.decode()
-    assert "S 0.0" in text
-    assert "3.25" in text
+    assert "Starting set S0: rejected. Energy −3.250 eV/atom." in text
+    assert "Training set of loop 1, step 1: rejected. Largest force on an atom 31.20 eV/Å; kept: up to 17.50 eV/Å." in text
+    assert "eV/atom; kept: −4.160 to −4.090 eV/atom" in text
+    assert "the median of all configurations of this composition" in text
+    assert "number tested" not in text
 
 
 def test_runs_of_another_cell_are_not_in_the_line(as_ada, full):

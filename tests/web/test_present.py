@@ -3,7 +3,9 @@ from math import inf, nan
 import pytest
 from django.utils.html import strip_tags
 
+from campaigns.enums import CleaningRule
 from campaigns.models import Frame
+from campaigns.science.cleaning import QUANTITIES
 from campaigns.templatetags import present
 from campaigns.templatetags.present import duration, formula, joined, measured, sig
 
@@ -53,6 +55,18 @@ def test_duration(seconds, text):
     assert duration(seconds) == text
 
 
+@pytest.mark.parametrize(
+    ("times_s", "text"),
+    [
+        ((100, 90, 110), "about 2 min"),
+        ((3600, 1200, 9000), "20 min to 3 h"),
+        ((4e5, 2e5, 8e5), "2 d to 10 d"),
+    ],
+)
+def test_an_estimated_time_is_a_range_where_its_ends_lie_far_apart(times_s, text):
+    assert present.duration_range(*times_s) == text
+
+
 def test_joined():
     assert joined((300.0, 650.5)) == "300, 650.5"
     assert joined(True) == "yes"
@@ -60,9 +74,15 @@ def test_joined():
 
 def test_what_decided_about_a_configuration_has_its_unit():
     frame = Frame(rule="force", number=31.24, lower=-2.0, upper=17.5)
-    assert present.decided(frame) == "force 31.24 eV/Å, kept: −2.000 … 17.50"
+    assert present.decided(frame) == "largest force on an atom 31.24 eV/Å; kept: up to 17.50 eV/Å"
     assert present.decided(Frame(rule="energy", number=-4.1, lower=-4.3, upper=-4.2)).startswith("energy −4.100 eV/atom")
     assert present.decided(Frame(verdict="unlabelled")) == present.DASH
+    bond = Frame(rule="bond_variation", number=0.341, lower=0.0, upper=0.2)
+    assert present.decided(bond) == "largest change of a framework bond 34.10 % of its length; kept: up to 20.00 %"
+
+
+def test_every_rule_of_cleaning_has_its_quantity():
+    assert set(QUANTITIES) == set(CleaningRule.values)
 
 
 def test_a_large_error_of_a_positive_value_is_an_interval():

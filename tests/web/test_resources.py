@@ -11,7 +11,7 @@ from campaigns.enums import JobState, StageKind, StageState
 from campaigns.models import Campaign
 from campaigns.services import resources
 from tests import factories
-from tests.web.test_forms import _as_typed, _campaign
+from tests.web.typed import as_typed, typed_campaign
 
 DOCUMENT = {
     "machine": {"batch_type": "Slurm", "context_type": "LocalContext", "local_root": "./"},
@@ -40,14 +40,14 @@ def test_nothing_is_to_choose_without_a_resource(as_ada, ada):
 
 def test_a_campaign_is_sent_to_a_resource_and_keeps_it_when_it_is_edited(as_ada, ada, gpu):
     material = factories.material(ada)
-    sent = _campaign(material) | {"resource-train": "gpu-queue", "resource-label": ""}
+    sent = typed_campaign(material) | {"resource-train": "gpu-queue", "resource-label": ""}
     as_ada.post(reverse("campaign-new"), sent)
     made = Campaign.objects.get()
     assert made.resources == {"train": "gpu-queue"}
     address = reverse("campaign-edit", args=[made.pk])
     shown = as_ada.get(address)
     assert "6. What it will cost" in shown.content.decode()
-    as_ada.post(address, _as_typed(shown.context["setup"]) | {"resource-train": "gpu-queue", "resource-evaluate": "gpu-queue"})
+    as_ada.post(address, as_typed(shown.context["setup"]) | {"resource-train": "gpu-queue", "resource-evaluate": "gpu-queue"})
     made.refresh_from_db()
     assert made.resources == {"train": "gpu-queue", "evaluate": "gpu-queue"}
     assert "gpu-queue" in as_ada.get(reverse("campaign-settings", args=[made.pk])).content.decode()
@@ -55,13 +55,13 @@ def test_a_campaign_is_sent_to_a_resource_and_keeps_it_when_it_is_edited(as_ada,
 
 def test_a_resource_that_was_removed_is_refused_at_its_field(as_ada, ada, gpu):
     resources.add("other", DOCUMENT)
-    as_ada.post(reverse("campaign-new"), _campaign(factories.material(ada)) | {"resource-train": "gpu-queue"})
+    as_ada.post(reverse("campaign-new"), typed_campaign(factories.material(ada)) | {"resource-train": "gpu-queue"})
     made = Campaign.objects.get()
     resources.remove("gpu-queue", force=True)
     address = reverse("campaign-edit", args=[made.pk])
     shown = as_ada.get(address)
     assert "gpu-queue (gone)" in shown.content.decode()
-    refused = as_ada.post(address, _as_typed(shown.context["setup"]) | {"resource-train": "gpu-queue"})
+    refused = as_ada.post(address, as_typed(shown.context["setup"]) | {"resource-train": "gpu-queue"})
     assert refused.status_code == 422
     assert refused.context["setup"].resources.errors["train"]
 

@@ -63,6 +63,9 @@ def test_a_result_is_computed_once(engine):
     assert finished(start("go")) == 0
     assert job.read_json(folder / "result.json") == {"how": "done"}
     assert (folder / "runs").read_text() == "1"
+    load = job.read_json(folder / "load.json")
+    assert load["others_cores"] >= 0
+    assert load["n_cores"] >= 1
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_a_cell_is_ordered_and_relaxed(tmp_path, spec):
     assert result.provenance["seed"] == 1
     assert result.electrostatic_energy_eV == pytest.approx(result.provenance["candidate_energies_eV"][0])
     assert from_json(PrepareResult, json.loads(json.dumps(to_json(result)))).formula == result.formula
-    assert read_json(tmp_path / "progress.json")["unit"] == "relaxation step"
+    assert read_json(tmp_path / "progress.json")["unit"] == "relaxation steps"  # a page says “24 of 60 relaxation steps”
 
 
 def test_an_interrupted_relaxation_goes_on_where_it_was(tmp_path, spec):

@@ -3,10 +3,12 @@
 import dataclasses
 import io
 import json
+import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from campaigns.engines.upload import UploadRefused, accepted_frames, inspect
 from campaigns.science.frames import Frames, write_deepmd_system
 
 ELEMENTS = ["Li", "N"]
+VASPRUN = Path(__file__).resolve().parents[2] / "data" / "vasprun.xml"
 
 
 def labelled(n_frames=3, symbols=("Li", "Li", "Li", "N"), seed=0):
@@ -142,7 +145,7 @@ def test_a_missing_virial_is_said(tmp_path):
 
 
 def test_a_vasp_run_is_read_with_its_sign_of_the_stress(tmp_path):
-    (tmp_path / "vasprun.xml").write_text(VASPRUN)
+    shutil.copy(VASPRUN, tmp_path / "vasprun.xml")
     (frames,) = accepted_frames(tmp_path / "vasprun.xml", "auto", ["Li", "F"])
     assert frames.energy_eV[0] == pytest.approx(-9.5)
     assert frames.forces_eV_A[0] == pytest.approx(np.array([[0.1, 0, 0], [-0.1, 0, 0]]))
@@ -328,27 +331,3 @@ def test_the_check_runs_in_a_bounded_child(system):
 def test_the_summary_is_json(system):
     child = subprocess.run([sys.executable, "-m", upload.__name__, str(system), "auto", *ELEMENTS], capture_output=True, check=True)
     assert set(json.loads(child.stdout)) == {field.name for field in dataclasses.fields(upload.UploadSummary)}
-
-
-VASPRUN = """<?xml version="1.0" encoding="ISO-8859-1"?>
-<modeling>
- <parameters><separator name="electronic" ><i type="int" name="NELM">60</i></separator></parameters>
- <atominfo>
-  <atoms>2</atoms><types>2</types>
-  <array name="atoms" ><dimension dim="1">ion</dimension><field type="string">element</field><field type="int">atomtype</field>
-   <set><rc><c>Li</c><c>1</c></rc><rc><c>F </c><c>2</c></rc></set></array>
- </atominfo>
- <calculation>
-  <scstep><energy><i name="e_fr_energy">-9.50000000</i><i name="e_wo_entrp">-9.4</i><i name="e_0_energy">-9.45</i></energy></scstep>
-  <structure>
-   <crystal><varray name="basis" ><v>4.0 0.0 0.0</v><v>0.0 4.0 0.0</v><v>0.0 0.0 4.0</v></varray>
-    <i name="volume">64.0</i>
-    <varray name="rec_basis" ><v>0.25 0 0</v><v>0 0.25 0</v><v>0 0 0.25</v></varray></crystal>
-   <varray name="positions" ><v>0.0 0.0 0.0</v><v>0.5 0.5 0.5</v></varray>
-  </structure>
-  <varray name="forces" ><v>0.1 0.0 0.0</v><v>-0.1 0.0 0.0</v></varray>
-  <varray name="stress" ><v>10.0 0.0 0.0</v><v>0.0 20.0 0.0</v><v>0.0 0.0 30.0</v></varray>
-  <energy><i name="e_fr_energy">-9.50000000</i><i name="e_wo_entrp">-9.4</i><i name="e_0_energy">-9.45</i></energy>
- </calculation>
-</modeling>
-"""

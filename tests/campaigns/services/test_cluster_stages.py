@@ -1,6 +1,5 @@
 """Stages of a campaign on a real Slurm: each computed once, whatever dies; nothing that is not known counts as failed."""
 
-import json
 import os
 import signal
 import subprocess
@@ -10,7 +9,6 @@ from datetime import timedelta
 
 import psutil
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
@@ -19,14 +17,13 @@ from campaigns.engines import job
 from campaigns.engines.runners import cluster, local
 from campaigns.enums import CLUSTER_KINDS, CampaignState, JobState, StageState
 from campaigns.models import Resource, Stage
-from campaigns.services import campaigns, deletion, resources, settings_file, stages
-from campaigns.services.errors import BadInput, WrongState
+from campaigns.services import campaigns, deletion, resources, stages
+from campaigns.services.errors import WrongState
 from tests.campaigns.engines.conftest import morse_frames, train_spec
 from tests.campaigns.engines.runners.test_cluster import hidden
+from tests.slurm import document
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-MACHINE = {"batch_type": "Slurm", "context_type": "LocalContext", "local_root": "./"}
 
 
 # A worker of its own, on the test's database and data folder.
@@ -44,10 +41,6 @@ settings.STAGE_MODULES = dict.fromkeys(settings.STAGE_MODULES, "tests.stand_ins.
 from campaigns.services import stages
 stages.run({pk})
 """
-
-
-def document(*flags, cores=1, queue="debug"):
-    return {"machine": MACHINE, "resources": {"cpu_per_node": cores, "queue_name": queue, "group_size": 1, "custom_flags": list(flags)}}
 
 
 @pytest.fixture
@@ -308,55 +301,3 @@ def test_a_queue_that_refuses_is_said(slurm, short_campaign, stand_ins):
     campaign.refresh_from_db()
     assert campaign.state == CampaignState.FAILED
     assert "Invalid partition name" in campaign.reason
-
-
-def test_a_settings_file_names_resources(owner, material):
-    resources.add("gpu", document())
-    given = {"cells": [{"material": material.pk}], "resources": {"train": "gpu", "label": "gpu"}}
-    campaign = campaigns.create(owner, settings_file.to_request(owner, given, "", None))
-    assert campaign.resources == {"train": "gpu", "label": "gpu"}
-    assert settings_file.document_of(campaign)[0]["resources"] == campaign.resources
-
-
-@pytest.mark.parametrize(
-    ("wanted", "field", "words"),
-    [
-        ({"train": "tpu"}, "resources.train", "there is: gpu"),
-        ({"train": ["gpu"]}, "resources.train", "no resource"),
-        ({"judge": "gpu"}, "resources.judge", "can be sent to a cluster"),
-    ],
-)
-def test_resources_that_do_not_exist_are_refused(owner, material, wanted, field, words):
-    resources.add("gpu", document())
-    with pytest.raises(BadInput) as refused:
-        campaigns.create(owner, settings_file.to_request(owner, {"cells": [{"material": material.pk}], "resources": wanted}, "", None))
-    assert words in refused.value.fields[field]
-
-
-def test_the_command_adds_checks_lists_and_removes(slurm, tmp_path, capsys):
-    path = tmp_path / "machine.json"
-    one = {"command": "dp"} | document()
-    path.write_text(json.dumps({"train": [one], "model_devi": [one], "fp": [one | {"resources": document(queue="closed")["resources"]}]}))
-    call_command("resource", "add", "ci", str(path))
-    assert list(Resource.objects.values_list("name", flat=True)) == ["ci-explore", "ci-label", "ci-train"]
-    assert "command 'dp' is not used" in capsys.readouterr().out
-    call_command("resource", "check", "ci-train")
-    assert "ci-train is ready: a job ran on" in capsys.readouterr().out
-    with pytest.raises(CommandError, match="still in the queue"):
-        call_command("resource", "check", "ci-label", "--limit-s", "1")
-    with pytest.raises(CommandError, match="already"):
-        call_command("resource", "add", "ci", str(path))
-    call_command("resource", "list")
-    assert "ci-train: Slurm from this machine, queue debug, 1 cores for a stage" in capsys.readouterr().out
-    call_command("resource", "remove", "ci-train")
-    with pytest.raises(CommandError, match="There is no resource"):
-        call_command("resource", "check", "ci-train")
-
-
-@pytest.mark.parametrize("text", ["{", "[]", '{"machine": {}, "resources": {}}'])
-def test_the_command_says_what_is_wrong_with_a_file(db, tmp_path, text):
-    path = tmp_path / "machine.json"
-    path.write_text(text)
-    with pytest.raises(CommandError, match=r"JSON|machine"):
-        call_command("resource", "add", "ci", str(path))
-    assert not Resource.objects.exists()

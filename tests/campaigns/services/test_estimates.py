@@ -1,16 +1,18 @@
 """What a campaign will cost, from what this installation has measured."""
 
 import pytest
+from django.utils import timezone
 
 from campaigns.engines import disk
 from campaigns.enums import RunPurpose, StageKind
 from campaigns.science.protocol import PRESETS
-from campaigns.services import estimates
+from campaigns.services import estimates, measurements
 from campaigns.services.errors import BadInput
 from campaigns.services.requests import CampaignRequest, CellRequest
 from tests import factories
 
 pytestmark = pytest.mark.django_db
+REFERENCE = "not measured on this machine yet: a reference machine of 2 cores, with 50 atoms"
 
 
 def _estimate(training=50, evaluation=200, **request):
@@ -40,13 +42,14 @@ def test_a_measured_label_costs_seconds_per_atom(settings):
     small, large = _row(_estimate(4), "Reference"), _row(_estimate(100), "Reference")
     assert small.seconds / small.amount == pytest.approx(0.4)
     assert large.seconds / large.amount == pytest.approx(10.0)
-    assert large.basis == estimates.MEASURED
+    today = f"{timezone.now():%-d %b %Y}"
+    assert large.basis == f"median of 2 stages of labels on this machine, {today}, with 50 atoms, scaled up 2 times"
 
 
 def test_a_few_labels_are_no_measurement():
     row = _campaign()
     factories.stage(row, StageKind.LABEL, cell=row.cells.first(), labels_computed=12, seconds=500.0)
-    assert _row(_estimate(), "Reference").basis == estimates.REFERENCE
+    assert _row(_estimate(), "Reference").basis == REFERENCE
 
 
 def _trained(row, seconds_per_batch, tries=1, step=1):
@@ -65,28 +68,85 @@ def test_a_measured_training_costs_seconds_per_batch_and_atom(tries, step):
     one = {"changes": {"max_loops": 1, "ramp_T_max_K": 400.0}}  # one training
     found = _row(_estimate(100, **one), "Training")
     assert found.seconds == pytest.approx(2500 * 0.1 * 2 + 2 * estimates.ENGINE_START_S)
-    assert found.basis == estimates.MEASURED
+    assert " on this machine, " in found.basis
+    assert "another network" not in found.basis
 
 
 def test_a_training_of_another_precision_says_nothing_and_of_another_network_is_named():
     _trained(_campaign("paper"), 5.0)
-    assert _row(_estimate(), "Training").basis == estimates.REFERENCE
+    assert _row(_estimate(), "Training").basis == REFERENCE
     _trained(_campaign("standard"), 0.2)
     found = _row(_estimate(), "Training")
-    assert found.basis == estimates.MEASURED_OTHER_NETWORK
-    assert _row(_estimate(preset="standard"), "Training").basis == estimates.MEASURED
+    assert "trainings with another network on this machine" in found.basis
+    assert "one of the trainings on this machine" in _row(_estimate(preset="standard"), "Training").basis
     _trained(_campaign(), 0.1)
-    assert _row(_estimate(), "Training").basis == estimates.MEASURED
+    assert "one of the trainings on this machine" in _row(_estimate(), "Training").basis
 
 
 def test_dynamics_is_measured_with_the_same_precision_whatever_the_preset():
-    row = _campaign("standard", **{name: getattr(PRESETS["quick"], name) for name in estimates.NETWORK})
+    row = _campaign("standard", **{name: getattr(PRESETS["quick"], name) for name in measurements.NETWORK})
     factories.md_run(factories.trained_model(row), 600, purpose=RunPurpose.EXPLORE, steps_per_s=10.0)  # 200 atoms
     found = _row(_estimate(), "Exploration")
-    assert found.basis == estimates.MEASURED
+    assert " on this machine, " in found.basis
+    assert "another network" not in found.basis
     explorations = PRESETS["quick"].max_loops * len(PRESETS["quick"].ramp_temperatures_K)
     assert found.seconds == pytest.approx(found.amount * 50 / 2000 + explorations * estimates.ENGINE_START_S)
-    assert _row(_estimate(changes={"precision": "float64"}), "Exploration").basis == estimates.REFERENCE
+    assert _row(_estimate(changes={"precision": "float64"}), "Exploration").basis.startswith("not measured")
+
+
+def _labelled(row, seconds_per_label, **columns):
+    cell = row.cells.first()
+    return factories.stage(row, StageKind.LABEL, cell=cell, labels_computed=50, seconds=50 * seconds_per_label, cores=2, **columns)
+
+
+def test_the_median_counts_and_not_the_last(settings):
+    settings.ENGINE_CORES = 2
+    row = _campaign()
+    for seconds in (1.0, 1.1, 1.0, 9.0):
+        _labelled(row, seconds)
+    found = _row(_estimate(50), "Reference")
+    assert found.seconds / found.amount == pytest.approx(1.05)
+    assert found.basis.startswith("median of 4 stages of labels")
+
+
+def test_what_was_measured_while_other_work_used_the_cores_is_left_out_and_said(settings):
+    settings.ENGINE_CORES = 2
+    row = _campaign()
+    _labelled(row, 4.0, cores_short=1.5)
+    alone = _row(_estimate(50), "Reference")
+    assert alone.basis.endswith("with 50 atoms, while other work used its cores")  # better than nothing
+    _labelled(row, 1.0, cores_short=0.1)
+    found = _row(_estimate(50), "Reference")
+    assert found.seconds / found.amount == pytest.approx(1.0)
+    assert "(1 left out, made while other work used its cores)" in found.basis
+
+
+def test_cells_of_the_nearest_size_are_taken_and_what_ran_on_a_cluster_is_not(settings):
+    settings.ENGINE_CORES = 2
+    row = _campaign()
+    _labelled(row, 1.0)
+    row.cells.update(n_atoms=50)
+    larger = _campaign()
+    larger.cells.update(n_atoms=240)
+    _labelled(larger, 6.0)
+    _labelled(larger, 99.0, resource="gpu-queue")
+    found = _row(_estimate(250), "Reference")
+    assert found.seconds / found.amount == pytest.approx(6.0 * 250 / 240)
+    assert "with 240 atoms" in found.basis
+    assert "scaled" not in found.basis
+    assert "with 50 atoms" in _row(_estimate(50), "Reference").basis
+
+
+def test_the_further_it_is_scaled_the_wider_the_range(settings):
+    settings.ENGINE_CORES = 2
+    _labelled(_campaign(), 1.0)
+    near, far = _row(_estimate(50), "Reference"), _row(_estimate(250), "Reference")
+    assert near.seconds_low == near.seconds == near.seconds_high
+    assert far.seconds_high / far.seconds == pytest.approx(far.seconds / far.seconds_low)
+    assert 1.5 < far.seconds_high / far.seconds < 2
+    assert far.basis.endswith("scaled up 5 times")
+    unknown = _row(_estimate(250), "Training")
+    assert unknown.seconds_high / unknown.seconds > 3  # another machine, and scaled
 
 
 def test_hours_are_said_with_what_takes_them():

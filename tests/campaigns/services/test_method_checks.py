@@ -5,7 +5,9 @@ import time
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
+from campaigns import report
 from campaigns.engines import job
 from campaigns.engines.runners import local
 from campaigns.enums import CampaignState, StageKind, StageState
@@ -132,8 +134,12 @@ def test_a_failed_check_is_not_repeated_by_retry(draft, stand_ins, run_to_end):
 def test_the_estimate_uses_the_checks_seconds(draft, settings):
     settings.ENGINE_CORES = 2
     before = estimates.estimate(draft.owner, request_of(draft))
-    assert before.rows[0].basis == estimates.REFERENCE
+    assert before.rows[0].basis.startswith("not measured on this machine yet")
     stages.run(method_checks.start(draft).pk)  # 12.5 s for 4 atoms on one core: two side by side on two
-    row = next(row for row in estimates.estimate(draft.owner, request_of(draft)).rows if row.what.startswith("Reference"))
-    assert row.basis == "check of this method: 12.5 s for 4 atoms on 1 core"
+    cost = estimates.estimate(draft.owner, request_of(draft))
+    row = next(row for row in cost.rows if row.what.startswith("Reference"))
+    assert row.basis.startswith(f"check of this method, {timezone.now():%-d %b %Y}: 12.5 s for 4 atoms on 1 core")
     assert row.seconds == pytest.approx(row.amount * 12.5 / 2)
+    found = method_checks.last(draft)
+    assert f"{row.what}: {row.basis}." in report.check_text(found, cost)
+    assert report.check_document(found, cost)["based_on"][row.what] == row.basis

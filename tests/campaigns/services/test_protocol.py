@@ -15,6 +15,12 @@ def kinds(campaign):
     return list(campaign.stages.order_by("id").values_list("kind", "loop", "step", "repeat"))
 
 
+def assert_said(campaign, words):
+    """The end stands in the log of what was done."""
+    last = campaign.activities.first()
+    assert (last.who, last.what, last.detail) == ("the protocol", f"ended: {words}", campaign.reason)
+
+
 def test_a_campaign_goes_from_cell_to_activation_energy(make_campaign, stand_ins, run_to_end):
     campaign = run_to_end(make_campaign())
 
@@ -35,6 +41,7 @@ def test_a_campaign_goes_from_cell_to_activation_energy(make_campaign, stand_ins
         ("evaluate", 1, 2, 0),
         ("judge", 1, 2, 0),
     ]
+    assert_said(campaign, "converged")
     found = queries.result(campaign)
     assert found["activation_energy_eV"] == 0.2
     assert len(found["runs"]) == 3
@@ -78,6 +85,7 @@ def test_a_loop_without_one_usable_configuration_fails_with_what_to_do(make_camp
 
     assert campaign.state == CampaignState.FAILED
     assert "more configurations in S0" in campaign.reason
+    assert_said(campaign, "failed")
 
 
 def test_loops_go_on_until_they_are_used_up(make_campaign, stand_ins, run_to_end):
@@ -86,6 +94,7 @@ def test_loops_go_on_until_they_are_used_up(make_campaign, stand_ins, run_to_end
 
     assert campaign.state == CampaignState.NOT_CONVERGED
     assert "All 2 training loops" in campaign.reason
+    assert_said(campaign, "not converged")
     assert campaign.stages.filter(kind=StageKind.JUDGE).count() == 2
 
 

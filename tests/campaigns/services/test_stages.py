@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from campaigns import queries
-from campaigns.engines import disk
+from campaigns.engines import disk, job
 from campaigns.engines.runners import local
 from campaigns.enums import CampaignState, StageState
 from campaigns.models import Stage
@@ -39,6 +39,13 @@ def expire(stage):
 def test_a_stage_is_claimed_once(first_stage):
     assert stages.claim(first_stage.pk) is not None
     assert stages.claim(first_stage.pk) is None
+
+
+def test_a_finished_stage_says_how_many_of_its_cores_other_work_used(first_stage):
+    stages.run(first_stage.pk)
+    first_stage.refresh_from_db()
+    assert (first_stage.state, first_stage.cores_short is not None) == (StageState.DONE, True)
+    assert 0 <= first_stage.cores_short <= first_stage.cores + job.read_json(first_stage.folder / "load.json")["n_cores"]
 
 
 def test_a_claim_that_is_not_renewed_belongs_to_nobody(first_stage):

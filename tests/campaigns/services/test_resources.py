@@ -1,0 +1,65 @@
+"""Resources of a cluster: defined from a file, named in settings, refused where there are none."""
+
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from campaigns.models import Resource
+from campaigns.services import campaigns, resources, settings_file
+from campaigns.services.errors import BadInput
+from tests.slurm import document
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_settings_file_names_resources(owner, material):
+    resources.add("gpu", document())
+    given = {"cells": [{"material": material.pk}], "resources": {"train": "gpu", "label": "gpu"}}
+    campaign = campaigns.create(owner, settings_file.to_request(owner, given, "", None))
+    assert campaign.resources == {"train": "gpu", "label": "gpu"}
+    assert settings_file.document_of(campaign)[0]["resources"] == campaign.resources
+
+
+@pytest.mark.parametrize(
+    ("wanted", "field", "words"),
+    [
+        ({"train": "tpu"}, "resources.train", "there is: gpu"),
+        ({"train": ["gpu"]}, "resources.train", "no resource"),
+        ({"judge": "gpu"}, "resources.judge", "can be sent to a cluster"),
+    ],
+)
+def test_resources_that_do_not_exist_are_refused(owner, material, wanted, field, words):
+    resources.add("gpu", document())
+    with pytest.raises(BadInput) as refused:
+        campaigns.create(owner, settings_file.to_request(owner, {"cells": [{"material": material.pk}], "resources": wanted}, "", None))
+    assert words in refused.value.fields[field]
+
+
+def test_the_command_adds_checks_lists_and_removes(slurm, tmp_path, capsys):
+    path = tmp_path / "machine.json"
+    one = {"command": "dp"} | document()
+    path.write_text(json.dumps({"train": [one], "model_devi": [one], "fp": [one | {"resources": document(queue="closed")["resources"]}]}))
+    call_command("resource", "add", "ci", str(path))
+    assert list(Resource.objects.values_list("name", flat=True)) == ["ci-explore", "ci-label", "ci-train"]
+    assert "command 'dp' is not used" in capsys.readouterr().out
+    call_command("resource", "check", "ci-train")
+    assert "ci-train is ready: a job ran on" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="still in the queue"):
+        call_command("resource", "check", "ci-label", "--limit-s", "1")
+    with pytest.raises(CommandError, match="already"):
+        call_command("resource", "add", "ci", str(path))
+    call_command("resource", "list")
+    assert "ci-train: Slurm from this machine, queue debug, 1 cores for a stage" in capsys.readouterr().out
+    call_command("resource", "remove", "ci-train")
+    with pytest.raises(CommandError, match="There is no resource"):
+        call_command("resource", "check", "ci-train")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"machine": {}, "resources": {}}'])
+def test_the_command_says_what_is_wrong_with_a_file(db, tmp_path, text):
+    path = tmp_path / "machine.json"
+    path.write_text(text)
+    with pytest.raises(CommandError, match=r"JSON|machine"):
+        call_command("resource", "add", "ci", str(path))
+    assert not Resource.objects.exists()
