@@ -21,7 +21,7 @@ from campaigns.services import activity, deletion, quotas
 from campaigns.services.errors import BadInput
 from campaigns.services.wake import QUEUE
 
-TIMEOUT_S = 900.0
+CPU_S, WALL_S = 900.0, 1800.0
 RESEND_AFTER_S = 15
 ENGINE = "analysis.engines.trajectory"
 ACTOR = "analyse_trajectory"
@@ -93,7 +93,7 @@ def _store(row: TrajectoryAnalysis, number: int, file: UploadedFile) -> str:
 def run(pk: int) -> None:
     """What a message asks for. A worker that dies leaves the row running; after the time limit another takes it."""
     now = timezone.now()
-    gone = Q(state=AnalysisState.RUNNING, started_at__lt=now - timedelta(seconds=1.2 * TIMEOUT_S))
+    gone = Q(state=AnalysisState.RUNNING, started_at__lt=now - timedelta(seconds=1.2 * WALL_S))
     mine = TrajectoryAnalysis.objects.filter(Q(state=AnalysisState.WAITING) | gone, pk=pk)
     if not mine.update(state=AnalysisState.RUNNING, started_at=now):
         return
@@ -112,7 +112,7 @@ def run(pk: int) -> None:
 def _compute(row: TrajectoryAnalysis) -> dict[str, object]:
     files = [str(row.folder / Path(name).name) for name in row.spec["files"]]  # the data folder may have moved
     job.write_spec(row.folder, "trajectory", row.spec | {"files": files})
-    bounded.run(ENGINE, [str(row.folder)], timeout_s=TIMEOUT_S)
+    bounded.run(ENGINE, [str(row.folder)], cpu_s=CPU_S, wall_s=WALL_S)
     found = job.read_json(row.folder / "result.json")
     if found is None:
         failure = job.read_json(row.folder / "failure.json") or {}
@@ -151,7 +151,7 @@ def reconcile() -> None:
     """Send again what waits: a lost message is no loss."""
     now = timezone.now()
     stale = Q(sent_at=None) | Q(sent_at__lt=now - timedelta(seconds=RESEND_AFTER_S))
-    gone = Q(state=AnalysisState.RUNNING, started_at__lt=now - timedelta(seconds=1.2 * TIMEOUT_S))
+    gone = Q(state=AnalysisState.RUNNING, started_at__lt=now - timedelta(seconds=1.2 * WALL_S))
     _send(list(TrajectoryAnalysis.objects.filter(stale, Q(state=AnalysisState.WAITING) | gone).values_list("pk", flat=True)[:20]))
 
 

@@ -10,10 +10,10 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import ProtectedError
 
-from campaigns.engines.read_cif import CifRejected, read_cif
+from campaigns.engines.read_cif import CifNotRead, CifRejected, read_cif
 from campaigns.models import Material
 from campaigns.services import activity, quotas
-from campaigns.services.errors import BadInput, WrongState
+from campaigns.services.errors import BadInput, Busy, WrongState
 
 MAX_DEFAULT_NAME = 40
 _CIFS = Path(__file__).resolve().parent.parent / "examples" / "cifs"
@@ -47,6 +47,8 @@ def create_material(owner: AbstractBaseUser, cif: bytes, filename: str, name: st
     quotas.check_count(owner, Material, settings.QUOTA_MATERIALS, "materials")
     try:
         text, facts = read_cif(cif)
+    except CifNotRead as error:
+        raise Busy(f"{filename} was not read. {error}", {"cif": str(error)}) from error
     except CifRejected as error:
         raise BadInput(f"{filename}: {error}", {"cif": str(error)}) from error
     material, _ = Material.objects.get_or_create(
