@@ -25,10 +25,17 @@ UPLOAD_FORMATS = [
 ]
 
 
+class MaterialField(forms.ModelChoiceField):
+    """Materials, each with what tells it from others of its name."""
+
+    def label_from_instance(self, material: Material) -> str:
+        return f"{material.name} ({material.particulars})"
+
+
 class CellForm(forms.Form):
     """One supercell of one material."""
 
-    material = forms.ModelChoiceField(
+    material = MaterialField(
         queryset=Material.objects.none(), label="Material", error_messages={"invalid_choice": "This material does not exist (any more)."}
     )
     a = forms.IntegerField(min_value=1, max_value=10, initial=1, label="a")

@@ -9,9 +9,10 @@ from django.urls import reverse
 from campaigns.engines import labellers, upload
 from campaigns.forms.campaign import UPLOAD_FORMATS
 from campaigns.forms.settings import LabellerOptionsForm, ProtocolForm
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Material
 from campaigns.science.protocol import PRESETS
 from campaigns.services import potential_files
+from campaigns.services.materials import cif_of
 from tests import factories
 
 
@@ -204,6 +205,29 @@ def test_a_cif_form_without_a_cif(as_ada, sent, words):
     assert response.status_code == 422
     assert words in response.content.decode()
     assert 'value="kept"' in response.content.decode()
+
+
+def test_a_cif_that_is_there_already_is_said_to_be(as_ada, ada):
+    cif = cif_of("li3n")
+    said = [
+        as_ada.post(reverse("material-new"), {"cif_file": SimpleUploadedFile("Li3N.cif", cif)}, follow=True).content.decode()
+        for _ in range(2)
+    ]
+    said.append(as_ada.post(reverse("material-example", args=["li3n"]), follow=True).content.decode())
+    words = f"You uploaded this file already on {Material.objects.get().created_at:%-d %b %Y} as “Li3N”; this is it."
+    assert [words in text for text in said] == [False, True, True]
+
+
+def test_materials_of_one_name_are_told_apart_wherever_one_is_chosen_or_listed(as_ada, ada):
+    large = factories.material(ada, "LLZO", space_group="Ia-3d", n_atoms=192.0, cif_filename="cubic.cif")
+    small = factories.material(ada, "LLZO", space_group="I4_1/acd", n_atoms=64.0, cif_filename="tetragonal.cif")
+    made = factories.campaign(ada, made_of=large)
+    page = as_ada.get(reverse("campaign-new"), {"material": small.pk}).content.decode()
+    assert page.count("Ia-3d, 192 atoms, cubic.cif") == page.count("I4_1/acd, 64 atoms, tetragonal.cif") == 3  # the material, two cells
+    listed = as_ada.get(reverse("material-list")).content.decode()
+    assert "cubic.cif" in listed
+    assert "tetragonal.cif" in listed
+    assert "Ia-3d, 192 atoms, cubic.cif" in as_ada.get(reverse("campaign-settings", args=[made.pk])).content.decode()
 
 
 def test_the_formats_offered_are_those_that_are_read():
