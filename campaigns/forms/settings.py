@@ -25,12 +25,11 @@ class ProtocolForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if not self.errors:
-            try:
-                settings_from_mapping(self.preset, self.changes)
-            except SettingsError as error:
-                for name, problem in error.problems.items():
-                    self.add_error(name, sentence(problem))
+        try:
+            settings_from_mapping(self.preset, self.changes, unreadable=list(self.errors))
+        except SettingsError as error:
+            for name, problem in error.problems.items():
+                self.add_error(name, sentence(problem))
         return cleaned
 
     @property

@@ -102,6 +102,12 @@ def test_a_wrong_setting_has_its_error_at_its_field(field, value, words):
     assert words in " ".join(form.errors[field])
 
 
+def test_a_contradiction_is_said_beside_the_errors_of_other_fields():
+    form = ProtocolForm("quick", _typed(ramp_T_max_K="100", max_loops="many", snapshots_per_step="0"))
+    assert set(form.errors) == {"ramp_T_max_K", "max_loops", "snapshots_per_step"}
+    assert "below the lowest" in form.errors["ramp_T_max_K"][0]
+
+
 def test_a_campaign_is_made_as_a_draft(as_ada, ada):
     material = factories.material(ada)
     response = as_ada.post(reverse("campaign-new"), _campaign(material, max_loops="1"))
