@@ -43,8 +43,8 @@ def _found(chosen: ProtocolSettings, training: Sequence[int]) -> list[tuple[tupl
         )
         found.append((where, f"{text}will be large."))
     if min(temperatures_K) < PAPER_LOWEST_K:
-        text = f"Evaluation below {PAPER_LOWEST_K:g} K: few ions hop there in a run of this length; the paper stays above {PAPER_LOWEST_K:g} K."
-        found.append((where, text))
+        text = f"Evaluation below {PAPER_LOWEST_K:g} K: few ions hop there in a run of this length; "
+        found.append((where, f"{text}the paper stays above {PAPER_LOWEST_K:g} K."))
     components = chosen.s0_frames_per_temperature * len(chosen.s0_temperatures_K) * 3 * max(training, default=0)
     if training and components < PAPER_FORCE_COMPONENTS:
         text = f"S0 will hold {components:,} force components; the paper's smallest had {PAPER_FORCE_COMPONENTS:,}."
