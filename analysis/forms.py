@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 
 from analysis.services.trajectories import AnalysisRequest
+from campaigns.forms.fields import PlainForm
 from campaigns.science.elements import ELEMENTS
 
 
@@ -27,7 +28,7 @@ class SeveralFilesField(forms.FileField):
         return [super(SeveralFilesField, self).clean(file, initial) for file in (data if isinstance(data, list | tuple) else [data])]
 
 
-class TrajectoryForm(forms.Form):
+class TrajectoryForm(PlainForm):
     """Files of one run, and what they do not say themselves."""
 
     files = SeveralFilesField(

@@ -7,7 +7,7 @@ from django import forms
 
 from campaigns.engines import labellers
 from campaigns.enums import S0Route
-from campaigns.forms.fields import MappingField, numbers_in_words, whole_number
+from campaigns.forms.fields import MappingField, PlainForm, numbers_in_words, whole_number
 from campaigns.models import Material
 from campaigns.science.protocol import PRESET_HELP, PRESETS
 from campaigns.services.requests import CellRequest
@@ -32,7 +32,7 @@ class MaterialField(forms.ModelChoiceField):
         return f"{material.name} ({material.particulars})"
 
 
-class CellForm(forms.Form):
+class CellForm(PlainForm):
     """One supercell of one material."""
 
     material = MaterialField(
@@ -77,7 +77,7 @@ class CellForm(forms.Form):
         )
 
 
-class CampaignForm(forms.Form):
+class CampaignForm(PlainForm):
     """The parts of a campaign that are neither cells nor settings."""
 
     name = forms.CharField(max_length=200, label="Name of the campaign")

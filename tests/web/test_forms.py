@@ -88,12 +88,13 @@ def test_only_what_differs_is_a_change():
     ("field", "value", "words"),
     [
         ("ramp_T_max_K", "100", "below the lowest"),
-        ("snapshots_per_step", "0", "greater than or equal to 1"),
+        ("snapshots_per_step", "0", "Give a whole number from 1 to 100000."),
+        ("cutoff_A", "99", "Give a number from 2 to 12 Å."),
         ("evaluation_temperatures_K", "700, hot", "separated by commas"),
-        ("evaluation_temperatures_K", "", "required"),
+        ("evaluation_temperatures_K", "", "Give numbers from 1 to 5000 K, separated by commas."),
         ("s0_temperatures_K", "-5", "not between"),
-        ("learning_rate_start", "nan", "Enter a number"),
-        ("precision", "float16", "valid choice"),
+        ("learning_rate_start", "nan", "Give a number from 1e-08 to 1."),
+        ("precision", "float16", "Choose one of float32, float64."),
     ],
 )
 def test_a_wrong_setting_has_its_error_at_its_field(field, value, words):
@@ -472,7 +473,7 @@ def test_a_template_left_as_it_is_is_no_option_and_a_changed_one_is():
     assert same.is_valid(), same.errors
     assert same.values() == {"cutoff_Ry": 500.0}
     changed = LabellerOptionsForm("cp2k", None, {"labeller-template": template.replace("PBE", "BLYP"), "labeller-cutoff_Ry": "1"})
-    assert "greater than or equal to 50" in changed.errors["cutoff_Ry"][0]
+    assert "Give a number from 50 to" in changed.errors["cutoff_Ry"][0]
     assert changed.cleaned_data["template"] == template.replace("PBE", "BLYP")
 
 
