@@ -31,6 +31,10 @@ OVERLAP_OCCUPANCY = 1.5  # two sites this close that together hold so much canno
 FULL_PAIR = 1.1  # two sites that exclude each other hold at most one atom; refinements say up to so much
 VOLUME_PER_ATOM_A3 = (4.0, 60.0)  # diamond has 5.7, CsI 48
 WHOLE = 1e-3
+NO_MOBILE_ION = (
+    "No ion is likely to move here: solid electrolytes conduct by ions of one charge (Li, Na, K, Ag, Cu, H ...), by F, by Mg, Zn or Ca, or "
+    "by O, Cl, Br or I through sites that are partly empty, and this material has none of them."
+)
 
 
 class StructureRefused(ValueError):
@@ -184,6 +188,7 @@ def material_facts(structure: Structure, notes: list[str]) -> MaterialFacts:
         warnings=(
             *notes,
             *symmetry_notes,
+            *([reason] if reason.startswith(NO_MOBILE_ION) else []),
             *charge_notes(states, charge_e, is_disordered, doubt),
             *_volume_notes(lattice.volume / n_atoms, float(structure.density)),
             *_distance_notes(structure),
@@ -261,7 +266,7 @@ def mobile_ion_of(sites: tuple[SiteFacts, ...], amounts: Mapping[str, float], st
             reason = f"{likeliest} is the {'likeliest' if len(present) > 1 else 'only'} mobile {kind} of the composition"
             return likeliest, reason + (", and its sites are partly empty." if likeliest in vacant else ".")
     fallback = min(amounts, key=lambda symbol: (abs(states.get(symbol, 9.0)), -amounts[symbol], symbol))
-    return fallback, f"No usual mobile ion is there; {fallback} has the lowest charge. Choose another if it is not the one that moves."
+    return fallback, f"{NO_MOBILE_ION} {fallback} stands for it, as it has the lowest charge: its D will most likely be zero."
 
 
 def _volume_notes(volume_per_atom_A3: float, density_g_cm3: float) -> list[str]:

@@ -88,6 +88,12 @@ def test_the_mobile_ion_is_proposed_with_a_reason(species, ion, words):
     assert words in found.mobile_ion_reason
 
 
+def test_a_material_without_a_mobile_ion_is_warned_of():
+    found = of(["La", "N"], SITES)
+    assert any("No ion is likely to move here" in text and "D will most likely be zero" in text for text in found.warnings)
+    assert not any("No ion is likely" in text for text in of(["Ag", "I"], SITES).warnings)
+
+
 def test_unknown_oxidation_states_are_said():
     found = of(["Cu", "Au"], SITES)
     assert found.oxidation_states == {}
