@@ -5,6 +5,14 @@ from typing import Any
 from django import forms
 
 from analysis.services.trajectories import AnalysisRequest
+from campaigns.forms.fields import PlainForm
+from campaigns.science.elements import ELEMENTS
+
+
+def _element(word: str) -> str:
+    if word not in ELEMENTS:
+        raise forms.ValidationError(f"“{word}” is no element; give a symbol, such as Li.")
+    return word
 
 
 class SeveralFilesInput(forms.ClearableFileInput):
@@ -20,16 +28,18 @@ class SeveralFilesField(forms.FileField):
         return [super(SeveralFilesField, self).clean(file, initial) for file in (data if isinstance(data, list | tuple) else [data])]
 
 
-class TrajectoryForm(forms.Form):
+class TrajectoryForm(PlainForm):
     """Files of one run, and what they do not say themselves."""
 
     files = SeveralFilesField(
         label="Files", help_text="LAMMPS dump, XDATCAR or extended XYZ, .gz too; several are one run, in the order of their names."
     )
     name = forms.CharField(required=False, max_length=200, label="Name", help_text="Left empty: that of the first file.")
-    mobile_ion = forms.RegexField(r"^[A-Z][a-z]?$", label="Mobile ion", error_messages={"invalid": "Give an element, such as Li."})
+    mobile_ion = forms.CharField(max_length=3, label="Mobile ion")
     temperature_K = forms.FloatField(min_value=1, max_value=10000, label="Temperature", help_text="Better the measured than the target.")
-    frame_interval_fs = forms.FloatField(required=False, min_value=1e-3, label="Time between frames")
+    frame_interval_fs = forms.FloatField(
+        required=False, min_value=1e-3, label="Time between frames", help_text="Left empty: as extended XYZ says it (Time, in fs)."
+    )
     timestep_fs = forms.FloatField(
         required=False, min_value=1e-3, label="or time step", help_text="Where the files say MD steps (LAMMPS dumps)."
     )
@@ -60,6 +70,12 @@ class TrajectoryForm(forms.Form):
             self.fields[name].unit = unit
             self.fields[name].widget.attrs["step"] = "any"
 
+    def clean_mobile_ion(self) -> str:
+        return _element(self.cleaned_data["mobile_ion"])
+
+    def clean_elements(self) -> list[str]:
+        return [_element(word) for word in self.cleaned_data["elements"].replace(",", " ").split()]
+
     def request(self) -> AnalysisRequest:
         found = self.cleaned_data
         return AnalysisRequest(
@@ -68,7 +84,7 @@ class TrajectoryForm(forms.Form):
             found["temperature_K"],
             found["frame_interval_fs"],
             found["timestep_fs"],
-            [word for word in found["elements"].replace(",", " ").split() if word],
+            found["elements"],
             found["charge"] if found["charge"] is not None else 1.0,
             found["hop_length_A"] or 3.0,
         )

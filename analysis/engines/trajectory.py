@@ -24,7 +24,7 @@ TRAJECTORY = "trajectory.npz"
 
 @dataclass(frozen=True)
 class TrajectorySpec:
-    """Either `frame_interval_fs` or, where the files say MD steps, `timestep_fs` is needed."""
+    """Either `frame_interval_fs` or, where the files say MD steps, `timestep_fs` is needed; neither where they say their time."""
 
     files: list[str]
     mobile_ion: str
@@ -101,12 +101,24 @@ def _frame_interval_fs(spec: TrajectorySpec, found: Trajectory) -> float:
         raise TrajectoryRefused(f"Frames are missing between MD steps {found.steps[at]} and {found.steps[at + 1]} (they are {between[0]} "
                                 "apart elsewhere): analyse a part without a gap.")  # fmt: skip
     if spec.frame_interval_fs is not None:
+        _flag_another_time(spec.frame_interval_fs, found)
         return _agreeing_interval_fs(spec.frame_interval_fs, spec.timestep_fs, between)
+    if spec.timestep_fs is None and found.interval_fs is not None:
+        found.flags.append(f"the time between frames, {found.interval_fs:g} fs, was taken from the files, where Time is in fs")
+        return found.interval_fs
     if spec.timestep_fs is None:
         raise TrajectoryRefused("The files do not say the time between their frames: give it (frame interval, fs).")
     if not len(between):
         raise TrajectoryRefused("The files do not say MD steps, so a time step does not help: give the time between frames (fs).")
     return float(between[0]) * spec.timestep_fs
+
+
+def _flag_another_time(interval_fs: float, found: Trajectory) -> None:
+    """Time in a file is in fs by convention; in ps by others, and in whatever unit by some: so what is given counts."""
+    counted = found.interval_fs
+    if counted is not None and all(abs(unit_fs * counted / interval_fs - 1) > UNEVEN for unit_fs in (1, 1000)):
+        found.flags.append(f"the files count {counted:g} of Time between frames, neither in fs nor in ps the given {interval_fs:g} fs, "
+                           "which was used: check it, D is inversely proportional to it")  # fmt: skip
 
 
 def _agreeing_interval_fs(interval_fs: float, timestep_fs: float | None, between: np.ndarray) -> float:

@@ -21,6 +21,7 @@ CELL_TOLERANCE = 1e-4  # relative; a cell that changes more belongs to dynamics 
 DUMP_HEADER = "ITEM: TIMESTEP"
 CLOCK_KEYS = ("step", "Step", "time", "Time", "frame")  # what programs write beside a frame of extended XYZ
 XDATCAR_NUMBER = re.compile(r"Direct configuration=\s*(\d+)")
+TIME_KEY = "Time"  # in fs, as GPUMD and QUIP write it
 UNEVEN = 1e-3  # relative; times are written with few digits
 
 
@@ -32,7 +33,7 @@ class TrajectoryRefused(ValueError):
 class Frame:
     """One stored step. `symbols` are elements, or LAMMPS's type numbers as words; `step` is None where the file does not say it.
 
-    `clock` is a step or a time in whatever unit, counted within one file: it tells a gap.
+    `clock` is a step or a time in whatever unit, counted within one file: it tells a gap. `time_fs` is `Time` of extended XYZ.
     """
 
     symbols: tuple[str, ...]
@@ -40,17 +41,19 @@ class Frame:
     cell_A: Floats  # (3, 3), rows are lattice vectors
     step: int | None
     clock: float | None = None
+    time_fs: float | None = None
 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """`positions_A` (n_frames, n_atoms, 3) float32 lies in a file. `steps` is empty where the files do not say them."""
+    """`positions_A` (n_frames, n_atoms, 3) float32 lies in a file. `steps` is empty, `interval_fs` None where files do not say them."""
 
     symbols: NDArray[np.str_]
     positions_A: Floats
     cell_A: Floats
     steps: NDArray[np.integer]
     flags: list[str]
+    interval_fs: float | None = None
 
 
 @dataclass
@@ -64,6 +67,7 @@ class _Sequence:
     places: dict[bytes, str] = field(default_factory=dict)  # of every frame without a step, by its positions
     n_frames: int = 0
     spacing: float | None = None  # of the clock
+    interval_fs: float | None = None  # between the first two frames, by their time
 
     def is_new(self, frame: Frame, where: str, begins_file: bool) -> bool:
         """False for a frame that repeats the one before. Raises TrajectoryRefused for what is no next frame of the same run."""
@@ -77,6 +81,8 @@ class _Sequence:
             self._refuse_gap(frame, where)
         if frame.step is not None:
             self.steps.append(frame.step)
+        if self.n_frames == 1 and self.last and None not in (frame.time_fs, self.last.time_fs):
+            self.interval_fs = frame.time_fs - self.last.time_fs
         self.n_frames, self.last = self.n_frames + 1, frame
         return True
 
@@ -117,7 +123,8 @@ def read(files: list[Path], elements: list[str], scratch: Path) -> Trajectory:
         flags.append(f"{n_repeated} repeated frame{'' if n_repeated == 1 else 's'} left out")
     positions_A = np.memmap(scratch, dtype=np.float32, mode="r", shape=(n_frames, len(first.symbols), 3))
     known = np.array(steps if len(steps) == n_frames else [], dtype=int)
-    return Trajectory(np.array(_elements(first.symbols, elements)), positions_A, first.cell_A, known, flags)
+    interval_fs = sequence.interval_fs if (sequence.interval_fs or 0.0) > 0 else None
+    return Trajectory(np.array(_elements(first.symbols, elements)), positions_A, first.cell_A, known, flags, interval_fs)
 
 
 def _names(files: list[Path]) -> str:
@@ -184,8 +191,9 @@ def _by_ase(path: Path) -> Iterator[Frame]:
     try:
         numbers = _xdatcar_numbers(path) if known == "vasp-xdatcar" else []
         for index, atoms in enumerate(ase.io.iread(path, index=":", format=known)):
-            clock = numbers[index] if index < len(numbers) else _clock(atoms.info)
-            yield Frame(tuple(atoms.get_chemical_symbols()), atoms.positions, atoms.cell.array, None, clock)
+            clock = numbers[index] if index < len(numbers) else _clock(atoms.info, CLOCK_KEYS)
+            time_fs = _clock(atoms.info, (TIME_KEY,))
+            yield Frame(tuple(atoms.get_chemical_symbols()), atoms.positions, atoms.cell.array, None, clock, time_fs)
     except TrajectoryRefused:
         raise
     except Exception as error:  # each of ase's readers fails in its own way
@@ -199,8 +207,8 @@ def _xdatcar_numbers(path: Path) -> list[float]:
         return [float(found[1]) for line in stream if (found := XDATCAR_NUMBER.match(line))]
 
 
-def _clock(info: dict[str, Any]) -> float | None:
-    value = next((info[key] for key in CLOCK_KEYS if key in info), None)
+def _clock(info: dict[str, Any], keys: tuple[str, ...]) -> float | None:
+    value = next((info[key] for key in keys if key in info), None)
     return float(value) if isinstance(value, int | float | np.number) and np.isfinite(value) else None
 
 

@@ -12,13 +12,13 @@ from scipy.optimize import least_squares
 from scipy.stats import t
 
 from analysis.science.transport import BOLTZMANN_EV_K
+from campaigns.science.setting_cautions import ADVISED_SPAN_1000_T_K, span_1000_T_K
 
 Floats = NDArray[np.floating]
 
 MIN_POINTS = 3
 FEW_POINTS = 5
 SAME_TEMPERATURE = 0.01  # temperatures that differ by less count once: they carry no slope
-SHORT_RANGE_KK = 0.8 / 1000  # 1/K that the temperatures should span
 CURVED_SIGMA = 2.0
 HUBER_SIGMA = 1.345
 
@@ -157,9 +157,9 @@ def caveats(points: Points, line: Line) -> list[str]:
     n = n_temperatures(points)
     if n < FEW_POINTS:
         found.append(f"only {n} temperatures (at least {FEW_POINTS} are needed to trust the error)")
-    span = float(np.ptp(1 / points.temperature_K))
-    if span < SHORT_RANGE_KK:
-        found.append(f"the temperatures span {1000 * span:.2f}/1000 K (0.8/1000 K are advised)")
+    span = span_1000_T_K(points.temperature_K.tolist())
+    if span < ADVISED_SPAN_1000_T_K:
+        found.append(f"1000/T spans {span:.2f} K⁻¹ (at least {ADVISED_SPAN_1000_T_K:g} K⁻¹ is advised)")
     needed = [f"{points.temperature_K[index]:.0f} K" for index in _needed(points)]
     if 0 < len(needed) < len(points.temperature_K):
         found.append(f"without {' or '.join(needed)} there would be no line, so Ea without that point is not known")

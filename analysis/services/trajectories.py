@@ -1,5 +1,7 @@
 """Trajectories that users bring: kept, analysed in a bounded child process, deleted."""
 
+import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,11 +23,13 @@ from campaigns.services import activity, deletion, quotas
 from campaigns.services.errors import BadInput
 from campaigns.services.wake import QUEUE
 
-TIMEOUT_S = 900.0
+CPU_S, WALL_S = 900.0, 1800.0
 RESEND_AFTER_S = 15
 ENGINE = "analysis.engines.trajectory"
 ACTOR = "analyse_trajectory"
 MAX_FILES = 50
+HEAD_BYTES = 4096  # static/js/app.js sends as much to have a form checked
+GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -42,16 +46,34 @@ class AnalysisRequest:
     hop_length_A: float
 
 
-def create(owner: AbstractBaseUser, files: Sequence[UploadedFile], request: AnalysisRequest) -> TrajectoryAnalysis:
-    """Keep the files and have them analysed. Raises BadInput."""
+def check(files: Sequence[UploadedFile], request: AnalysisRequest) -> None:
+    """Whether the files, of which a browser may have sent the beginnings alone, can be analysed as asked. Raises BadInput."""
     if not files:
         raise BadInput("Choose at least one file.", {"files": "choose at least one file"})
     if len(files) > MAX_FILES or sum(file.size for file in files) > settings.MAX_TRAJECTORY_BYTES:
         most_MB = settings.MAX_TRAJECTORY_BYTES / 1e6
         limit = f"at most {MAX_FILES} files with {most_MB:.0f} MB together are accepted; store frames less often, or compress them"
         raise BadInput(f"The files are too large: {limit}.", {"files": limit})
-    if request.frame_interval_fs is None and request.timestep_fs is None:
-        raise BadInput("Give the time between frames.", {"frame_interval_fs": "give this, or the time step where the files say MD steps"})
+    if request.frame_interval_fs is None and request.timestep_fs is None and not all(map(_says_time, files)):
+        words = "give this, or the time step where the files say MD steps; it is needed unless extended XYZ says Time for each frame"
+        raise BadInput("Give the time between frames.", {"frame_interval_fs": words})
+
+
+def _says_time(file: UploadedFile) -> bool:
+    """Whether the second line of the file, where extended XYZ describes its frame, says its time."""
+    head = file.read(HEAD_BYTES)
+    file.seek(0)
+    if head.startswith(GZIP):
+        try:
+            head = zlib.decompressobj(wbits=31).decompress(head, HEAD_BYTES)
+        except zlib.error:
+            return False
+    return bool(re.search(rb"(?<!\S)Time=", b"".join(head.splitlines()[1:2])))
+
+
+def create(owner: AbstractBaseUser, files: Sequence[UploadedFile], request: AnalysisRequest) -> TrajectoryAnalysis:
+    """Keep the files and have them analysed. Raises BadInput."""
+    check(files, request)
     quotas.check_count(owner, TrajectoryAnalysis, settings.QUOTA_TRAJECTORIES, "trajectories")
     quotas.check_bytes(owner, sum(file.size for file in files))
     with transaction.atomic():
@@ -83,7 +105,7 @@ def _store(row: TrajectoryAnalysis, number: int, file: UploadedFile) -> str:
     """Under a name of ours; of the user's only the words that tell a format are kept."""
     lower = file.name.lower()
     kind = "XDATCAR" if "xdatcar" in lower else "run.extxyz" if ".xyz" in lower or ".extxyz" in lower else "run.dump"
-    path = row.folder / f"{number:02d}-{kind}"
+    path = row.folder / f"{number:02d}-{kind}{'.gz' if lower.endswith('.gz') else ''}"
     with path.open("xb") as stream:
         for chunk in file.chunks():
             stream.write(chunk)
@@ -93,7 +115,7 @@ def _store(row: TrajectoryAnalysis, number: int, file: UploadedFile) -> str:
 def run(pk: int) -> None:
     """What a message asks for. A worker that dies leaves the row running; after the time limit another takes it."""
     now = timezone.now()
-    gone = Q(state=AnalysisState.RUNNING, started_at__lt=now - timedelta(seconds=1.2 * TIMEOUT_S))
+    gone = Q(state=AnalysisState.RUNNING, started_at__lt=now - timedelta(seconds=1.2 * WALL_S))
     mine = TrajectoryAnalysis.objects.filter(Q(state=AnalysisState.WAITING) | gone, pk=pk)
     if not mine.update(state=AnalysisState.RUNNING, started_at=now):
         return
@@ -112,7 +134,7 @@ def run(pk: int) -> None:
 def _compute(row: TrajectoryAnalysis) -> dict[str, object]:
     files = [str(row.folder / Path(name).name) for name in row.spec["files"]]  # the data folder may have moved
     job.write_spec(row.folder, "trajectory", row.spec | {"files": files})
-    bounded.run(ENGINE, [str(row.folder)], timeout_s=TIMEOUT_S)
+    bounded.run(ENGINE, [str(row.folder)], cpu_s=CPU_S, wall_s=WALL_S)
     found = job.read_json(row.folder / "result.json")
     if found is None:
         failure = job.read_json(row.folder / "failure.json") or {}
@@ -151,7 +173,7 @@ def reconcile() -> None:
     """Send again what waits: a lost message is no loss."""
     now = timezone.now()
     stale = Q(sent_at=None) | Q(sent_at__lt=now - timedelta(seconds=RESEND_AFTER_S))
-    gone = Q(state=AnalysisState.RUNNING, started_at__lt=now - timedelta(seconds=1.2 * TIMEOUT_S))
+    gone = Q(state=AnalysisState.RUNNING, started_at__lt=now - timedelta(seconds=1.2 * WALL_S))
     _send(list(TrajectoryAnalysis.objects.filter(stale, Q(state=AnalysisState.WAITING) | gone).values_list("pk", flat=True)[:20]))
 
 

@@ -22,6 +22,7 @@ from campaigns.views import access, fragments, people, refusals, uploads
 
 RUN_ID = 1  # by which the file of a trajectory's judgement knows its only run
 PER_PAGE = 50
+CHECK_ONLY = "check-only"  # static/js/app.js: the fields and the beginnings of the files, before all of them are sent
 
 
 def _visible(request: HttpRequest, pk: int) -> TrajectoryAnalysis:
@@ -38,6 +39,9 @@ def trajectory_list(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with refusals.as_form_error(form):
             files = sorted(form.cleaned_data["files"], key=lambda file: file.name)
+            if CHECK_ONLY in request.POST:
+                trajectories.check(files, form.request())
+                return HttpResponse(status=204)
             return redirect("trajectory", trajectories.create(request.user, files, form.request()).pk)
     whose = request.GET.get("whose", "")
     found = TrajectoryAnalysis.objects.visible_to(request.user).chosen(request.user, whose).select_related("owner", "project")

@@ -9,11 +9,10 @@ import json
 import sys
 from typing import Any
 
-from campaigns.engines.bounded import ChildRefused, run_json
+from campaigns.engines.bounded import CPU_LIMIT_S, WALL_LIMIT_S, ChildBusy, ChildRefused, run_json
 from campaigns.engines.job import to_json
 
 MAX_BYTES = 1_000_000
-TIMEOUT_S = 30.0
 CONTROL = frozenset(range(32)) - frozenset(b"\t\n\r\f\x1a")
 
 
@@ -21,11 +20,17 @@ class CifRejected(ValueError):
     """The CIF cannot be used; the text says why and what to do."""
 
 
-def read_cif(cif: bytes, timeout_s: float = TIMEOUT_S) -> tuple[str, dict[str, Any]]:
+class CifNotRead(CifRejected):
+    """The machine was too busy to read it: nothing is said of the CIF."""
+
+
+def read_cif(cif: bytes, cpu_s: float = CPU_LIMIT_S, wall_s: float = WALL_LIMIT_S) -> tuple[str, dict[str, Any]]:
     """The CIF's text and the facts of its material (campaigns/science/structures.py, MaterialFacts, as JSON). Raises CifRejected."""
     text = decode(cif)
     try:
-        return text, run_json("campaigns.engines.read_cif", [], stdin=text.encode(), timeout_s=timeout_s)
+        return text, run_json("campaigns.engines.read_cif", [], stdin=text.encode(), cpu_s=cpu_s, wall_s=wall_s)
+    except ChildBusy as error:
+        raise CifNotRead(str(error)) from error
     except ChildRefused as error:
         raise CifRejected(str(error)) from error
 

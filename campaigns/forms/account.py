@@ -2,8 +2,10 @@
 
 from django import forms
 
+from campaigns.forms.fields import PlainForm
 
-class AccountForm(forms.Form):
+
+class AccountForm(PlainForm):
     username = forms.CharField(
         max_length=150, label="Name", help_text="Letters, digits and @ . + - _", widget=forms.TextInput(attrs={"autocomplete": "off"})
     )

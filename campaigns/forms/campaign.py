@@ -7,7 +7,7 @@ from django import forms
 
 from campaigns.engines import labellers
 from campaigns.enums import S0Route
-from campaigns.forms.fields import MappingField, numbers_in_words, whole_number
+from campaigns.forms.fields import MappingField, PlainForm, numbers_in_words, whole_number
 from campaigns.models import Material, Project
 from campaigns.science.protocol import PRESET_HELP, PRESETS
 from campaigns.services.requests import CellRequest
@@ -25,10 +25,17 @@ UPLOAD_FORMATS = [
 ]
 
 
-class CellForm(forms.Form):
+class MaterialField(forms.ModelChoiceField):
+    """Materials, each with what tells it from others of its name."""
+
+    def label_from_instance(self, material: Material) -> str:
+        return f"{material.name} ({material.particulars})"
+
+
+class CellForm(PlainForm):
     """One supercell of one material."""
 
-    material = forms.ModelChoiceField(
+    material = MaterialField(
         queryset=Material.objects.none(), label="Material", error_messages={"invalid_choice": "This material does not exist (any more)."}
     )
     a = forms.IntegerField(min_value=1, max_value=10, initial=1, label="a")
@@ -70,7 +77,7 @@ class CellForm(forms.Form):
         )
 
 
-class ProjectForm(forms.Form):
+class ProjectForm(PlainForm):
     """Where a new campaign is put; one that is there already is moved on its page about people."""
 
     project = forms.ModelChoiceField(
@@ -87,7 +94,7 @@ class ProjectForm(forms.Form):
         self.fields["project"].queryset = Project.objects.editable_by(owner)
 
 
-class CampaignForm(forms.Form):
+class CampaignForm(PlainForm):
     """The parts of a campaign that are neither cells nor settings."""
 
     name = forms.CharField(max_length=200, label="Name of the campaign")

@@ -22,9 +22,10 @@ def whole_number(word: str) -> int | None:
 class NumbersField(forms.CharField):
     """Several numbers, separated by commas or blanks, as a tuple of the type that the setting has."""
 
-    def __init__(self, kind: type, **options: Any) -> None:
+    def __init__(self, kind: type, low: float | None = None, high: float | None = None, **options: Any) -> None:
+        """The bounds of each number are named here and checked by the settings themselves."""
         super().__init__(**options)
-        self._kind = kind
+        self._kind, self._low, self._high = kind, low, high
 
     def prepare_value(self, value: Any) -> Any:
         return value if isinstance(value, str) else ", ".join(f"{item:g}" for item in value or ())
@@ -34,8 +35,13 @@ class NumbersField(forms.CharField):
         try:
             return tuple(self._kind(word) for word in words)
         except ValueError as error:
-            what = "whole numbers" if self._kind is int else "numbers"
-            raise forms.ValidationError(f"Give {what}, separated by commas.") from error
+            raise forms.ValidationError(self.wanted) from error
+
+    @property
+    def wanted(self) -> str:
+        what, unit = "whole numbers" if self._kind is int else "numbers", getattr(self, "unit", "")
+        bounds = f" from {self._low:.10g} to {self._high:.10g}" if self._low is not None else ""
+        return f"Give {what}{bounds} {unit}".rstrip() + ", separated by commas."
 
 
 class LinesField(forms.CharField):
@@ -135,6 +141,41 @@ class FilesField(forms.Field):
             with suppress(BadInput):
                 found.append(potential_files.read(self._owner, token))
         return found
+
+
+class PlainForm(forms.Form):
+    """A form that says in our words what a field takes, its range and unit; the name of the quantity stands beside each error."""
+
+    def full_clean(self) -> None:
+        for field in self.fields.values():
+            field.error_messages |= _messages(field)
+        super().full_clean()
+
+
+def _messages(field: forms.Field) -> dict[str, str]:
+    """By Django's code of the error. Of what a field says in its own words only what it lacks is replaced."""
+    if isinstance(field, forms.IntegerField):  # FloatField is one too
+        wanted = f"Give a {'number' if isinstance(field, forms.FloatField) else 'whole number'}{_range(field)}."
+        return dict.fromkeys(("required", "invalid", "min_value", "max_value"), wanted)
+    if isinstance(field, forms.ModelChoiceField):
+        return {"required": "Choose one."}
+    if isinstance(field, forms.ChoiceField):
+        wanted = f"Choose one of {', '.join(str(value) for value, _ in field.choices if value)}."
+        return {"required": wanted, "invalid_choice": wanted}
+    if isinstance(field, NumbersField):
+        return {"required": field.wanted}
+    if isinstance(field, forms.FileField):
+        return {"required": "Choose a file.", "empty": "The file is empty."}
+    return {"required": "This must not be empty.", "max_length": "Give at most %(limit_value)d characters (it has %(show_value)d)."}
+
+
+def _range(field: forms.IntegerField) -> str:
+    low, high, unit = field.min_value, field.max_value, getattr(field, "unit", "")
+    if low is not None and high is not None:
+        found = f" from {low:.10g} to {high:.10g}"
+    else:
+        found = f" of at least {low:.10g}" if low is not None else f" of at most {high:.10g}" if high is not None else ""
+    return f"{found} {unit}".rstrip() if found else f" in {unit}" if unit else ""
 
 
 def described(field: forms.Field, label: str, unit: str, explanation: str) -> forms.Field:

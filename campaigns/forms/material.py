@@ -5,8 +5,10 @@ from typing import Any
 from django import forms
 from django.conf import settings
 
+from campaigns.forms.fields import PlainForm
 
-class MaterialForm(forms.Form):
+
+class MaterialForm(PlainForm):
     """A CIF, as a file or as text."""
 
     cif_file = forms.FileField(required=False, label="CIF file", help_text="At most 1 MB, one structure.")

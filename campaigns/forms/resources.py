@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 
 from campaigns.enums import CLUSTER_KINDS, StageKind
+from campaigns.forms.fields import PlainForm
 from campaigns.models import Resource
 
 HERE = "this machine"
@@ -18,7 +19,7 @@ LABELS = {
 }
 
 
-class ResourcesForm(forms.Form):
+class ResourcesForm(PlainForm):
     """A choice for each kind of stage; nothing to choose where there is no resource."""
 
     def __init__(self, data: Any = None, initial: dict[str, str] | None = None) -> None:

@@ -7,13 +7,23 @@ from django import forms
 from django.contrib.auth.models import AbstractBaseUser
 
 from campaigns.engines import labellers
-from campaigns.forms.fields import FilesField, JsonField, LinesField, MappingField, NumbersField, PlainFloatField, TemplateField, described
+from campaigns.forms.fields import (
+    FilesField,
+    JsonField,
+    LinesField,
+    MappingField,
+    NumbersField,
+    PlainFloatField,
+    PlainForm,
+    TemplateField,
+    described,
+)
 from campaigns.science.protocol import GROUPS, PRESETS, ProtocolSettings, SettingsError, settings_from_mapping
 from campaigns.services import potential_files
 from campaigns.services.errors import sentence
 
 
-class ProtocolForm(forms.Form):
+class ProtocolForm(PlainForm):
     """Every setting of the protocol, from its own definition: label, unit, help and bounds are not said twice."""
 
     def __init__(self, preset: str, data: Any = None, initial: dict[str, Any] | None = None) -> None:
@@ -25,12 +35,11 @@ class ProtocolForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if not self.errors:
-            try:
-                settings_from_mapping(self.preset, self.changes)
-            except SettingsError as error:
-                for name, problem in error.problems.items():
-                    self.add_error(name, sentence(problem))
+        try:
+            settings_from_mapping(self.preset, self.changes, unreadable=list(self.errors))
+        except SettingsError as error:
+            for name, problem in error.problems.items():
+                self.add_error(name, sentence(problem))
         return cleaned
 
     @property
@@ -68,7 +77,7 @@ def _setting_field(value: Any, metadata: Any) -> forms.Field:
     elif isinstance(value, bool):
         field = forms.BooleanField(required=False)
     elif isinstance(value, tuple):
-        field = NumbersField(type(value[0]))
+        field = NumbersField(type(value[0]), metadata["low"], metadata["high"])
     elif isinstance(value, int):
         field = forms.IntegerField(**bounds)
     else:
@@ -77,7 +86,7 @@ def _setting_field(value: Any, metadata: Any) -> forms.Field:
     return described(field, metadata["label"], metadata["unit"], metadata["help"])
 
 
-class LabellerOptionsForm(forms.Form):
+class LabellerOptionsForm(PlainForm):
     """The options of one reference method, as its module describes them. `owner`: whose potential files may be named."""
 
     prefix = "labeller"

@@ -39,3 +39,8 @@ class Material(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def particulars(self) -> str:
+        """What tells it from others of its name: several cells of one compound are usual."""
+        return f"{self.space_group}, {self.n_atoms:.6g} atoms, {self.cif_filename}"

@@ -11,6 +11,7 @@ MAX_CHARGE_SHARE = 0.03  # net charge over positive charge that rounded occupanc
 CHARGE_SHARE_SCALE = 0.01  # so much is as unlikely as a state that is e times rarer
 MAX_STATES = 6  # an element's likeliest
 MAX_COMBINATIONS = 200_000
+USUAL_SHARE = 0.05  # of the entries of an element, from which on a state is usual
 
 
 def guess_oxidation_states(amounts: Mapping[str, float]) -> dict[str, float] | None:
@@ -32,6 +33,34 @@ def guess_oxidation_states(amounts: Mapping[str, float]) -> dict[str, float] | N
 
 def net_charge_e(amounts: Mapping[str, float], states: Mapping[str, float]) -> float:
     return float(sum(count * states[symbol] for symbol, count in amounts.items()))
+
+
+def is_usual(symbol: str, state: float) -> bool:
+    """Whether an element often has this state; a mean is usual between two usual ones of its sign."""
+    alike = [usual for usual, _ in _usual(symbol) if usual * state > 0]
+    return bool(alike) and min(alike) <= state <= max(alike)
+
+
+def usual_states(amounts: Mapping[str, float]) -> dict[str, float]:
+    """The usual states that come nearest to a neutral composition; empty for what is no salt: a metal, an element."""
+    symbols = sorted(amounts)
+    choices = [_usual(symbol) for symbol in symbols]
+    if not all(choices) or math.prod(map(len, choices)) > MAX_COMBINATIONS:
+        return {}
+
+    def rank(chosen: tuple[tuple[int, float], ...]) -> tuple[float, float]:
+        charge_e = sum(amounts[symbol] * state for symbol, (state, _) in zip(symbols, chosen, strict=True))
+        return round(abs(charge_e), 6), -sum(logarithm for _, logarithm in chosen)
+
+    salts = (chosen for chosen in product(*choices) if len({state > 0 for state, _ in chosen}) == 2)
+    best = min(salts, key=rank, default=())
+    return {symbol: float(state) for symbol, (state, _) in zip(symbols, best, strict=False)}
+
+
+def _usual(symbol: str) -> list[tuple[int, float]]:
+    """Of the likely states those that are frequent, or common by the textbook."""
+    common = Element(symbol).common_oxidation_states
+    return [(state, logarithm) for state, logarithm in _likely(symbol) if logarithm > math.log(USUAL_SHARE) or state in common]
 
 
 def _likely(symbol: str) -> list[tuple[int, float]]:

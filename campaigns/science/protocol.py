@@ -3,8 +3,9 @@
 One definition serves the form in the browser, the YAML file on the command line, the defaults and the checks.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from types import SimpleNamespace
 from typing import Any
 
 GROUPS = {
@@ -96,12 +97,7 @@ class ProtocolSettings:
     hop_length_A: float = _setting(3.0, "convergence", "Hop length", "Å", "Distance between neighbouring sites of the mobile ion: what counts as a hop, and where the fit of D may begin (LLZO 2.4, LGPS 2.8, LATP 3.2, Na in NASICON 3.5).", low=0.5, high=10)
 
     def __post_init__(self) -> None:
-        problems = {}
-        for spec in fields(self):
-            problem = _problem(getattr(self, spec.name), spec.metadata)
-            if problem:
-                problems[spec.name] = problem
-        raise_for(problems | (_contradictions(self) if not problems else {}))
+        raise_for(_problems(self))
 
     @property
     def ramp_temperatures_K(self) -> tuple[float, ...]:
@@ -113,6 +109,19 @@ class ProtocolSettings:
 def raise_for(problems: Mapping[str, str]) -> None:
     if problems:
         raise SettingsError(problems)
+
+
+def _problems(values: Any, unreadable: Collection[str] = ()) -> dict[str, str]:
+    """All that is wrong with the attributes of `values`, by setting: each for itself, then those that contradict one another.
+
+    Nothing is said of `unreadable` ones, nor of what goes with them: their values are not what was meant.
+    """
+    readable = [spec for spec in fields(ProtocolSettings) if spec.name not in unreadable]
+    wrong = {spec.name: problem for spec in readable if (problem := _problem(getattr(values, spec.name), spec.metadata))}
+    unclear = wrong.keys() | set(unreadable)
+    return wrong | {
+        name: text for name, other, is_broken, text in _contradictions(values) if is_broken and not unclear & {name, other}
+    }
 
 
 def _problem(value: Any, metadata: Mapping[str, Any]) -> str:
@@ -135,27 +144,26 @@ def _out_of_bounds(value: float, metadata: Mapping[str, Any]) -> str:
     return ""
 
 
-def _contradictions(settings: ProtocolSettings) -> dict[str, str]:
-    """Values that are each possible but not together."""
-    found = {}
-    if settings.ramp_T_max_K < settings.ramp_T_min_K:
-        found["ramp_T_max_K"] = (f"the highest temperature ({settings.ramp_T_max_K:g} K) is below the lowest "
-                                 f"({settings.ramp_T_min_K:g} K)")
-    if settings.cutoff_smooth_A >= settings.cutoff_A:
-        found["cutoff_smooth_A"] = f"must be smaller than the cut-off radius ({settings.cutoff_A:g} Å)"
-    if settings.learning_rate_stop > settings.learning_rate_start:
-        found["learning_rate_stop"] = "must not be larger than the learning rate at the start"
-    if settings.s0_sample_interval_fs < settings.s0_timestep_fs:
-        found["s0_sample_interval_fs"] = "must be at least one time step"
-    if settings.snapshot_interval_ps * 1000 < settings.timestep_fs:
-        found["snapshot_interval_ps"] = "must be at least one time step"
-    if settings.evaluation_frame_interval_fs < settings.timestep_fs:
-        found["evaluation_frame_interval_fs"] = "must be at least one time step"
-    if settings.evaluation_duration_ps * 1000 < 20 * settings.evaluation_frame_interval_fs:
-        found["evaluation_duration_ps"] = "must hold at least 20 frames: run longer or store frames more often"
-    if len(set(settings.evaluation_temperatures_K)) != len(settings.evaluation_temperatures_K):
-        found["evaluation_temperatures_K"] = "names a temperature twice; use replicas for independent runs"
-    return found
+def _contradictions(settings: Any) -> tuple[tuple[str, str, bool, str], ...]:
+    """Values that may be possible each but not together: setting, the other one, whether they contradict, and how."""
+    temperatures_K = settings.evaluation_temperatures_K
+    step = "must be at least one time step"
+    return (
+        ("ramp_T_max_K", "ramp_T_min_K", settings.ramp_T_max_K < settings.ramp_T_min_K,
+         f"the highest temperature ({settings.ramp_T_max_K:g} K) is below the lowest ({settings.ramp_T_min_K:g} K)"),
+        ("cutoff_smooth_A", "cutoff_A", settings.cutoff_smooth_A >= settings.cutoff_A,
+         f"must be smaller than the cut-off radius ({settings.cutoff_A:g} Å)"),
+        ("learning_rate_stop", "learning_rate_start", settings.learning_rate_stop > settings.learning_rate_start,
+         "must not be larger than the learning rate at the start"),
+        ("s0_sample_interval_fs", "s0_timestep_fs", settings.s0_sample_interval_fs < settings.s0_timestep_fs, step),
+        ("snapshot_interval_ps", "timestep_fs", settings.snapshot_interval_ps * 1000 < settings.timestep_fs, step),
+        ("evaluation_frame_interval_fs", "timestep_fs", settings.evaluation_frame_interval_fs < settings.timestep_fs, step),
+        ("evaluation_duration_ps", "evaluation_frame_interval_fs",
+         settings.evaluation_duration_ps * 1000 < 20 * settings.evaluation_frame_interval_fs,
+         "must hold at least 20 frames: run longer or store frames more often"),
+        ("evaluation_temperatures_K", "", len(set(temperatures_K)) != len(temperatures_K),
+         "names a temperature twice; use replicas for independent runs"),
+    )
 
 
 PRESETS: dict[str, ProtocolSettings] = {
@@ -181,8 +189,11 @@ PRESET_HELP = {
 }
 
 
-def settings_from_mapping(preset: str, changes: Mapping[str, Any]) -> ProtocolSettings:
-    """A preset with changes, checked. Raises SettingsError naming every unknown key and every value of a wrong type."""
+def settings_from_mapping(preset: str, changes: Mapping[str, Any], unreadable: Collection[str] = ()) -> ProtocolSettings:
+    """A preset with changes, checked. Raises SettingsError with all that is wrong: unknown keys, types, bounds, contradictions.
+
+    `unreadable`: settings that were given, but could not be read by the caller.
+    """
     if preset not in PRESETS:
         raise SettingsError({"preset": f"{preset} is none; must be one of {', '.join(PRESETS)}"})
     known = {spec.name: spec for spec in fields(ProtocolSettings)}
@@ -194,8 +205,9 @@ def settings_from_mapping(preset: str, changes: Mapping[str, Any]) -> ProtocolSe
                 values[name] = _coerced(getattr(PRESETS[preset], name), value)
             except (TypeError, ValueError, OverflowError):
                 problems[name] = f"{value!r} is not a {_kind_in_words(getattr(PRESETS[preset], name))}"
-    raise_for(problems)
-    return replace(PRESETS[preset], **values)
+    asked = asdict(PRESETS[preset]) | values
+    raise_for(problems | _problems(SimpleNamespace(**asked), {*problems, *unreadable}))
+    return ProtocolSettings(**asked)
 
 
 def _coerced(example: Any, value: Any) -> Any:

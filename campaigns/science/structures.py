@@ -12,6 +12,7 @@ from pymatgen.core import Composition, Element, Species, Structure
 from pymatgen.io.cif import CifParser
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer, SymmetryUndeterminedError
 
+from campaigns.science.charge_balance import charge_doubt, charge_notes
 from campaigns.science.mobile_ions import DIVALENT_CATIONS, MOBILE_ANIONS, UNIVALENT_CATIONS
 from campaigns.science.ordering_composition import CannotBeNeutral, neutral_composition, pools_of, tolerance_e
 from campaigns.science.ordering_problem import partial_sites
@@ -30,7 +31,10 @@ OVERLAP_OCCUPANCY = 1.5  # two sites this close that together hold so much canno
 FULL_PAIR = 1.1  # two sites that exclude each other hold at most one atom; refinements say up to so much
 VOLUME_PER_ATOM_A3 = (4.0, 60.0)  # diamond has 5.7, CsI 48
 WHOLE = 1e-3
-NEUTRAL_E = 0.01
+NO_MOBILE_ION = (
+    "No ion is likely to move here: solid electrolytes conduct by ions of one charge (Li, Na, K, Ag, Cu, H ...), by F, by Mg, Zn or Ca, or "
+    "by O, Cl, Br or I through sites that are partly empty, and this material has none of them."
+)
 
 
 class StructureRefused(ValueError):
@@ -78,6 +82,7 @@ class MaterialFacts:
     sites: tuple[SiteFacts, ...]
     oxidation_states: dict[str, float]  # empty: they could not be guessed
     net_charge_e: float | None
+    charge_doubt: str  # why the charges look wrong, or nothing
     mobile_ion: str
     mobile_ion_reason: str
     proposed_cells: ProposedCells
@@ -151,6 +156,8 @@ def material_facts(structure: Structure, notes: list[str]) -> MaterialFacts:
     sites = tuple(_site_facts(structure, members) for members in orbits)
     states = guess_oxidation_states(amounts) or {}
     charge_e = round(net_charge_e(amounts, states), 6) + 0.0 if states else None
+    is_disordered = any(site.disordered for site in sites)
+    doubt = charge_doubt(amounts, states, is_disordered)
     mobile_ion, reason = mobile_ion_of(sites, amounts, states)
     lattice = structure.lattice
     n_atoms = round(float(composition.num_atoms), 6)
@@ -169,18 +176,20 @@ def material_facts(structure: Structure, notes: list[str]) -> MaterialFacts:
         space_group=symbol,
         space_group_number=number,
         n_atoms=n_atoms,
-        is_disordered=any(site.disordered for site in sites),
+        is_disordered=is_disordered,
         disorder=_disorder(sites),
         sites=sites,
         oxidation_states=states,
         net_charge_e=charge_e,
+        charge_doubt=doubt,
         mobile_ion=mobile_ion,
         mobile_ion_reason=reason,
         proposed_cells=_proposed_cells(structure, n_atoms, mobile_ion, states),
         warnings=(
             *notes,
             *symmetry_notes,
-            *_charge_notes(states, charge_e),
+            *([reason] if reason.startswith(NO_MOBILE_ION) else []),
+            *charge_notes(states, charge_e, is_disordered, doubt),
             *_volume_notes(lattice.volume / n_atoms, float(structure.density)),
             *_distance_notes(structure),
         ),
@@ -257,18 +266,7 @@ def mobile_ion_of(sites: tuple[SiteFacts, ...], amounts: Mapping[str, float], st
             reason = f"{likeliest} is the {'likeliest' if len(present) > 1 else 'only'} mobile {kind} of the composition"
             return likeliest, reason + (", and its sites are partly empty." if likeliest in vacant else ".")
     fallback = min(amounts, key=lambda symbol: (abs(states.get(symbol, 9.0)), -amounts[symbol], symbol))
-    return fallback, f"No usual mobile ion is there; {fallback} has the lowest charge. Choose another if it is not the one that moves."
-
-
-def _charge_notes(states: Mapping[str, float], charge_e: float | None) -> list[str]:
-    if charge_e is None:
-        return ["The oxidation states could not be guessed from the composition: to order a disordered cell, give them."]
-    if abs(charge_e) > NEUTRAL_E:
-        listed = ", ".join(f"{symbol} {state:+g}" for symbol, state in states.items())
-        return [
-            f"The occupancies leave a net charge of {charge_e:+.2f} per cell ({listed}): ordered cells get the nearest neutral composition."
-        ]
-    return []
+    return fallback, f"{NO_MOBILE_ION} {fallback} stands for it, as it has the lowest charge: its D will most likely be zero."
 
 
 def _volume_notes(volume_per_atom_A3: float, density_g_cm3: float) -> list[str]:

@@ -32,11 +32,11 @@ from campaigns.enums import CampaignState, StageState
 from campaigns.models import Artefact, Campaign, Stage, TrainedModel
 from campaigns.science.protocol import SettingsError
 from campaigns.services import archive_rows, streamed_zip
-from campaigns.services.errors import BadInput, ServiceError
+from campaigns.services.errors import BadInput, Busy, ServiceError
 
 IMPORTING = ".importing"
 LEFTOVER_S = 3600.0
-READ_TIMEOUT_S = 1800.0
+READ_CPU_S, READ_WALL_S = 1800.0, 7200.0
 MAX_ROWS_BYTES = 1_000_000_000
 _ELEMENT = re.compile(r"[A-Z][a-z]?")
 
@@ -99,7 +99,9 @@ def take_in(owner: AbstractBaseUser, path: Path) -> Campaign:
         folder.mkdir()
         try:
             arguments = [str(path), str(folder), str(settings.MAX_ARCHIVE_BYTES)]
-            bounded.run_json("campaigns.engines.open_archive", arguments, timeout_s=READ_TIMEOUT_S)
+            bounded.run_json("campaigns.engines.open_archive", arguments, cpu_s=READ_CPU_S, wall_s=READ_WALL_S)
+        except bounded.ChildBusy as error:
+            raise Busy(f"The archive was not read. {error}", {"archive": str(error)}) from error
         except bounded.ChildRefused as error:
             raise BadInput(f"The archive cannot be imported: {error}", {"archive": str(error)}) from error
         return _put(owner, folder)

@@ -6,7 +6,7 @@ from django.conf import settings
 
 from campaigns.engines import disk
 from campaigns.models import Material
-from campaigns.science.protocol import ProtocolSettings
+from campaigns.science.setting_cautions import setting_cautions
 from campaigns.services.requests import CampaignRequest, Checked
 
 
@@ -17,7 +17,7 @@ def of(request: CampaignRequest, checked: Checked, training: list[int], disk_byt
         *_too_little_room(disk_bytes),
         *_thin_cells(request, checked),
         *_no_bonds(checked),
-        *_of_settings(checked.settings, training),
+        *setting_cautions(request.preset, checked.settings, training),
         *_elsewhere(request),
     ]
 
@@ -43,10 +43,13 @@ def _no_bonds(checked: Checked) -> list[str]:
 
 
 def _thin_cells(request: CampaignRequest, checked: Checked) -> list[str]:
-    """Cells in which an atom sees its own images."""
+    """Cells in which an atom sees its own images; of a training cell that is as proposed that was weighed already."""
     found = []
     for cell in request.cells:
         material, reach_A = checked.materials[cell.material_id], 2 * checked.settings.cutoff_A
+        proposed = ((material.facts.get("proposed_cells") or {}).get("training") or {}).get("supercell")
+        if not cell.for_evaluation and list(cell.supercell) == proposed:
+            continue
         thickness_A = _thickness_A(material, cell.supercell)
         if thickness_A < reach_A:
             name = f"{material.name} {'×'.join(map(str, cell.supercell))}"
@@ -71,22 +74,3 @@ def _too_little_room(disk_bytes: int) -> list[str]:
         return []
     return [f"The campaign may need {disk_bytes / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free on the disk of the data folder: make room, "
             "ask for shorter evaluations or store their frames less often."]  # fmt: skip
-
-
-def _of_settings(chosen: ProtocolSettings, training: list[int]) -> list[str]:
-    found = []
-    inverse = [1000 / temperature for temperature in chosen.evaluation_temperatures_K]
-    if len(inverse) < 5:
-        found.append(f"{len(inverse)} evaluation temperatures: an Arrhenius fit wants at least 5.")
-    if max(inverse) - min(inverse) < 0.6:
-        found.append("The evaluation temperatures span less than 0.6/1000 K⁻¹: the error of Ea will be large.")
-    if min(chosen.evaluation_temperatures_K) < 600:
-        found.append("Evaluation below 600 K: few ions hop there in a run of this length; the paper stays above 600 K.")
-    n_frames = chosen.s0_frames_per_temperature * len(chosen.s0_temperatures_K)
-    if training and n_frames * 3 * max(training) < 30_000:
-        found.append(f"S0 will hold {n_frames * 3 * max(training):,} force components; the paper's smallest had 30,000.")
-    if min(chosen.evaluated_steps_per_loop, len(chosen.ramp_temperatures_K)) < 2:
-        found.append("One evaluated model per loop: D has nothing to be compared with, so every loop that is allowed will be run.")
-    elif chosen.evaluated_steps_per_loop < 3:
-        found.append("Fewer than 3 evaluated models per loop: D cannot be called stationary, and every loop that is allowed will be run.")
-    return found

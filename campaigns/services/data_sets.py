@@ -12,9 +12,9 @@ from django.core.files.uploadedfile import UploadedFile
 from campaigns.engines import bounded
 from campaigns.engines.upload_formats import FORMATS
 from campaigns.services import quotas
-from campaigns.services.errors import BadInput
+from campaigns.services.errors import BadInput, Busy
 
-INSPECTION_TIMEOUT_S = 60
+INSPECTION_CPU_S = 60.0
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 
 
@@ -73,7 +73,9 @@ def inspect_upload(owner: AbstractBaseUser, token: str, upload_format: str, elem
 def _inspect(path: str, upload_format: str, elements: list[str]) -> dict[str, Any]:
     arguments = [str(settings.DATA_DIR / path), upload_format, *elements]
     try:
-        return bounded.run_json("campaigns.engines.upload", arguments, timeout_s=INSPECTION_TIMEOUT_S)
+        return bounded.run_json("campaigns.engines.upload", arguments, cpu_s=INSPECTION_CPU_S)
+    except bounded.ChildBusy as error:
+        raise Busy(f"The data set was not read. {error}", {"s0_upload": str(error)}) from error
     except bounded.ChildRefused as error:
         raise BadInput(f"The data set cannot be used: {error}", {"s0_upload": str(error)}) from error
 

@@ -74,7 +74,7 @@ def _write_data(campaign: Campaign, cells: list[Cell], frames: Frames, steps: li
     poscars = {f"confs/cell-{place}/POSCAR": str(cell.structure.file) for place, cell in enumerate(cells)}
     write_json(folder / "spec.json", to_json(WriteDpgenSpec(type_map_of(campaign), systems, poscars)))
     try:
-        done = bounded.run("campaigns.engines.write_dpgen", [str(folder)], timeout_s=exports.TIMEOUT_S)
+        done = bounded.run("campaigns.engines.write_dpgen", [str(folder)], cpu_s=exports.TIMEOUT_S, wall_s=exports.TIMEOUT_S)
     except bounded.ChildRefused as error:
         raise ServiceError("Writing the run folder took too long: use `manage.py export dpgen` on a machine that is idle.") from error
     if done.returncode != 0:

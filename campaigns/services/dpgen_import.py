@@ -23,9 +23,9 @@ from campaigns.science.cleaning import MIN_HALF_WIDTH_EV_A, MIN_HALF_WIDTH_EV_AT
 from campaigns.science.frames import Frames, reduced_composition
 from campaigns.science.protocol import PRESETS
 from campaigns.services import archives, artefacts, materials
-from campaigns.services.errors import BadInput
+from campaigns.services.errors import BadInput, Busy
 
-READ_TIMEOUT_S = 1800.0
+READ_CPU_S, READ_WALL_S = 1800.0, 7200.0
 MAX_NOTES = 5
 
 
@@ -37,7 +37,10 @@ def take_in(owner: AbstractBaseUser, path: Path, name: str = "") -> Campaign:
         out = Path(folder) / "files"
         out.mkdir()
         try:
-            found = bounded.run_json("campaigns.engines.dpgen_folder", [str(path.resolve()), str(out)], timeout_s=READ_TIMEOUT_S)
+            arguments = [str(path.resolve()), str(out)]
+            found = bounded.run_json("campaigns.engines.dpgen_folder", arguments, cpu_s=READ_CPU_S, wall_s=READ_WALL_S)
+        except bounded.ChildBusy as error:
+            raise Busy(f"The run folder was not read. {error}", {"archive": str(error)}) from error
         except bounded.ChildRefused as error:
             raise BadInput(f"The run folder cannot be imported: {error}", {"archive": str(error)}) from error
         material = materials.create_material(owner, found["cif"].encode(), "first-configuration.cif", name)

@@ -21,6 +21,12 @@ class BadInput(ServiceError):
     code = "bad_input"
 
 
+class Busy(BadInput):
+    """What was given could not be read in time: it may be right, and is to be sent again."""
+
+    code = "busy"
+
+
 class WrongState(ServiceError):
     code = "wrong_state"
 

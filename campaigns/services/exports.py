@@ -140,7 +140,7 @@ def _write_data_set(campaign: Campaign, frames: Iterable[Frame], format_name: st
     spec = folder / "spec.json"
     write_json(spec, {"selections": selections, "type_map": type_map_of(campaign), "format": format_name})
     try:
-        done = bounded.run("campaigns.engines.export_data_set", [str(folder)], timeout_s=TIMEOUT_S)
+        done = bounded.run("campaigns.engines.export_data_set", [str(folder)], cpu_s=TIMEOUT_S, wall_s=TIMEOUT_S)
     except bounded.ChildRefused as error:
         raise ServiceError(f"Writing the data set took longer than {TIMEOUT_S:g} s: export it step by step, with the filter.") from error
     if done.returncode != 0:

@@ -10,10 +10,10 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import ProtectedError
 
-from campaigns.engines.read_cif import CifRejected, read_cif
+from campaigns.engines.read_cif import CifNotRead, CifRejected, read_cif
 from campaigns.models import Material
 from campaigns.services import activity, quotas
-from campaigns.services.errors import BadInput, WrongState
+from campaigns.services.errors import BadInput, Busy, WrongState
 
 MAX_DEFAULT_NAME = 40
 _CIFS = Path(__file__).resolve().parent.parent / "examples" / "cifs"
@@ -41,17 +41,18 @@ def create_material(owner: AbstractBaseUser, cif: bytes, filename: str, name: st
         raise BadInput(
             f"The CIF has {len(cif) / 1e6:.1f} MB; at most {settings.MAX_CIF_BYTES / 1e6:.0f} MB are accepted.", {"cif": "too large"}
         )
-    digest = hashlib.sha256(cif).hexdigest()
-    if known := Material.objects.filter(owner=owner, cif_sha256=digest).first():
+    if known := already_there(owner, cif):
         return known
     quotas.check_count(owner, Material, settings.QUOTA_MATERIALS, "materials")
     try:
         text, facts = read_cif(cif)
+    except CifNotRead as error:
+        raise Busy(f"{filename} was not read. {error}", {"cif": str(error)}) from error
     except CifRejected as error:
         raise BadInput(f"{filename}: {error}", {"cif": str(error)}) from error
     material, _ = Material.objects.get_or_create(
         owner=owner,
-        cif_sha256=digest,
+        cif_sha256=_digest(cif),
         defaults={
             "name": (name.strip() or short_formula(facts["reduced_formula"]))[:200],
             "cif": text,
@@ -61,6 +62,15 @@ def create_material(owner: AbstractBaseUser, cif: bytes, filename: str, name: st
         },
     )
     return material
+
+
+def already_there(owner: AbstractBaseUser, cif: bytes) -> Material | None:
+    """The material that this very file has made before."""
+    return Material.objects.filter(owner=owner, cif_sha256=_digest(cif)).first()
+
+
+def _digest(cif: bytes) -> str:
+    return hashlib.sha256(cif).hexdigest()
 
 
 def short_formula(formula: str) -> str:
@@ -83,8 +93,11 @@ _COLUMNS = (
 
 
 def create_example(owner: AbstractBaseUser, slug: str) -> Material:
-    example = EXAMPLES[slug]
-    return create_material(owner, (_CIFS / example.filename).read_bytes(), example.filename, example.name)
+    return create_material(owner, cif_of(slug), EXAMPLES[slug].filename, EXAMPLES[slug].name)
+
+
+def cif_of(slug: str) -> bytes:
+    return (_CIFS / EXAMPLES[slug].filename).read_bytes()
 
 
 def delete_material(material: Material, by: AbstractBaseUser | None = None) -> None:

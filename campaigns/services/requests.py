@@ -149,7 +149,11 @@ def _net_charge_e(cell: CellRequest, material: Material) -> float:
 
 
 def _charge_warning(cell: CellRequest, material: Material) -> str:
-    if not cell.oxidation_states or not material.is_disordered:
+    """Whoever gives the states has answered the doubt about the guessed ones."""
+    if not cell.oxidation_states:
+        doubt = material.facts.get("charge_doubt")
+        return f"{material.name}: {doubt}" if doubt else ""
+    if not material.is_disordered:
         return ""
     charge_e = _net_charge_e(cell, material)
     if abs(charge_e) < MAX_CHARGE_E:

@@ -1,6 +1,7 @@
 """A campaign from one document, mostly a YAML file: read, checked, turned into a request. Every problem is named with its key."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from django.core.files.base import File
 from campaigns.models import Campaign, Material
 from campaigns.services import data_sets, materials
 from campaigns.services.errors import BadInput
-from campaigns.services.requests import CampaignRequest, CellRequest
+from campaigns.services.requests import CampaignRequest, CellRequest, check
 
 KEYS = {"name", "material", "cells", "labeller", "s0", "preset", "protocol", "mobile_ion", "seed", "resources"}
 CELL_KEYS = {"material", "supercell", "training", "evaluation", "candidate", "oxidation_states"}
+NO_CELL = CellRequest(0, (1, 1, 1), True, True)  # in the place of one that could not be read
 
 
 def load(path: Path) -> tuple[dict[str, Any], str]:
@@ -33,12 +35,12 @@ def load(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def check_keys(document: Any, where: str) -> None:
-    """Raises BadInput where it is no mapping, names no material, or has a key that means nothing."""
+    """Raises BadInput where it is no mapping, or names no material: then nothing else of it can be judged."""
     if not isinstance(document, dict):
         raise BadInput(f"{where} must hold keys and values ({', '.join(sorted(KEYS))}).")
-    _refuse_unknown(document, KEYS, where)
     if not document.get("material") and not document.get("cells"):
-        raise BadInput(f"{where} names no material: give `material:` an example ({', '.join(materials.EXAMPLES)}) or the path of a CIF.")
+        found = f"{where} names no material: give `material:` an example ({', '.join(materials.EXAMPLES)}) or the path of a CIF."
+        raise BadInput(" ".join(filter(None, [_unknown(document, KEYS, where), found])))
 
 
 def _key(content: bytes, document: dict[str, Any], folder: Path) -> str:
@@ -54,88 +56,143 @@ def _key(content: bytes, document: dict[str, Any], folder: Path) -> str:
     return found.hexdigest()
 
 
-def _refuse_unknown(mapping: dict[str, Any], known: set[str], where: str) -> None:
-    unknown = set(mapping) - known
-    if unknown:
-        raise BadInput(f"{where}: unknown key {', '.join(map(str, sorted(unknown)))}; known are {', '.join(sorted(known))}.")
+def _unknown(mapping: dict[str, Any], known: set[str], where: str) -> str:
+    unknown = ", ".join(sorted(map(str, set(mapping) - known)))
+    return f"{where}: unknown key {unknown}; known are {', '.join(sorted(known))}." if unknown else ""
 
 
 def to_request(owner: AbstractBaseUser, document: dict[str, Any], key: str, folder: Path | None) -> CampaignRequest:
-    """Create the materials that the document names and say the rest as a request.
+    """Create the materials that the document names and say the rest as a request. Raises BadInput with everything that is wrong.
 
     Paths are relative to `folder`. Without one no file of this machine is read: a material is its number or an example, a data set
     for S0 the token of an upload.
     """
-    labeller = document.get("labeller") or {"name": "chgnet"}
-    labeller = {"name": labeller} if isinstance(labeller, str) else _mapping(labeller, "labeller")
-    s0 = document.get("s0") or {}
-    s0 = {"route": s0} if isinstance(s0, str) else _mapping(s0, "s0")
-    source = "upload" if folder is None else "path"
-    _refuse_unknown(s0, {"route", source, "format"}, "s0")
-    cells = _cells(owner, document, folder)
-    return CampaignRequest(
-        name=str(document.get("name") or Material.objects.get(pk=cells[0].material_id).name),
-        cells=cells,
-        labeller=_word(labeller.pop("name", "chgnet"), "labeller"),
-        labeller_options=labeller,
-        preset=_word(document.get("preset", "quick"), "preset"),
-        changes=_mapping(document.get("protocol") or {}, "protocol"),
-        s0_route=_word(s0.get("route", "upload" if source in s0 else "fpmd"), "s0: route"),
-        s0_upload=_stored(owner, s0[source], folder) if source in s0 else "",
-        s0_upload_format=_word(s0.get("format", "auto"), "s0: format"),
-        mobile_ion=_word(document.get("mobile_ion", ""), "mobile_ion"),
-        seed=_whole(document.get("seed", 1)),
-        resources=_mapping(document.get("resources") or {}, "resources"),
-        source_key=key,
-    )
+    reader = _Reader(owner, document, folder)
+    request = reader.request(key)
+    if reader.problems:
+        problems = reader.problems | _further_problems(owner, request, reader)
+        raise BadInput("\n".join(dict.fromkeys(problems.values())), problems)
+    return request
 
 
-def _word(value: Any, where: str) -> str:
-    if not isinstance(value, str):
-        raise BadInput(f"{where} must be a word, not {value!r}.")
-    return value
+def _further_problems(owner: AbstractBaseUser, request: CampaignRequest, reader: "_Reader") -> dict[str, str]:
+    """What the check of a request finds in the parts that could be read, so that a file is not mended one line at a time."""
+    unread = tuple(reader.problems)
+    if reader.is_material_missing:  # what is asked of its elements cannot be judged
+        unread += ("cells", "mobile_ion", "labeller.")
+    try:
+        check(owner, request)
+    except BadInput as error:
+        found = {name: text for name, text in error.fields.items() if not name.startswith(unread)}
+        return {name: f"{name}: {text.removesuffix('.')}." for name, text in found.items()}
+    return {}
+
+
+class _Reader:
+    """Reads a document part by part; what cannot be read is noted, and something stands in its place."""
+
+    def __init__(self, owner: AbstractBaseUser, document: dict[str, Any], folder: Path | None) -> None:
+        self.owner, self.document, self.folder = owner, document, folder
+        self.problems: dict[str, str] = {}
+        self.is_material_missing = False
+
+    def request(self, key: str) -> CampaignRequest:
+        document, source = self.document, "upload" if self.folder is None else "path"
+        self._note("document", _unknown(document, KEYS, "settings"))
+        labeller = document.get("labeller") or "chgnet"
+        labeller = {"name": labeller} if isinstance(labeller, str) else self._mapping(labeller, "labeller")
+        s0 = document.get("s0") or {}
+        s0 = {"route": s0} if isinstance(s0, str) else self._mapping(s0, "s0")
+        self._note("s0", _unknown(s0, {"route", source, "format"}, "s0"))
+        cells = self._cells()
+        return CampaignRequest(
+            name=str(document.get("name") or self._name_of(cells)),
+            cells=cells,
+            labeller=self._word(labeller.pop("name", "chgnet"), "labeller", "chgnet"),
+            labeller_options=labeller,
+            preset=self._word(document.get("preset", "quick"), "preset", "quick"),
+            changes=self._mapping(document.get("protocol") or {}, "protocol"),
+            s0_route=self._word(s0.get("route", "upload" if source in s0 else "fpmd"), "s0: route", "fpmd"),
+            s0_upload=self._try("s0_upload", "", _stored, self.owner, s0[source], self.folder) if source in s0 else "",
+            s0_upload_format=self._word(s0.get("format", "auto"), "s0: format", "auto"),
+            mobile_ion=self._word(document.get("mobile_ion", ""), "mobile_ion", ""),
+            seed=self._try("seed", 1, _whole, document.get("seed", 1)),
+            resources=self._mapping(document.get("resources") or {}, "resources"),
+            source_key=key,
+        )
+
+    def _note(self, where: str, problem: str) -> None:
+        if problem:
+            self.problems[where] = f"{self.problems[where]} {problem}" if where in self.problems else problem
+
+    def _try(self, where: str, instead: Any, read: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return read(*arguments)
+        except BadInput as error:
+            self._note(where, str(error))
+            return instead
+
+    def _word(self, value: Any, where: str, instead: str) -> str:
+        if isinstance(value, str):
+            return value
+        self._note(where.replace(": ", "_"), f"{where} must be a word, not {value!r}.")
+        return instead
+
+    def _mapping(self, value: Any, where: str) -> dict[str, Any]:
+        if isinstance(value, dict):
+            return dict(value)
+        self._note(where, f"{where} must be keys and values, not {value!r}.")
+        return {}
+
+    def _name_of(self, cells: list[CellRequest]) -> str:
+        first = Material.objects.filter(pk=cells[0].material_id).first() if cells else None
+        return first.name if first else "without a name"
+
+    def _cells(self) -> list[CellRequest]:
+        given = self.document.get("cells")
+        if not given:
+            material = self._material("material", self.document.get("material"))
+            return proposed_cells(material) if material else [NO_CELL]
+        if not isinstance(given, list):
+            self._note("cells", f"cells must be a list, not {given!r}.")
+            return [NO_CELL]
+        return [self._cell(f"cells.{number}", f"cells, number {number}", cell) for number, cell in enumerate(given, start=1)]
+
+    def _cell(self, name: str, where: str, cell: Any) -> CellRequest:
+        if not isinstance(cell, dict):
+            self._note(name, f"{where}: must be keys and values ({', '.join(sorted(CELL_KEYS))}).")
+            return NO_CELL
+        self._note(name, _unknown(cell, CELL_KEYS, where))
+        supercell = cell.get("supercell", [1, 1, 1])
+        if not (isinstance(supercell, list) and len(supercell) == 3 and all(isinstance(n, int) for n in supercell)):
+            self._note(name, f"{where}: supercell must be three whole numbers, for instance [2, 2, 1].")
+            supercell = NO_CELL.supercell
+        candidate = self._try(name, 0, _candidate, cell.get("candidate", 0), where)
+        asked = cell.get("material") or self.document.get("material")
+        if not asked:
+            self._note(name, f"{where}: names no material.")
+        material = self._material("material" if asked == self.document.get("material") else name, asked) if asked else None
+        return CellRequest(
+            material.pk if material else NO_CELL.material_id,
+            tuple(supercell),
+            bool(cell.get("training", True)),
+            bool(cell.get("evaluation", True)),
+            candidate,
+            cell.get("oxidation_states"),
+        )
+
+    def _material(self, where: str, name: Any) -> Material | None:
+        if where == "material" and where in self.problems:  # of several cells: said already
+            return None
+        found = self._try(where, None, _material, self.owner, name, self.folder)
+        self.is_material_missing |= found is None
+        return found
 
 
 def _whole(value: Any, where: str = "seed") -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise BadInput(f"{where} must be a whole number, not {value!r}.")
     return value
-
-
-def _mapping(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise BadInput(f"{where} must be keys and values, not {value!r}.")
-    return dict(value)
-
-
-def _cells(owner: AbstractBaseUser, document: dict[str, Any], folder: Path | None) -> list[CellRequest]:
-    if not document.get("cells"):
-        return proposed_cells(_material(owner, document["material"], folder))
-    if not isinstance(document["cells"], list):
-        raise BadInput(f"cells must be a list, not {document['cells']!r}.")
-    cells = []
-    for number, cell in enumerate(document["cells"], start=1):
-        where = f"cells, number {number}"
-        if not isinstance(cell, dict):
-            raise BadInput(f"{where}: must be keys and values ({', '.join(sorted(CELL_KEYS))}).")
-        _refuse_unknown(cell, CELL_KEYS, where)
-        supercell = cell.get("supercell", [1, 1, 1])
-        if not (isinstance(supercell, list) and len(supercell) == 3 and all(isinstance(n, int) for n in supercell)):
-            raise BadInput(f"{where}: supercell must be three whole numbers, for instance [2, 2, 1].")
-        material = cell.get("material") or document.get("material")
-        if not material:
-            raise BadInput(f"{where}: names no material.")
-        cells.append(
-            CellRequest(
-                _material(owner, material, folder).pk,
-                tuple(supercell),
-                bool(cell.get("training", True)),
-                bool(cell.get("evaluation", True)),
-                _candidate(cell.get("candidate", 0), where),
-                cell.get("oxidation_states"),
-            )
-        )
-    return cells
 
 
 def _candidate(value: Any, where: str) -> int:

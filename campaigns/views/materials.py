@@ -59,6 +59,7 @@ def material_new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with refusals.as_form_error(form):
             cif, filename = form.cif()
+            _say_where_known(request, cif)
             material = materials.create_material(request.user, cif, filename, form.cleaned_data["name"])
             return redirect("material-page", material.pk)
     status = 422 if request.method == "POST" else 200
@@ -72,8 +73,14 @@ def material_example(request: HttpRequest, slug: str) -> HttpResponse:
     if slug not in materials.EXAMPLES:
         raise Http404
     with refusals.as_message(request):
+        _say_where_known(request, materials.cif_of(slug))
         return redirect("material-page", materials.create_example(request.user, slug).pk)
     return redirect("material-list")
+
+
+def _say_where_known(request: HttpRequest, cif: bytes) -> None:
+    if known := materials.already_there(request.user, cif):
+        messages.info(request, f"You uploaded this file already on {known.created_at:%-d %b %Y} as “{known.name}”; this is it.")
 
 
 @login_required

@@ -1,6 +1,10 @@
-"""Structures as the small JSON that static/js/structure.js draws: lattice vectors, and for each atom its place, radius and occupancy."""
+"""Structures as the small JSON that static/js/structure.js draws: lattice vectors, and for each atom its place, radius and occupancy.
+
+An atom on a face, an edge or a corner of the cell lies on the opposite ones too: those are `images`, which are drawn and not counted.
+"""
 
 from collections.abc import Iterable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,6 +15,7 @@ from campaigns.models import Cell, Frame, Material
 # Ball-and-stick proportions: covalent radii shrunk, so that one sees through the cell.
 RADIUS_SCALE = 0.38
 DEFAULT_RADIUS_A = 1.2
+ON_FACE = 0.005  # of a lattice vector
 
 
 def _picture(
@@ -19,17 +24,31 @@ def _picture(
     """cell_A (3, 3), positions_A (n, 3); atoms are put back into the cell."""
     from ase.data import atomic_numbers, covalent_radii
 
-    inside_A = (positions_A @ np.linalg.inv(cell_A)) % 1.0 @ cell_A
+    inside = (positions_A @ np.linalg.inv(cell_A)) % 1.0
     names = list(symbols)
     shares = list(occupancies) if occupancies is not None else [1.0] * len(names)
     radii = {name: float(covalent_radii[atomic_numbers[name]]) if name in atomic_numbers else DEFAULT_RADIUS_A for name in set(names)}
-    return {
-        "cell": np.round(cell_A, 4).tolist(),
-        "atoms": [
-            {"symbol": name, "xyz": xyz, "radius": round(RADIUS_SCALE * radii[name], 3), "occupancy": share}
-            for name, xyz, share in zip(names, np.round(inside_A, 3).tolist(), shares, strict=True)
-        ],
-    }
+
+    def drawn(indices: Iterable[int], fractional: NDArray[np.floating]) -> list[dict[str, Any]]:
+        return [
+            {"symbol": names[n], "xyz": xyz, "radius": round(RADIUS_SCALE * radii[names[n]], 3), "occupancy": shares[n]}
+            for n, xyz in zip(indices, np.round(fractional @ cell_A, 3).tolist(), strict=True)
+        ]
+
+    return {"cell": np.round(cell_A, 4).tolist(), "atoms": drawn(range(len(names)), inside), "images": drawn(*_images(inside))}
+
+
+def _images(inside: NDArray[np.floating]) -> tuple[list[int], NDArray[np.floating]]:
+    """Of atoms (n, 3) on the border of the cell: whose images they are, and where."""
+    low, high = inside < ON_FACE, inside > 1 - ON_FACE
+    shifts = low.astype(int) - high.astype(int)  # to the opposite face
+    moved = [
+        (index, inside[index] + shift * np.array(along))
+        for index, shift in enumerate(shifts)
+        for along in product((0, 1), repeat=3)
+        if any(along) and all(shift[axis] for axis in range(3) if along[axis])
+    ]
+    return [index for index, _ in moved], np.array([place for _, place in moved]).reshape(-1, 3)
 
 
 def lattice_vectors(material: Material) -> NDArray[np.floating]:

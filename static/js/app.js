@@ -39,6 +39,34 @@
     if (form.method === "post") { form.dataset.sent = "1"; }
   });
   window.addEventListener("pageshow", function () { document.querySelectorAll("form[data-sent]").forEach(function (form) { delete form.dataset.sent; }); });
+  // A form with large files is checked by its fields and the first bytes of the files; refused, it still has the files.
+  async function checkFirst(form) {
+    const heads = new FormData();
+    for (const [name, value] of new FormData(form)) {
+      heads.append(name, value instanceof File && value.name ? new File([value.slice(0, 4096)], value.name) : value);
+    }
+    heads.append("check-only", "1");
+    let answer = null;
+    try { answer = await fetch(form.action, { method: "POST", body: heads, credentials: "same-origin" }); } catch (error) { /* sent as it is */ }
+    if (!answer || answer.status !== 422) { form.submit(); return; }
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("form[data-check-first]");
+    form.querySelectorAll("input[type='file']").forEach(function (chosen) {
+      const empty = fresh.querySelector("#" + chosen.id);
+      ["aria-invalid", "aria-describedby"].forEach(function (name) {
+        if (empty.hasAttribute(name)) { chosen.setAttribute(name, empty.getAttribute(name)); } else { chosen.removeAttribute(name); }
+      });
+      empty.replaceWith(chosen);
+    });
+    form.replaceChildren(...fresh.childNodes);
+    delete form.dataset.sent;
+    const first = form.querySelector("[aria-invalid='true']");
+    if (first) { first.focus(); }
+  }
+  document.addEventListener("submit", function (event) {
+    if (event.defaultPrevented || !event.target.matches("[data-check-first]")) { return; }
+    event.preventDefault();
+    checkFirst(event.target);
+  });
   // Fields that htmx brings change what a campaign costs, the estimate itself does not.
   document.addEventListener("htmx:afterSettle", function (event) {
     const form = event.target.closest("form");

@@ -54,7 +54,7 @@
     element.replaceChildren();
     const viewer = window.$3Dmol.createViewer(element, { backgroundAlpha: 0 });
     const ink = getComputedStyle(element).color;
-    for (const atom of structure.atoms) {
+    for (const atom of structure.atoms.concat(structure.images)) {
       viewer.addSphere({ center: { x: atom.xyz[0], y: atom.xyz[1], z: atom.xyz[2] }, radius: atom.radius, color: colourOf(atom.symbol),
                          opacity: atom.occupancy > 0.99 ? 1 : 0.55 + 0.4 * atom.occupancy });
     }

@@ -113,6 +113,29 @@ def test_a_wrong_settings_file_is_refused_with_the_key(changes, words, db, tmp_p
     assert not Campaign.objects.exists()
 
 
+@pytest.mark.parametrize(("changes", "every_word"), [
+    ({"materiel": "li3n", "preset": ["quick"], "seed": "x", "mobile_ion": "Na", "protocol": {"max_loops": 0, "ramp_T_min_K": 2000}},
+     ["unknown key materiel", "preset must be a word", "seed must be a whole number", "Na is not in the material",
+      "max_loops: 0 is not between", "below the lowest"]),
+    ({"cells": [{"supercell": "big", "candidate": "best"}, 3, {"colour": 1}], "s0": {"path": "nowhere.zip"}},
+     ["number 1: supercell", "number 1: candidate", "number 2: must be keys", "number 3: unknown key colour", "nowhere.zip is not a file"]),
+    ({"material": "nowhere.cif", "cells": None, "labeller": "oracle", "s0": {"route": "magic"}, "protocol": {"colour": 1}},
+     ["nowhere.cif is neither", "labeller: must be one of", "s0_route: must be one of", "colour: is not a setting"]),
+])  # fmt: skip
+def test_everything_that_is_wrong_with_a_settings_file_is_said_at_once(changes, every_word, db, tmp_path):
+    from django.contrib.auth import get_user_model
+
+    from campaigns.services import settings_file
+    from campaigns.services.errors import BadInput
+
+    path = tmp_path / "settings.yaml"
+    path.write_text(yaml.safe_dump(SETTINGS | changes))
+    with pytest.raises(BadInput) as refused:
+        settings_file.to_request(get_user_model().objects.create_user("marie"), *settings_file.load(path), tmp_path)
+    said = str(refused.value)
+    assert [word for word in every_word if said.count(word) != 1] == [], said
+
+
 @pytest.mark.parametrize(("text", "words"), [
     ("- a list", "must hold keys"), ("a: [", "is not YAML"), ("name: x", "names no material"), ("\x00", "is not YAML")])  # fmt: skip
 def test_what_is_no_settings_file_is_said(text, words, tmp_path):

@@ -8,9 +8,11 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import expect, sync_playwright
 
+from analysis.models import TrajectoryAnalysis
 from campaigns.enums import CampaignState
 from campaigns.models import Campaign
 from tests import factories
+from tests.web.test_trajectories import timed_xyz
 
 CHROMIUM = Path("/usr/bin/chromium")
 # WebGL in software, for the structures.
@@ -243,3 +245,20 @@ def test_nothing_is_lost_without_a_question(open_page, ada):
     page.get_by_role("button", name="Cancel").click()
     assert "cannot go on" in asked[0]
     assert Campaign.objects.get(pk=row.pk).state == CampaignState.PAUSED
+
+
+def test_a_refused_trajectory_still_has_its_file(open_page, ada, tmp_path):
+    path = tmp_path / "run.xyz"
+    path.write_bytes(timed_xyz(60))
+    page = open_page(ada)
+    page.goto(reverse("trajectory-list"))
+    page.get_by_label("Files").set_input_files(path)
+    page.get_by_label("Mobile ion", exact=True).fill("Xx")
+    page.get_by_label("Temperature").fill("600")
+    page.get_by_role("button", name="Analyse").click()
+    expect(page.get_by_text("“Xx” is no element")).to_be_visible()
+    expect(page.get_by_label("Mobile ion", exact=True)).to_be_focused()
+    page.get_by_label("Mobile ion", exact=True).fill("Na")
+    page.get_by_role("button", name="Analyse").click()
+    page.wait_for_url("**/trajectories/*/")
+    assert TrajectoryAnalysis.objects.get().file_names == ["run.xyz"]

@@ -103,7 +103,7 @@ def test_a_template_left_as_it_is_is_no_option_and_a_changed_one_is():
     assert same.is_valid(), same.errors
     assert same.values() == {"cutoff_Ry": 500.0}
     changed = LabellerOptionsForm("cp2k", None, {"labeller-template": template.replace("PBE", "BLYP"), "labeller-cutoff_Ry": "1"})
-    assert "greater than or equal to 50" in changed.errors["cutoff_Ry"][0]
+    assert "Give a number from 50 to" in changed.errors["cutoff_Ry"][0]
     assert changed.cleaned_data["template"] == template.replace("PBE", "BLYP")
 
 

@@ -191,6 +191,17 @@ def test_states_that_leave_a_charge_are_a_warning_for_a_disordered_cell(as_ada, 
     )
 
 
+def test_a_doubt_about_the_charges_is_said_at_the_material_and_the_campaign_and_refuses_nothing(as_ada, ada):
+    doubt = "The composition is not neutral: with the usual oxidation states (Li +1, O -2) the unit cell has a charge of +1 e."
+    facts = factories.FACTS | {"oxidation_states": {}, "charge_doubt": doubt, "warnings": [doubt]}
+    material = factories.material(ada, "Li3O", facts=facts, is_disordered=False)
+    assert doubt in as_ada.get(reverse("material-page", args=[material.pk])).content.decode()
+    sent = typed_campaign(material)
+    assert f"Li3O: {doubt}" in as_ada.post(reverse("campaign-new-estimate"), sent).context["estimate"].warnings
+    as_ada.post(reverse("campaign-new"), sent)
+    assert f"Li3O: {doubt}" in as_ada.get(reverse("campaign-overview", args=[Campaign.objects.get().pk])).content.decode()
+
+
 def test_a_draft_is_edited_in_the_form_it_was_made_with(as_ada, ada):
     material = factories.material(ada)
     token = potential_files.store(ada, "Ge.sw", b"Ge Ge Ge 1").token

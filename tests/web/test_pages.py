@@ -126,6 +126,23 @@ def test_the_picture_of_a_material_has_every_site(as_ada, full):
     assert picture["cell"][2][2] == 12.6
 
 
+def test_atoms_on_the_border_of_a_cell_are_drawn_wherever_they_lie(as_ada, ada):
+    """An antiperovskite: an atom in a corner is in all eight, one on a face on two, one in the middle of the cell is alone."""
+    sites = [("Cl", [[0, 0, 0]]), ("O", [[0.5, 0.5, 0.5]]), ("Li", [[0.5, 0.5, 0], [0.5, 0, 0.5], [0.9999, 0.5, 0.5]])]
+    facts = factories.FACTS | {
+        "sites": [
+            {"label": symbol, "species": [{"symbol": symbol, "occupancy": 1.0}], "multiplicity": len(positions), "fractional": positions[0],
+             "disordered": False, "positions": positions}
+            for symbol, positions in sites
+        ]
+    }  # fmt: skip
+    material = factories.material(ada, "Li3OCl", facts=facts, a_A=3.9, b_A=3.9, c_A=3.9)
+    picture = as_ada.get(reverse("material-structure", args=[material.pk])).json()
+    assert [len([atom for atom in picture["images"] if atom["symbol"] == symbol]) for symbol in ("Cl", "O", "Li")] == [7, 0, 3]
+    assert picture["images"][-1]["xyz"] == [0.0, 1.95, 1.95]
+    assert "90.00, 90.00, 90.00°" in as_ada.get(reverse("material-page", args=[material.pk])).content.decode()
+
+
 def test_the_site_speaks_before_anything_is_there(as_ada):
     for name, words in (
         ("campaign-list", "No campaign yet"),

@@ -1,5 +1,6 @@
 """A trajectory brought by a user: uploaded, analysed in a bounded child, shown, deleted."""
 
+import gzip
 import io
 
 import ase.io
@@ -94,13 +95,46 @@ def test_what_cannot_be_analysed_says_why(as_ada, content, changes, words):
 
 
 @pytest.mark.parametrize(("changes", "field"), [
-    ({"mobile_ion": "lithium"}, "mobile_ion"), ({"temperature_K": "-5"}, "temperature_K"), ({"frame_interval_fs": ""}, "frame_interval_fs"),
+    ({"mobile_ion": "lithium"}, "mobile_ion"), ({"mobile_ion": "Xx"}, "mobile_ion"), ({"elements": "Li, Q"}, "elements"),
+    ({"temperature_K": "-5"}, "temperature_K"), ({"frame_interval_fs": ""}, "frame_interval_fs"),
     ({"files": []}, "files"),
 ])  # fmt: skip
 def test_a_wrong_form_is_refused_at_its_field(as_ada, changes, field):
     response = as_ada.post(reverse("trajectory-list"), sent(("run.xyz", b"1")) | changes)
     assert response.status_code == 422
     assert field in response.context["form"].errors
+    assert not TrajectoryAnalysis.objects.exists()
+
+
+def timed_xyz(n_frames, key="Time"):
+    lines = extended_xyz(n_frames).decode().split("\n")
+    return "\n".join(f"{line} {key}={50.0 * (number // 18)}" if number % 18 == 1 else line for number, line in enumerate(lines)).encode()
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_the_time_between_frames_is_taken_from_files_that_say_it(upload, pack):
+    row = upload(("run.xyz" if pack is bytes else "run.xyz.gz", pack(timed_xyz(60))), frame_interval_fs="")
+    trajectories.run(row.pk)
+    row.refresh_from_db()
+    assert (row.message, row.result["frame_interval_fs"]) == ("", 50.0)
+    assert any("was taken from the files, where Time is in fs" in flag for flag in row.result["run"]["details"]["flags"])
+
+
+@pytest.mark.parametrize(("given_fs", "is_flagged"), [("50", False), ("50000", False), ("100", True)])
+def test_a_given_time_between_frames_counts_and_another_one_in_the_files_is_said(upload, given_fs, is_flagged):
+    row = upload(("run.xyz", timed_xyz(60)), frame_interval_fs=given_fs)
+    trajectories.run(row.pk)
+    row.refresh_from_db()
+    assert row.result["frame_interval_fs"] == float(given_fs)
+    assert any("which was used: check it" in flag for flag in row.result["run"]["details"]["flags"]) == is_flagged
+
+
+def test_a_form_is_checked_by_the_beginnings_of_its_files(as_ada):
+    head = ("run.xyz", timed_xyz(60)[:4096])
+    asked = sent(head, frame_interval_fs="") | {"check-only": "1"}
+    assert as_ada.post(reverse("trajectory-list"), asked).status_code == 204
+    asked = sent(("run.xyz", extended_xyz(60)[:4096]), frame_interval_fs="") | {"check-only": "1"}
+    assert "unless extended XYZ says Time" in as_ada.post(reverse("trajectory-list"), asked).content.decode()
     assert not TrajectoryAnalysis.objects.exists()
 
 

@@ -21,7 +21,7 @@ from campaigns.enums import CampaignState, StageState
 from campaigns.models import Campaign
 from campaigns.services import campaigns, estimates, method_checks, settings_file
 from campaigns.services.errors import ServiceError
-from campaigns.services.requests import request_of
+from campaigns.services.requests import check, request_of
 from sseweb.installation import Installation, demo_account
 
 POLL_S = 1.0
@@ -162,10 +162,15 @@ class Command(BaseCommand):
         return campaign
 
     def _draft(self, owner: AbstractBaseUser, path: Path, new: bool) -> Campaign:
-        """The campaign of this file as it is, or a draft."""
+        """The campaign of this file as it is, or a draft; of a new one what to be aware of is said."""
         document, key = settings_file.load(path)
         campaign = None if new else Campaign.objects.filter(owner=owner, source_key=key).exclude(state=CampaignState.CANCELLED).first()
-        return campaign or campaigns.create(owner, settings_file.to_request(owner, document, key, path.resolve().parent))
+        if campaign:
+            return campaign
+        request = settings_file.to_request(owner, document, key, path.resolve().parent)
+        for warning in check(owner, request).warnings:
+            self.stderr.write(f"To be aware of: {warning}")
+        return campaigns.create(owner, request)
 
     def _follow(self, campaign: Campaign, installation: Installation, out: Any) -> None:
         """Print stage, progress and ETA until the campaign ends: one line that changes on a terminal, a line a change elsewhere."""

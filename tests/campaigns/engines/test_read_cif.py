@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from campaigns.engines.cif_scan import Unusable, the_block
-from campaigns.engines.read_cif import CifRejected, decode, read_cif
+from campaigns.engines.read_cif import CifNotRead, CifRejected, decode, read_cif
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "campaigns" / "examples" / "cifs"
 LI3N = (EXAMPLES / "li3n_P6mmm.cif").read_text()
@@ -56,10 +56,18 @@ def test_the_child_refuses_with_a_sentence():
         read_cif(b"<!DOCTYPE html><html>cif</html>")
 
 
-def test_a_child_that_takes_too_long_is_stopped():
+def test_a_cif_that_needs_too_much_processor_time_is_refused():
+    rows = "".join(f"Li{n} Li+ {n % 12 / 12:.5f} {n // 12 % 12 / 12:.5f} {n // 144 / 12:.5f} 1\n" for n in range(1728))
+    large = GOOD.replace("5.0(1)", "36.0").replace("5.0\n", "36.0\n").replace("Li1 Li+ 0 0 0 1\n", rows)
+    with pytest.raises(CifRejected, match="more than 1 s of processor time") as refused:
+        read_cif(large.encode(), cpu_s=1)
+    assert not isinstance(refused.value, CifNotRead)
+
+
+def test_a_busy_machine_says_nothing_of_the_cif():
     began = time.monotonic()
-    with pytest.raises(CifRejected, match=r"longer than 0\.2 s"):
-        read_cif(LI3N.encode(), timeout_s=0.2)
+    with pytest.raises(CifNotRead, match=r"This machine is busy.*says nothing of the file: try again"):
+        read_cif(LI3N.encode(), wall_s=0.2)
     assert time.monotonic() - began < 10
 
 

@@ -41,6 +41,14 @@ def test_every_problem_is_named_at_once():
     assert set(caught.value.problems) == {"snapshots_per_step", "max_loops"}
 
 
+def test_types_bounds_and_contradictions_are_named_at_once_and_nothing_is_compared_with_what_was_not_read():
+    with pytest.raises(SettingsError) as caught:
+        settings_from_mapping(
+            "quick", {"colour": 1, "max_loops": 0, "warm_start": "yes", "ramp_T_max_K": 100, "cutoff_A": "far", "cutoff_smooth_A": 9}
+        )
+    assert set(caught.value.problems) == {"colour", "max_loops", "warm_start", "ramp_T_max_K", "cutoff_A"}
+
+
 def test_numbers_from_yaml_become_the_right_types():
     settings = settings_from_mapping(
         "quick", {"ramp_T_min_K": 500, "ramp_T_step_K": 250, "embedding_net": [8, 16], "evaluation_temperatures_K": [700, 900, 1100]}

@@ -88,11 +88,36 @@ def test_the_mobile_ion_is_proposed_with_a_reason(species, ion, words):
     assert words in found.mobile_ion_reason
 
 
+def test_a_material_without_a_mobile_ion_is_warned_of():
+    found = of(["La", "N"], SITES)
+    assert any("No ion is likely to move here" in text and "D will most likely be zero" in text for text in found.warnings)
+    assert not any("No ion is likely" in text for text in of(["Ag", "I"], SITES).warnings)
+
+
 def test_unknown_oxidation_states_are_said():
     found = of(["Cu", "Au"], SITES)
     assert found.oxidation_states == {}
     assert found.net_charge_e is None
     assert "oxidation states could not be guessed" in found.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("species", "words"),
+    [
+        (["Li", "Li", "Li", "S", "O"], ["unusual oxidation state: S -1", "Li +1, O -2, S -2", "a charge of -1 e", "H is often left out"]),
+        (["Li", "Li", "Li", "O"], ["is not neutral", "Li +1, O -2", "a charge of +1 e", "anions missing", "is not refused"]),
+        (["Li", "Li", "Li", {"Cl": 0.8}, "O"], ["is not neutral", "a charge of +0.2 e", "To order it, give the oxidation states"]),
+    ],
+)
+def test_a_composition_that_is_not_neutral_is_told_with_what_to_check(species, words):
+    found = of(species, [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5]][: len(species)])
+    assert found.charge_doubt in found.warnings
+    assert [word for word in words if word not in found.charge_doubt] == []
+
+
+def test_usual_states_are_not_doubted():
+    for name in ("lgps_kamaya2011", "cllzo_awaka2011_feasible", "nasicon_x2_C2c80_model", "li3n_P6mmm", "lih_rocksalt_model"):
+        assert facts(EXAMPLES / f"{name}.cif").charge_doubt == ""
 
 
 def test_facts_are_plain_data():

@@ -6,6 +6,7 @@ from django.utils import timezone
 from campaigns.engines import disk
 from campaigns.enums import RunPurpose, StageKind
 from campaigns.science.protocol import PRESETS
+from campaigns.science.setting_cautions import PRESET_NOTES
 from campaigns.services import estimates, measurements
 from campaigns.services.errors import BadInput
 from campaigns.services.requests import CampaignRequest, CellRequest
@@ -160,6 +161,21 @@ def test_hours_are_said_with_what_takes_them():
 
 def test_a_cell_thinner_than_twice_the_cut_off_is_said():
     assert "less than twice the cut-off" in " ".join(_estimate(2).warnings)
+
+
+def test_a_preset_as_it_stands_gives_no_more_than_one_note():
+    owner = factories.user("ada")
+    lgps = factories.material(owner)
+    cells = [CellRequest(lgps.pk, (1, 1, 1), True, False), CellRequest(lgps.pk, (2, 2, 1), False, True)]
+    said = {name: estimates.estimate(owner, CampaignRequest("x", cells, "chgnet", preset=name)).warnings for name in PRESETS}
+    assert said == {"quick": [PRESET_NOTES["quick"]], "standard": [], "paper": []}
+
+
+def test_what_was_changed_from_a_preset_is_said_for_itself():
+    warnings = _estimate(changes={"evaluation_temperatures_K": (500, 550)}).warnings
+    assert "2 evaluation temperatures: an Arrhenius fit wants at least 5." in warnings
+    assert "1000/T spans 0.18 K⁻¹; with less than 0.6 K⁻¹ the error of Ea will be large." in " ".join(warnings)
+    assert not any("force components" in text for text in warnings)
 
 
 def test_the_relaxation_of_every_cell_is_counted_once():
