@@ -8,9 +8,9 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models import ProtectedError
+from django.db.models import ProtectedError, Q
 
-from campaigns.engines.read_cif import CifNotRead, CifRejected, read_cif
+from campaigns.engines.read_cif import CifNotRead, CifRejected, decode, read_cif
 from campaigns.models import Material
 from campaigns.services import activity, quotas
 from campaigns.services.errors import BadInput, Busy, WrongState
@@ -65,8 +65,12 @@ def create_material(owner: AbstractBaseUser, cif: bytes, filename: str, name: st
 
 
 def already_there(owner: AbstractBaseUser, cif: bytes) -> Material | None:
-    """The material that this very file has made before."""
-    return Material.objects.filter(owner=owner, cif_sha256=_digest(cif)).first()
+    """The material that this file has made before; one that is pasted has other line ends."""
+    try:
+        text = decode(cif)
+    except CifRejected:
+        return None
+    return Material.objects.filter(Q(cif_sha256=_digest(cif)) | Q(cif=text), owner=owner).first()
 
 
 def _digest(cif: bytes) -> str:
