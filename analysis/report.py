@@ -26,8 +26,8 @@ def trajectory_text(found: TrajectoryResult, mobile_ion: str) -> str:
             f"Slope         {more['loglog_slope']:.2f} (of log MSD against log t; 1 is diffusive)",
             f"Non-Gaussian  {more['non_gaussian']:.2f} (alpha2 at the start of the fit; 0 is Gaussian)",
         ]
-        if more["run_length_for_20_percent_ps"] is not None:
-            lines.append(f"Error of 20 % needs about {more['run_length_for_20_percent_ps']:.3g} ps at this D")
+        if length_ps := more.get("length_for_20_percent_error_ps"):
+            lines.append(f"Error of 20 %  needs about {length_ps:.2g} ps (it falls as one over the square root of the length)")
     lines += [f"Note          {flag}" for flag in more["flags"]]
     return "\n".join(lines)
 

@@ -53,6 +53,8 @@ GLOSSARY = {
     "Haven ratio": "Tracer diffusion over charge diffusion. Below one where ions move together.",
     "hops": "How many independent hops of the mobile ion the run has seen, going back and forth taken off. Fifty are the least for a "
     "diffusion coefficient; four hundred and sixty give it to a fifth.",
+    "length for an error": "From the error that was measured in this run, which falls as one over the square root of the length. Nothing "
+    "is said where that error is reached, or where the run is not diffusive.",
     "slope": "d ln MSD / d ln t over the window of the fit: 1 where ions diffuse, near 0 where they rattle in cages.",
     "D after He": "An ordinary line from half of a hop's square to half of the run with the error that is expected from the hops seen: the "
     "estimate of He, Zhu, Epstein and Mo 2018 that many papers quote, to compare. It decides nothing here.",
