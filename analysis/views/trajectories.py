@@ -82,7 +82,7 @@ def _context(row: TrajectoryAnalysis) -> dict[str, Any]:
 @require_GET
 def trajectory_json(request: HttpRequest, pk: int) -> HttpResponse:
     row = _visible(request, pk)
-    asked = {name: value for name, value in row.spec.items() if name != "files"} | {"files": row.file_names}
+    asked = {name: value for name, value in row.spec.items() if name not in ("files", "file_names")} | {"files": row.file_names}
     document = {"id": row.pk, "name": row.name, "state": row.state, "message": row.message, "asked": asked, "result": row.result}
     return JsonResponse(
         document, json_dumps_params={"indent": 1}, headers={"Content-Disposition": f'attachment; filename="trajectory-{pk}.json"'}
