@@ -3,6 +3,7 @@
 from typing import Any
 
 from analysis.engines.trajectory import TrajectoryResult
+from analysis.science.interval import NOT_KNOWN, is_known
 
 
 def trajectory_text(found: TrajectoryResult, mobile_ion: str) -> str:
@@ -51,13 +52,12 @@ def arrhenius_text(found: dict[str, Any]) -> str:
     at = found["at"]
     word = "extrapolated" if at["extrapolated"] else "within the range"
     low, high = at["low_cm2_s"], at["high_cm2_s"]
-    lines.append(
-        f"D({at['temperature_K']:g} K)      "
-        + (at["reason"] or f"{at['diffusivity_cm2_s']:.3g} cm²/s, 95 % {low:.2g} to {high:.2g}, {word}")
-    )
-    if at["conductivity_mS_cm"] is not None:
+    value = at["reason"] or f"{at['diffusivity_cm2_s']:.3g} cm²/s, 95 % {low:.2g} to {high:.2g} cm²/s, {word}"
+    known = bool(at["reason"]) or not at["extrapolated"] or is_known(low, high)
+    lines.append(f"D({at['temperature_K']:g} K)      " + (value if known else NOT_KNOWN))
+    if at["conductivity_mS_cm"] is not None and known:
         lines.append(f"Conductivity  {at['conductivity_mS_cm']:.3g} mS/cm, 95 % {at['conductivity_low_mS_cm']:.2g} to "
-                     f"{at['conductivity_high_mS_cm']:.2g}, {word}")  # fmt: skip
+                     f"{at['conductivity_high_mS_cm']:.2g} mS/cm, {word}")  # fmt: skip
     if found["reason"]:
         lines.append(f"Note          {found['reason']}")
     return "\n".join(lines)

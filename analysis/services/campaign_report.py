@@ -6,6 +6,7 @@ from typing import Any
 
 from analysis import queries as results
 from analysis.references import of_elements
+from analysis.science.interval import NOT_KNOWN
 from campaigns import queries
 from campaigns.enums import RunPurpose, StageState
 from campaigns.models import Campaign, MdRun, StageFailure
@@ -29,6 +30,8 @@ def contents(campaign: Campaign) -> dict[str, Any]:
         "judged": found,
         "shown": shown,
         "reading": results.reading(shown) if shown else None,
+        "room": results.at_room(shown.fit) if shown else [],
+        "not_known": NOT_KNOWN,
         "changes": changes(campaign),
         "versions": versions(campaign),
         "ledger": ledger,
