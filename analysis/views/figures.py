@@ -14,6 +14,7 @@ from analysis.plots.structure import Curve
 from analysis.plots.theme import MARKERS
 from analysis.plots.training_set import TrainingSetPoints
 from analysis.references import Reference
+from analysis.science import summary
 from analysis.services.comparison import Compared
 from campaigns.enums import CleaningRule, Verdict
 from campaigns.models import Campaign, MdRun
@@ -181,6 +182,16 @@ def structure_curves(path: Path, run_id: int, kind: str, mobile_ion: str) -> lis
             return [Curve(pair, r_A, archive[prefix + pair]) for pair in pairs]
         values = archive[f"{kind.replace('-', '_')}_{run_id}"]
         return [Curve(f"{t_ps:.3g} ps", r_A, row) for t_ps, row in zip(archive[f"van_hove_t_ps_{run_id}"], values, strict=True)]
+
+
+def said_of_msd(curves: list[MsdCurve]) -> str:
+    return summary.of_msd(curves[0].t_ps, {curve.species: curve.msd_A2 for curve in curves})
+
+
+def said_of_structure(kind: str, curves: list[Curve]) -> str:
+    """`kind` is one of STRUCTURE."""
+    say = {"rdf": summary.of_rdf, "van-hove-self": summary.of_self, "van-hove-distinct": summary.of_distinct}[kind]
+    return say(curves[0].r_A, {curve.label: curve.values for curve in curves})
 
 
 def density_of(path: Path, run_id: int) -> tuple[np.ndarray, np.ndarray] | None:

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 
 from analysis import queries
 from analysis.models import ArrheniusFit
+from analysis.science import summary
 from analysis.services.comparison import compared
 from analysis.views.selection import chosen_campaigns, chosen_temperature_K, published_of
 from campaigns.models import Campaign, MdRun
@@ -24,10 +25,11 @@ def theme(request: HttpRequest) -> Any:
     return Theme(dark=request.GET.get("theme") == "dark", narrow=request.GET.get("narrow") == "1", vector=request.GET.get("vector") == "1")
 
 
-def document(plot: Any) -> HttpResponse:
+def document(plot: Any, said: str = "") -> HttpResponse:
+    """The plot, and one sentence of what it shows for those who do not see it; static/js/plots.js writes it below."""
     from bokeh.embed import json_item
 
-    return HttpResponse(json.dumps(json_item(plot)), content_type="application/json")
+    return HttpResponse(json.dumps(json_item(plot) | {"said": said}), content_type="application/json")
 
 
 def nothing(message: str) -> JsonResponse:
@@ -92,7 +94,7 @@ def msd_of(request: HttpRequest, run: MdRun) -> HttpResponse:
     if not curves:
         return nothing("This run has no mean square displacement.")
     window = run.diffusion.details.get("fit_window_ps") if hasattr(run, "diffusion") else None
-    return document(msd_figure(curves, theme(request), tuple(window) if window else None))
+    return document(msd_figure(curves, theme(request), tuple(window) if window else None), figures.said_of_msd(curves))
 
 
 def _run(request: HttpRequest, pk: int) -> MdRun:
@@ -127,7 +129,7 @@ def structure_of(request: HttpRequest, path: Path | None, run_id: int, kind: str
     if not curves:
         return nothing(NO_STRUCTURE)
     title, level = figures.STRUCTURE[kind]
-    return document(curves_figure(curves, theme(request), title, level=level))
+    return document(curves_figure(curves, theme(request), title, level=level), figures.said_of_structure(kind, curves))
 
 
 @login_required
@@ -148,7 +150,7 @@ def density_of(request: HttpRequest, path: Path | None, run_id: int, axis: int) 
     if found is None:
         return nothing(NO_STRUCTURE)
     projections, cell_A = found
-    return document(density_figure(projections[axis], cell_A, axis, theme(request)))
+    return document(density_figure(projections[axis], cell_A, axis, theme(request)), summary.of_density(projections[axis]))
 
 
 @login_required

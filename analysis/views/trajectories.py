@@ -111,13 +111,14 @@ def trajectory_move(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def trajectory_msd(request: HttpRequest, pk: int) -> HttpResponse:
     from analysis.plots.msd import msd_figure
+    from analysis.views.figures import said_of_msd
 
     row = _visible(request, pk)
     curves = curves_of(row)
     if not curves:
         return nothing("There is no mean square displacement.")
     window = row.result["run"]["details"].get("fit_window_ps")
-    return document(msd_figure(curves, theme(request), tuple(window) if window else None))
+    return document(msd_figure(curves, theme(request), tuple(window) if window else None), said_of_msd(curves))
 
 
 @login_required

@@ -54,9 +54,14 @@ def test_it_is_analysed_and_shown(as_ada, upload):
     assert as_ada.get(reverse("trajectory-live", args=[row.pk])).status_code == 286
     assert as_ada.get(reverse("trajectory-json", args=[row.pk])).json()["result"]["n_mobile"] == 12
     assert as_ada.get(reverse("plot-trajectory-msd", args=[row.pk])).json()["doc"]
+    assert "MSD of Na reaches " in as_ada.get(reverse("plot-trajectory-msd", args=[row.pk])).json()["said"]
+    for term in ("fit window", "non-Gaussian parameter", "collective D"):
+        assert f"What is meant by: {term}" in text
     for kind in ("rdf", "van-hove-self", "van-hove-distinct"):
-        assert as_ada.get(reverse("plot-trajectory-structure", args=[row.pk, kind])).json()["doc"]
-    assert as_ada.get(reverse("plot-trajectory-density", args=[row.pk, 2])).json()["doc"]
+        drawn = as_ada.get(reverse("plot-trajectory-structure", args=[row.pk, kind])).json()
+        assert drawn["doc"]
+        assert "Å" in drawn["said"]
+    assert "times its mean" in as_ada.get(reverse("plot-trajectory-density", args=[row.pk, 2])).json()["said"]
     assert as_ada.get(reverse("plot-trajectory-structure", args=[row.pk, "nothing"])).status_code == 404
     as_ada.post(reverse("trajectory-delete", args=[row.pk]))
     assert not row.folder.exists()
