@@ -9,9 +9,42 @@ import numpy as np
 from django.db.models import QuerySet
 
 from analysis.models import ArrheniusFit, RunDiffusion
+from analysis.science.interval import is_known
 from campaigns.models import Campaign, TrainedModel
 
 BOLTZMANN_EV_K = 8.617333262e-5
+MOST_EXPONENT = 600.0  # beyond it e^x is infinite for JSON
+
+
+@dataclass(frozen=True)
+class CellFit:
+    """The line of another evaluation cell than the first, with the columns of an ArrheniusFit."""
+
+    activation_energy_eV: float | None
+    activation_energy_error_eV: float | None
+    log10_prefactor_cm2_s: float | None
+    n_points: int
+    reason: str
+    details: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class OnLine:
+    """A quantity on a fitted line: one standard error, and the 95 % interval, which is not symmetrical; None where the fit of an earlier
+    release did not keep what they take."""
+
+    name: str
+    unit: str
+    value: float
+    error: float | None
+    low: float | None
+    high: float | None
+    extrapolated: bool
+
+    @property
+    def is_known(self) -> bool:
+        """False for an extrapolated number that is not worth printing."""
+        return not self.extrapolated or self.low is None or is_known(self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -19,7 +52,7 @@ class JudgedModel:
     """A model with its fit and its evaluation runs, by rising temperature."""
 
     model: TrainedModel
-    fit: ArrheniusFit
+    fit: ArrheniusFit | CellFit
     runs: list[RunDiffusion]
 
     @property
@@ -55,7 +88,20 @@ def last_judged(campaigns: Iterable[Campaign]) -> dict[int, JudgedModel]:
     return {judged.model.campaign_id: judged for judged in judged_models(TrainedModel.objects.filter(pk__in=chosen.values()))}
 
 
-def diffusivity_at(fit: ArrheniusFit, temperature_K: float) -> tuple[float | None, float | None]:
+def by_cell(judged: JudgedModel) -> list[JudgedModel]:
+    """One for each evaluation cell, the first cell first: each has a line of its own."""
+    others = []
+    for one in judged.fit.details["other_cells"]:
+        columns = {name: one.get(name) for name in CellFit.__dataclass_fields__}
+        fit = CellFit(**(columns | {"details": {"points": [], "excluded": []} | (columns["details"] or {})}))
+        points, excluded = fit.details["points"], fit.details["excluded"]
+        numbers = {number for point in points for number in point["run_ids"]} | {run["run_id"] for run in excluded}
+        others.append(JudgedModel(judged.model, fit, [run for run in judged.runs if run.md_run.number in numbers]))
+    theirs = {run.pk for other in others for run in other.runs}
+    return [JudgedModel(judged.model, judged.fit, [run for run in judged.runs if run.pk not in theirs]), *others]
+
+
+def diffusivity_at(fit: ArrheniusFit | CellFit, temperature_K: float) -> tuple[float | None, float | None]:
     """D on the fitted line and its standard error, cm²/s; the error only where the fit kept its covariance of (ln D0, Ea).
 
     None where there is no line, and where the temperature lies outside of points that bend.
@@ -71,20 +117,40 @@ def diffusivity_at(fit: ArrheniusFit, temperature_K: float) -> tuple[float | Non
     return value, value * math.sqrt(max(float(gradient @ np.array(covariance, dtype=float) @ gradient), 0.0))
 
 
-def _is_off_a_bend(fit: ArrheniusFit, temperature_K: float) -> bool:
+def _is_off_a_bend(fit: ArrheniusFit | CellFit, temperature_K: float) -> bool:
     low_K, high_K = fit.details.get("temperature_range_K") or (0.0, math.inf)
     return bool(fit.details.get("D300_reason")) and not low_K <= temperature_K <= high_K
 
 
-def conductivity_at(judged: JudgedModel, temperature_K: float) -> tuple[float | None, float | None]:
-    """Nernst-Einstein conductivity of D on the fitted line with its standard error, mS/cm; none without a line."""
+def on_line(judged: JudgedModel, temperature_K: float) -> list[OnLine]:
+    """D and the Nernst-Einstein conductivity on the fitted line at one temperature; empty where there is none."""
+    from scipy.special import stdtrit  # heavy: imported where it is needed
+
     value, error = diffusivity_at(judged.fit, temperature_K)
     if value is None:
-        return None, None
+        return []
+    found = reading(judged)
+    extrapolated = not found["low_K"] <= temperature_K <= found["high_K"]
+    factor = None if error is None else np.exp(min(stdtrit(judged.fit.n_points - 2, 0.975) * error / value, MOST_EXPONENT))
+    interval = (None, None) if factor is None else (float(value / factor), float(value * factor))
     run = judged.fitted_runs[0]
     # N q²/(V k T): the cell is that of the run, only T differs.
     scale = run.details["conductivity_mS_cm_per_cm2_s"] * (run.kinetic_temperature_K or run.md_run.temperature_K) / temperature_K
-    return value * scale, None if error is None else error * scale
+    ours = (value, error, *interval)
+    theirs = tuple(None if number is None else number * scale for number in ours)
+    return [OnLine("D", "cm²/s", *ours, extrapolated), OnLine("conductivity", "mS/cm", *theirs, extrapolated)]
+
+
+def at_room(fit: ArrheniusFit) -> list[OnLine]:
+    """D and conductivity at 300 K as the judge has found them; empty where it extrapolates nothing."""
+    more = fit.details
+    if not more.get("D300_cm2_s"):
+        return []
+    columns = (("D", "cm²/s", "D300_cm2_s", "D300"), ("conductivity", "mS/cm", "conductivity300_mS_cm", "conductivity300"))
+    return [
+        OnLine(name, unit, more[value], None, more[f"{prefix}_low"], more[f"{prefix}_high"], more["D300_extrapolated"])
+        for name, unit, value, prefix in columns
+    ]
 
 
 def reading(judged: JudgedModel) -> dict[str, Any]:

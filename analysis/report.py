@@ -3,6 +3,7 @@
 from typing import Any
 
 from analysis.engines.trajectory import TrajectoryResult
+from analysis.science.interval import NOT_KNOWN, is_known
 
 
 def trajectory_text(found: TrajectoryResult, mobile_ion: str) -> str:
@@ -26,8 +27,8 @@ def trajectory_text(found: TrajectoryResult, mobile_ion: str) -> str:
             f"Slope         {more['loglog_slope']:.2f} (of log MSD against log t; 1 is diffusive)",
             f"Non-Gaussian  {more['non_gaussian']:.2f} (alpha2 at the start of the fit; 0 is Gaussian)",
         ]
-        if more["run_length_for_20_percent_ps"] is not None:
-            lines.append(f"Error of 20 % needs about {more['run_length_for_20_percent_ps']:.3g} ps at this D")
+        if length_ps := more.get("length_for_20_percent_error_ps"):
+            lines.append(f"Error of 20 %  needs about {length_ps:.2g} ps (it falls as one over the square root of the length)")
     lines += [f"Note          {flag}" for flag in more["flags"]]
     return "\n".join(lines)
 
@@ -51,13 +52,12 @@ def arrhenius_text(found: dict[str, Any]) -> str:
     at = found["at"]
     word = "extrapolated" if at["extrapolated"] else "within the range"
     low, high = at["low_cm2_s"], at["high_cm2_s"]
-    lines.append(
-        f"D({at['temperature_K']:g} K)      "
-        + (at["reason"] or f"{at['diffusivity_cm2_s']:.3g} cm²/s, 95 % {low:.2g} to {high:.2g}, {word}")
-    )
-    if at["conductivity_mS_cm"] is not None:
+    value = at["reason"] or f"{at['diffusivity_cm2_s']:.3g} cm²/s, 95 % {low:.2g} to {high:.2g} cm²/s, {word}"
+    known = bool(at["reason"]) or not at["extrapolated"] or is_known(low, high)
+    lines.append(f"D({at['temperature_K']:g} K)      " + (value if known else NOT_KNOWN))
+    if at["conductivity_mS_cm"] is not None and known:
         lines.append(f"Conductivity  {at['conductivity_mS_cm']:.3g} mS/cm, 95 % {at['conductivity_low_mS_cm']:.2g} to "
-                     f"{at['conductivity_high_mS_cm']:.2g}, {word}")  # fmt: skip
+                     f"{at['conductivity_high_mS_cm']:.2g} mS/cm, {word}")  # fmt: skip
     if found["reason"]:
         lines.append(f"Note          {found['reason']}")
     return "\n".join(lines)

@@ -35,5 +35,5 @@ urlpatterns = [
     path("plots/runs/<int:pk>/<slug:kind>/", plots.structure, name="plot-structure"),
     path("plots/models/<int:pk>/learning-curve/", plots.learning, name="plot-learning-curve"),
     path("plots/compare/", plots.comparison, name="plot-compare"),
-    path("plots/compare/energies/", plots.energies, name="plot-compare-energies"),
+    path("plots/compare/<slug:quantity>/", plots.comparison_bars, name="plot-compare-bars"),
 ]

@@ -74,11 +74,12 @@ class RunSerializer(serializers.ModelSerializer):
 
 
 class ComparedSerializer(serializers.Serializer):
-    """A row of the table of the page Compare; what is not known is null."""
+    """A row of the table of the page Compare, one for each evaluation cell; what is not known is null. `low` and `high`: 95 % interval."""
 
     campaign_id = serializers.IntegerField()
     campaign = serializers.CharField()
     state = serializers.CharField()
+    material = serializers.CharField(allow_blank=True)
     mobile_ion = serializers.CharField()
     reference_method = serializers.CharField()
     cells = serializers.CharField(allow_blank=True)
@@ -88,10 +89,15 @@ class ComparedSerializer(serializers.Serializer):
     activation_energy_eV = serializers.FloatField(allow_null=True)
     activation_energy_error_eV = serializers.FloatField(allow_null=True)
     temperature_K = serializers.FloatField()
+    extrapolated = serializers.BooleanField(allow_null=True)
     diffusivity_cm2_s = serializers.FloatField(allow_null=True)
     diffusivity_error_cm2_s = serializers.FloatField(allow_null=True)
+    diffusivity_low_cm2_s = serializers.FloatField(allow_null=True)
+    diffusivity_high_cm2_s = serializers.FloatField(allow_null=True)
     conductivity_mS_cm = serializers.FloatField(allow_null=True)
     conductivity_error_mS_cm = serializers.FloatField(allow_null=True)
+    conductivity_low_mS_cm = serializers.FloatField(allow_null=True)
+    conductivity_high_mS_cm = serializers.FloatField(allow_null=True)
     fitted_from_K = serializers.FloatField(allow_null=True)
     fitted_to_K = serializers.FloatField(allow_null=True)
 

@@ -105,10 +105,17 @@ def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats]) -> Run
     found = verdict.judge(evidence)
     if found.name == models.DIFFUSIVE:
         estimate = verdict.with_chance_of_passing(evidence)
+        details["length_for_20_percent_error_ps"] = _length_for_a_fifth_ps(evidence, estimate)
     if estimate is not None:
         details |= _details(paths, estimate, evidence, spec, _temperature(one), details["volume_A3"])
         details["flags"] = flags + list(estimate.flags)
     return _row(one, found, estimate, details)
+
+
+def _length_for_a_fifth_ps(evidence: verdict.Evidence, estimate: Diffusivity) -> float | None:
+    """From the error that is shown beside it; a length planned from D alone contradicts it."""
+    value, error = estimate.diffusivity_cm2_s, estimate.error_cm2_s
+    return transport.length_for_error_ps(evidence.completed_ps, error / value, 0.2) if value > 0 else None
 
 
 def _load(one: JudgedRun) -> tuple[Floats, Floats, NDArray[np.str_], float, list[str]] | None:
@@ -193,12 +200,10 @@ def _details(paths: Paths, estimate: Diffusivity, evidence: verdict.Evidence, sp
     n_events = verdict.events(evidence)
     factor_mS_cm = 1000 * transport.nernst_einstein_S_cm(1.0, n, spec.mobile_ion_charge, volume_A3, temperature_K)
     collective = None if evidence.framework_msd_A2 is None else transport.haven(paths, estimate.first_lag, value, error)
-    target_ps = transport.run_length_ps(value, n, spec.hop_length_A, 0.2) if value > 0 else None
     return {
         "n_eff": n_events,
         "he_2018_cm2_s": transport.after_he_cm2_s(estimate, paths.frame_interval_ps, spec.hop_length_A),
         "planned_relative_error": transport.planned_relative_error(n_events),
-        "run_length_for_20_percent_ps": target_ps,
         "needed_run_length_ps": verdict.needed_ps(evidence),
         "hop_length_A": spec.hop_length_A,
         "method": estimate.method,

@@ -34,6 +34,7 @@ class TrajectorySpec:
     elements: list[str] | None = None  # of LAMMPS's types 1, 2, ...
     charge: float = 1.0  # of the mobile ion, in units of e
     hop_length_A: float = 3.0  # between neighbouring sites of the mobile ion
+    file_names: list[str] | None = None  # what their owner calls the files, where they lie under names of ours
     seed: int = 1  # not used: a spec of an earlier release may have one
 
 
@@ -53,7 +54,9 @@ def run(folder: Path, spec: TrajectorySpec, progress: Progress) -> TrajectoryRes
     _check(spec)
     progress(0, 3, "steps", "reading")
     try:
-        found = trajectory_files.read([Path(name) for name in spec.files], spec.elements or [], folder / POSITIONS)
+        files = [Path(name) for name in spec.files]
+        names = spec.file_names or [path.name for path in files]
+        found = trajectory_files.read(files, names, spec.elements or [], folder / POSITIONS)
         interval_fs = _frame_interval_fs(spec, found)
         positions_A, flags = _unwrapped(found)
     except TrajectoryRefused as error:

@@ -22,6 +22,7 @@ DUMP_HEADER = "ITEM: TIMESTEP"
 CLOCK_KEYS = ("step", "Step", "time", "Time", "frame")  # what programs write beside a frame of extended XYZ
 XDATCAR_NUMBER = re.compile(r"Direct configuration=\s*(\d+)")
 TIME_KEY = "Time"  # in fs, as GPUMD and QUIP write it
+MOST_NAMES = 3  # that a sentence lists
 UNEVEN = 1e-3  # relative; times are written with few digits
 
 
@@ -104,21 +105,24 @@ class _Sequence:
                                     f"{self.spacing:g} apart. Frames are missing: analyse a part without a gap.")  # fmt: skip
 
 
-def read(files: list[Path], elements: list[str], scratch: Path) -> Trajectory:
-    """The frames of all files as one run. `elements`: of LAMMPS's types in their order, where the dump has no element column.
+def read(files: list[Path], names: list[str], elements: list[str], scratch: Path) -> Trajectory:
+    """The frames of all files as one run. `names` is what their owner calls them; `elements`: of LAMMPS's types in their order, where the
+    dump has no element column.
 
     `scratch` is a file to keep positions in. Raises TrajectoryRefused.
     """
-    sequence, flags = _Sequence(), []
+    sequence, flags, cut = _Sequence(), [], []
     with scratch.open("wb") as stream:
-        for path in files:
-            for number, frame in enumerate(_frames(path, flags), start=1):
-                if sequence.is_new(frame, f"{path.name}, frame {number}", number == 1):
+        for path, name in zip(files, names, strict=True):
+            for number, frame in enumerate(_frames(path, name, cut), start=1):
+                if sequence.is_new(frame, f"{name}, frame {number}", number == 1):
                     frame.positions_A.astype(np.float32).tofile(stream)
     first, n_frames, n_repeated, steps = sequence.first, sequence.n_frames, sequence.n_repeated, sequence.steps
     if first is None or n_frames < 2:
-        raise TrajectoryRefused(f"{_names(files)} hold{'s' if len(files) == 1 else ''} {n_frames} frame{'' if n_frames == 1 else 's'}: "
+        raise TrajectoryRefused(f"{_listed(names)} hold{'s' if len(files) == 1 else ''} {n_frames} frame{'' if n_frames == 1 else 's'}: "
                                 "a displacement needs at least two, a diffusion coefficient some hundreds.")  # fmt: skip
+    if cut:
+        flags.append(f"the last frame of {_listed(cut)} was cut short and is left out")
     if n_repeated:
         flags.append(f"{n_repeated} repeated frame{'' if n_repeated == 1 else 's'} left out")
     positions_A = np.memmap(scratch, dtype=np.float32, mode="r", shape=(n_frames, len(first.symbols), 3))
@@ -127,8 +131,10 @@ def read(files: list[Path], elements: list[str], scratch: Path) -> Trajectory:
     return Trajectory(np.array(_elements(first.symbols, elements)), positions_A, first.cell_A, known, flags, interval_fs)
 
 
-def _names(files: list[Path]) -> str:
-    return ", ".join(path.name for path in files)
+def _listed(names: list[str]) -> str:
+    """a, b, c and 17 more files."""
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more file{'' if more == 1 else 's'}" if more > 0 else "")
 
 
 def _check(frame: Frame, first: Frame, where: str) -> None:
@@ -164,19 +170,20 @@ def _elements(symbols: tuple[str, ...], elements: list[str]) -> list[str]:
     return [elements[int(symbol) - 1] for symbol in symbols]
 
 
-def _frames(path: Path, flags: list[str]) -> Iterator[Frame]:
+def _frames(path: Path, name: str, cut: list[str]) -> Iterator[Frame]:
+    """Those of one file; its name goes to `cut` where its last frame is not whole."""
     if not path.is_file():
-        raise TrajectoryRefused(f"{path} is not a file.")
+        raise TrajectoryRefused(f"{name} is not a file.")
     try:
         with _open(path) as stream:
             is_dump = stream.readline().startswith(DUMP_HEADER)
         if is_dump:
             with _open(path) as stream:
-                yield from _dump(stream, path.name, flags)
+                yield from _dump(stream, name, cut)
         else:
-            yield from _by_ase(path)
+            yield from _by_ase(path, name)
     except (gzip.BadGzipFile, EOFError, UnicodeDecodeError) as error:
-        raise TrajectoryRefused(f"{path.name} cannot be read ({error}): is it truncated, or another kind of file?") from error
+        raise TrajectoryRefused(f"{name} cannot be read ({error}): is it truncated, or another kind of file?") from error
 
 
 def _open(path: Path) -> TextIO:
@@ -185,9 +192,9 @@ def _open(path: Path) -> TextIO:
     return gzip.open(path, "rt") if is_gzip else path.open()
 
 
-def _by_ase(path: Path) -> Iterator[Frame]:
-    name = path.name.removesuffix(".gz").lower()
-    known = "vasp-xdatcar" if "xdatcar" in name else "extxyz" if name.endswith(("xyz", "extxyz")) else None
+def _by_ase(path: Path, name: str) -> Iterator[Frame]:
+    lower = path.name.removesuffix(".gz").lower()
+    known = "vasp-xdatcar" if "xdatcar" in lower else "extxyz" if lower.endswith(("xyz", "extxyz")) else None
     try:
         numbers = _xdatcar_numbers(path) if known == "vasp-xdatcar" else []
         for index, atoms in enumerate(ase.io.iread(path, index=":", format=known)):
@@ -197,8 +204,9 @@ def _by_ase(path: Path) -> Iterator[Frame]:
     except TrajectoryRefused:
         raise
     except Exception as error:  # each of ase's readers fails in its own way
-        raise TrajectoryRefused(f"{path.name} cannot be read ({type(error).__name__}: {error}). LAMMPS dumps, XDATCAR and extended XYZ are "
-                                "understood, and what else ase.io reads.") from error  # fmt: skip
+        why = f"{type(error).__name__}: {error}".replace(str(path), name).replace(path.name, name)
+        raise TrajectoryRefused(f"{name} cannot be read ({why}). LAMMPS dumps, XDATCAR and extended XYZ are understood, and what else "
+                                "ase.io reads.") from error  # fmt: skip
 
 
 def _xdatcar_numbers(path: Path) -> list[float]:
@@ -212,7 +220,7 @@ def _clock(info: dict[str, Any], keys: tuple[str, ...]) -> float | None:
     return float(value) if isinstance(value, int | float | np.number) and np.isfinite(value) else None
 
 
-def _dump(stream: TextIO, name: str, flags: list[str]) -> Iterator[Frame]:
+def _dump(stream: TextIO, name: str, cut: list[str]) -> Iterator[Frame]:
     """Frames of a LAMMPS text dump, sorted by atom id; image flags are used where they are. A last frame that was cut is left out."""
     while line := stream.readline():
         if not line.startswith(DUMP_HEADER):
@@ -225,7 +233,7 @@ def _dump(stream: TextIO, name: str, flags: list[str]) -> Iterator[Frame]:
             columns = stream.readline().split()[2:]
             lines = [stream.readline() for _ in range(n_atoms)]
             if not lines[-1].endswith("\n"):  # the run was stopped while it wrote, perhaps within a number
-                flags.append(f"the last frame of {name} was cut short and is left out")
+                cut.append(name)
                 return
             table = np.array([row.split() for row in lines])
             yield _dump_frame({column: table[:, index] for index, column in enumerate(columns)}, cell_A, origin_A, step, name)

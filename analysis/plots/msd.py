@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from bokeh.models import Band, ColumnDataSource, Span
+from bokeh.models import Band, ColumnDataSource, Range1d, Span
 from bokeh.plotting import figure
 from numpy.typing import NDArray
 
@@ -23,7 +23,9 @@ class MsdCurve:
 
 
 def msd_figure(curves: list[MsdCurve], theme: Theme, fit_window_ps: tuple[float, float] | None = None) -> figure:
-    plot = canvas(theme, "time (ps)", "MSD (Å²)", height=320)
+    # Bokeh's own range looks at the lines alone and would cut the bands.
+    top = max((float(np.nanmax(curve.msd_A2 + np.nan_to_num(curve.error_A2))) for curve in curves), default=1.0)
+    plot = canvas(theme, "time (ps)", "MSD (Å²)", height=320, y_range=Range1d(0, 1.04 * top if top > 0 else 1.0))
     entries = []
     for index, curve in enumerate(curves):
         colour = theme.colour(index)

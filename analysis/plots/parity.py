@@ -28,13 +28,14 @@ def thinned(points: ParityPoints, limit: int = MAX_POINTS) -> ParityPoints:
     return ParityPoints(points.label[chosen], points.model[chosen], points.group[chosen], points.configuration[chosen])
 
 
-def parity_figure(points: ParityPoints, theme: Theme, quantity: str, unit: str, open_configuration: str = "") -> figure:
+def parity_figure(points: ParityPoints, theme: Theme, unit: str, open_configuration: str = "") -> figure:
     """`open_configuration` is the address that a click on a point opens, with @configuration in it."""
+    # What is compared stands above the plot: a title longer than a narrow plot leaves marks beside it.
     low = float(min(points.label.min(), points.model.min()))
     high = float(max(points.label.max(), points.model.max()))
     margin = 0.04 * (high - low) or 0.1
     ranges = {name: Range1d(low - margin, high + margin) for name in ("x_range", "y_range")}
-    plot = canvas(theme, f"{quantity}, label ({unit})", f"{quantity}, model ({unit})", height=380, **ranges)
+    plot = canvas(theme, f"label ({unit})", f"model ({unit})", height=380, **ranges)
     plot.add_layout(Slope(gradient=1, y_intercept=0, line_color=theme.soft, line_dash="dashed", line_width=1.2))
     entries = []
     for index, name in enumerate(dict.fromkeys(points.group.tolist())):

@@ -34,7 +34,8 @@ def thinned(points: TrainingSetPoints, limit: int = MAX_POINTS) -> TrainingSetPo
 
 
 def training_set_figure(points: TrainingSetPoints, theme: Theme, y_title: str) -> figure:
-    plot = canvas(theme, "configuration, in the order they came in", y_title, height=320)
+    # A title longer than a narrow plot leaves marks beside it.
+    plot = canvas(theme, "configuration number", y_title, height=320)
     for lower, upper in points.intervals:
         plot.add_layout(
             BoxAnnotation(

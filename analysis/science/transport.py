@@ -1,4 +1,4 @@
-"""What follows from D: conductivity, Haven ratio, and how long a run must be.
+"""What follows from D and its error: conductivity, Haven ratio, and how long a run must be.
 
 Planning formula: He, Zhu, Epstein and Mo, npj Comput. Mater. 4, 18 (2018), 10.1038/s41524-018-0074-y.
 """
@@ -39,12 +39,10 @@ def planned_relative_error(n_events: float) -> float:
     return 3.43 / math.sqrt(n_events) + 0.04 if n_events > 0 else math.inf
 
 
-def run_length_ps(diffusivity_cm2_s: float, n_ions: int, hop_length_A: float, relative_error: float) -> float:
-    """How long a run must be for a relative error (over 0.04) of D."""
-    if relative_error <= 0.04 or diffusivity_cm2_s <= 0:
-        raise ValueError("The relative error must exceed 0.04, the floor of the planning formula, and D must be positive")
-    events = (3.43 / (relative_error - 0.04)) ** 2
-    return events * hop_length_A**2 / (n_ions * 6 * diffusivity_cm2_s * 1e4)
+def length_for_error_ps(length_ps: float, relative_error: float, wanted: float) -> float | None:
+    """How long a run must be for the relative error `wanted` of D, from the one measured in `length_ps`: it falls as one over the root of
+    the length. None where it is reached, or not known."""
+    return length_ps * (relative_error / wanted) ** 2 if wanted < relative_error < math.inf else None
 
 
 def nernst_einstein_S_cm(diffusivity_cm2_s: float, n_ions: int, charge: float, volume_A3: float, temperature_K: float) -> float:

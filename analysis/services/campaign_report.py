@@ -6,6 +6,7 @@ from typing import Any
 
 from analysis import queries as results
 from analysis.references import of_elements
+from analysis.science.interval import NOT_KNOWN
 from campaigns import queries
 from campaigns.enums import RunPurpose, StageState
 from campaigns.models import Campaign, MdRun, StageFailure
@@ -29,6 +30,8 @@ def contents(campaign: Campaign) -> dict[str, Any]:
         "judged": found,
         "shown": shown,
         "reading": results.reading(shown) if shown else None,
+        "room": results.at_room(shown.fit) if shown else [],
+        "not_known": NOT_KNOWN,
         "changes": changes(campaign),
         "versions": versions(campaign),
         "ledger": ledger,
@@ -54,14 +57,30 @@ def changes(campaign: Campaign) -> list[dict[str, Any]]:
     ]
 
 
-def versions(campaign: Campaign) -> list[tuple[str, str]]:
-    """Programs with every version that took part, sseweb's own (of now) first."""
+# What the programs of a stage's `versions` are; `model` is what the labeller CHGNet calls its weights.
+NAMES = {"model": "CHGNet's weights"}
+ROLES = {
+    "model": "the trained potential that gave the labels",
+    "chgnet": "the package that evaluates these weights",
+    "torch": "computes for chgnet",
+    "deepmd-kit": "trains the models and gives their forces",
+    "tensorflow": "computes for deepmd-kit",
+    "lammps": "dynamics",
+    "cp2k": "reference method",
+    "espresso": "reference method",
+    "vasp": "reference method",
+}
+
+
+def versions(campaign: Campaign) -> list[tuple[str, str, str]]:
+    """Programs with every version that took part and what they are for, sseweb's own (of now) first."""
     found: dict[str, set[str]] = {}
     done = campaign.stages.filter(state=StageState.DONE).order_by().values_list("versions", flat=True)
     for of_stage in [*done, *campaign.trained_models.values_list("versions", flat=True)]:
         for program, version in of_stage.items():
             found.setdefault(program, set()).add(str(version))
-    return [("sseweb", _own_version()), *((program, ", ".join(sorted(found[program]))) for program in sorted(found))]
+    theirs = [(NAMES.get(name, name), ", ".join(sorted(found[name])), ROLES.get(name.lower(), "")) for name in sorted(found)]
+    return [("sseweb", _own_version(), "this program"), *theirs]
 
 
 def _own_version() -> str:

@@ -88,6 +88,7 @@ def create(owner: AbstractBaseUser, files: Sequence[UploadedFile], request: Anal
         row.folder.mkdir(parents=True)
         row.spec = {
             "files": [_store(row, number, file) for number, file in enumerate(files)],
+            "file_names": row.file_names,
             "mobile_ion": request.mobile_ion,
             "temperature_K": request.temperature_K,
             "frame_interval_fs": request.frame_interval_fs,

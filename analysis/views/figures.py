@@ -6,14 +6,16 @@ import numpy as np
 
 from analysis import queries
 from analysis.models import ArrheniusFit
-from analysis.plots.arrhenius import ArrheniusSeries
-from analysis.plots.energies import Energy
+from analysis.plots.arrhenius import SMALLEST_SHARE, ArrheniusSeries
+from analysis.plots.bars import OURS, Bar
 from analysis.plots.msd import MsdCurve
 from analysis.plots.series import StepSeries
 from analysis.plots.structure import Curve
 from analysis.plots.theme import MARKERS
 from analysis.plots.training_set import TrainingSetPoints
 from analysis.references import Reference
+from analysis.science import summary
+from analysis.services.comparison import Compared
 from campaigns.enums import CleaningRule, Verdict
 from campaigns.models import Campaign, MdRun
 
@@ -58,19 +60,36 @@ def of_references(found: list[Reference]) -> list[ArrheniusSeries]:
     ]
 
 
-def energies(campaigns: list[Campaign], found: dict[int, queries.JudgedModel], published: list[Reference]) -> list[Energy]:
-    """Ea of every campaign that has one, then the published ones."""
+def energy_bars(rows: list[Compared], published: list[Reference]) -> list[Bar]:
+    """Ea of every line with one standard error, then the published ones; empty where none is ours."""
     ours = [
-        Energy(campaign.name[:40], fit.activation_energy_eV, fit.activation_energy_error_eV or 0.0, "this installation")
-        for campaign in campaigns
-        if campaign.pk in found and (fit := found[campaign.pk].fit).activation_energy_eV is not None
+        Bar(row.label, energy_eV, max(energy_eV - error_eV, 0.0), energy_eV + error_eV, OURS)
+        for row in rows
+        if (energy_eV := row.activation_energy_eV) is not None
+        for error_eV in [row.fit.activation_energy_error_eV or 0.0]
     ]
-    theirs = [
-        Energy(f"{one.citation}, {one.kind}"[:40], one.middle, one.half_width, f"{one.material}: {one.method}")
-        for one in published
-        if one.quantity == "activation_energy"
+    return ours + [_published_bar(one) for one in published if one.quantity == "activation_energy"] if ours else []
+
+
+NEAR_K = 10.0  # published values within so much of the chosen temperature stand beside ours
+
+
+def quantity_bars(rows: list[Compared], published: list[Reference], quantity: str, temperature_K: float) -> list[Bar]:
+    """`diffusivity` or `conductivity` with the 95 % interval, as far as it is known; then the published ones at that temperature."""
+    found = [(row.label, getattr(row, quantity)) for row in rows]
+    ours = [
+        Bar(label, one.value, one.low or one.value, one.high or one.value, OURS, one.extrapolated)
+        for label, one in found
+        if one is not None and one.is_known
     ]
-    return ours + theirs if ours else []
+    near = [one for one in published if one.quantity == quantity and one.temperature_K and abs(one.temperature_K - temperature_K) <= NEAR_K]
+    return ours + [_published_bar(one) for one in near] if ours else []
+
+
+def _published_bar(one: Reference) -> Bar:
+    definition = ", from ln σ" if one.definition == "ln sigma" else ""
+    low, high = max(one.middle - one.half_width, SMALLEST_SHARE * one.middle), one.middle + one.half_width
+    return Bar(f"{one.citation}, {one.kind}{definition}"[:40], one.middle, low, high, f"{one.material}: {one.method}")
 
 
 def by_training_step(found: list[queries.JudgedModel]) -> list[ArrheniusSeries]:
@@ -163,6 +182,16 @@ def structure_curves(path: Path, run_id: int, kind: str, mobile_ion: str) -> lis
             return [Curve(pair, r_A, archive[prefix + pair]) for pair in pairs]
         values = archive[f"{kind.replace('-', '_')}_{run_id}"]
         return [Curve(f"{t_ps:.3g} ps", r_A, row) for t_ps, row in zip(archive[f"van_hove_t_ps_{run_id}"], values, strict=True)]
+
+
+def said_of_msd(curves: list[MsdCurve]) -> str:
+    return summary.of_msd(curves[0].t_ps, {curve.species: curve.msd_A2 for curve in curves})
+
+
+def said_of_structure(kind: str, curves: list[Curve]) -> str:
+    """`kind` is one of STRUCTURE."""
+    say = {"rdf": summary.of_rdf, "van-hove-self": summary.of_self, "van-hove-distinct": summary.of_distinct}[kind]
+    return say(curves[0].r_A, {curve.label: curve.values for curve in curves})
 
 
 def density_of(path: Path, run_id: int) -> tuple[np.ndarray, np.ndarray] | None:

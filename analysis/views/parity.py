@@ -42,4 +42,4 @@ def parity_plot(request: HttpRequest, pk: int, loop: int, step: int, quantity: s
         return nothing(NOTHING)
     points = thinned(ParityPoints(found.label, found.model, found.group, found.configuration))
     address = reverse("configuration", args=[0]).replace("/0/", "/@configuration/")
-    return document(parity_figure(points, theme(request), found.name, found.unit, address))
+    return document(parity_figure(points, theme(request), found.unit, address))

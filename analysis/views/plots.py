@@ -11,6 +11,8 @@ from django.views.decorators.http import require_GET
 
 from analysis import queries
 from analysis.models import ArrheniusFit
+from analysis.science import summary
+from analysis.services.comparison import compared
 from analysis.views.selection import chosen_campaigns, chosen_temperature_K, published_of
 from campaigns.models import Campaign, MdRun
 from campaigns.queries import learning_curve
@@ -23,10 +25,11 @@ def theme(request: HttpRequest) -> Any:
     return Theme(dark=request.GET.get("theme") == "dark", narrow=request.GET.get("narrow") == "1", vector=request.GET.get("vector") == "1")
 
 
-def document(plot: Any) -> HttpResponse:
+def document(plot: Any, said: str = "") -> HttpResponse:
+    """The plot, and one sentence of what it shows for those who do not see it; static/js/plots.js writes it below."""
     from bokeh.embed import json_item
 
-    return HttpResponse(json.dumps(json_item(plot)), content_type="application/json")
+    return HttpResponse(json.dumps(json_item(plot) | {"said": said}), content_type="application/json")
 
 
 def nothing(message: str) -> JsonResponse:
@@ -91,7 +94,7 @@ def msd_of(request: HttpRequest, run: MdRun) -> HttpResponse:
     if not curves:
         return nothing("This run has no mean square displacement.")
     window = run.diffusion.details.get("fit_window_ps") if hasattr(run, "diffusion") else None
-    return document(msd_figure(curves, theme(request), tuple(window) if window else None))
+    return document(msd_figure(curves, theme(request), tuple(window) if window else None), figures.said_of_msd(curves))
 
 
 def _run(request: HttpRequest, pk: int) -> MdRun:
@@ -126,7 +129,7 @@ def structure_of(request: HttpRequest, path: Path | None, run_id: int, kind: str
     if not curves:
         return nothing(NO_STRUCTURE)
     title, level = figures.STRUCTURE[kind]
-    return document(curves_figure(curves, theme(request), title, level=level))
+    return document(curves_figure(curves, theme(request), title, level=level), figures.said_of_structure(kind, curves))
 
 
 @login_required
@@ -147,7 +150,7 @@ def density_of(request: HttpRequest, path: Path | None, run_id: int, axis: int) 
     if found is None:
         return nothing(NO_STRUCTURE)
     projections, cell_A = found
-    return document(density_figure(projections[axis], cell_A, axis, theme(request)))
+    return document(density_figure(projections[axis], cell_A, axis, theme(request)), summary.of_density(projections[axis]))
 
 
 @login_required
@@ -201,27 +204,34 @@ def comparison(request: HttpRequest) -> HttpResponse:
     from analysis.plots.arrhenius import arrhenius_figure
     from analysis.views import figures
 
-    campaigns = chosen_campaigns(request)
-    found = queries.last_judged(campaigns)
-    series = [
-        figures.arrhenius_series(found[campaign.pk], campaign.name[:40], marker=index, with_band=len(campaigns) <= MOST_BANDS)
-        for index, campaign in enumerate(campaigns)
-        if campaign.pk in found
-    ]
+    campaigns, temperature_K = chosen_campaigns(request), chosen_temperature_K(request)
+    rows = [row for row in compared(campaigns, temperature_K) if row.judged]
+    with_band = len(rows) <= MOST_BANDS
+    series = [figures.arrhenius_series(row.judged, row.label, marker=index, with_band=with_band) for index, row in enumerate(rows)]
     if not any(one.temperature_K for one in series):
         return nothing("None of these campaigns has a diffusion coefficient yet.")
     series += figures.of_references(published_of(campaigns))
-    return document(arrhenius_figure(series, theme(request), extend_to_K=chosen_temperature_K(request)))
+    return document(arrhenius_figure(series, theme(request), extend_to_K=temperature_K))
 
 
 @login_required
 @require_GET
-def energies(request: HttpRequest) -> HttpResponse:
-    from analysis.plots.energies import energies_figure
+def comparison_bars(request: HttpRequest, quantity: str) -> HttpResponse:
+    """Ea, or D or the conductivity at the chosen temperature, of every line."""
+    from analysis.plots.bars import bars_figure
     from analysis.views import figures
 
-    campaigns = chosen_campaigns(request)
-    found = figures.energies(campaigns, queries.last_judged(campaigns), published_of(campaigns))
+    if quantity not in BARS:
+        raise Http404
+    title, unit = BARS[quantity]
+    campaigns, temperature_K = chosen_campaigns(request), chosen_temperature_K(request)
+    rows, published = compared(campaigns, temperature_K), published_of(campaigns)
+    is_energy = quantity == "activation-energy"
+    found = figures.energy_bars(rows, published) if is_energy else figures.quantity_bars(rows, published, quantity, temperature_K)
     if not found:
-        return nothing("None of these campaigns has an activation energy yet.")
-    return document(energies_figure(found, theme(request)))
+        return nothing(f"None of these campaigns has {'an activation energy' if is_energy else 'a number that is known well enough'} yet.")
+    title = title if is_energy else f"{title} at {temperature_K:g} K"
+    return document(bars_figure(found, theme(request), title, unit, logarithmic=not is_energy))
+
+
+BARS = {"activation-energy": ("Ea", "eV"), "diffusivity": ("D", "cm²/s"), "conductivity": ("conductivity", "mS/cm")}

@@ -1,6 +1,5 @@
 """The results of one campaign, and several campaigns side by side."""
 
-from dataclasses import asdict
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -9,11 +8,12 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
 from analysis import queries
-from analysis.references import Reference
+from analysis.science.interval import NOT_KNOWN
+from analysis.services import comparison
 from analysis.views.selection import chosen_campaigns, chosen_temperature_K, published_of
 from campaigns import queries as campaign_queries
 from campaigns.enums import RunPurpose
-from campaigns.models import Campaign, Cell, MdRun
+from campaigns.models import Campaign, MdRun
 from campaigns.views import access, exports
 from campaigns.views.campaigns import page_context
 
@@ -35,6 +35,8 @@ def results_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
         "judged": found,
         "shown": shown,
         "reading": queries.reading(shown) if shown else None,
+        "room": queries.at_room(shown.fit) if shown else [],
+        "not_known": NOT_KNOWN,
         "temperature_K": temperature_K,
         "table": [(judged, *queries.diffusivity_at(judged.fit, temperature_K)) for judged in reversed(found)],
     }
@@ -81,44 +83,19 @@ def run_page(request: HttpRequest, pk: int) -> HttpResponse:
 def compare(request: HttpRequest) -> HttpResponse:
     campaigns = chosen_campaigns(request)
     temperature_K = chosen_temperature_K(request)
+    sort = request.GET.get("sort", "id")
     others = access.campaigns(request).only("name", "state", "owner")[:100]
     context = {
         "section": "compare",
-        "rows": _compared(campaigns, temperature_K),
+        "rows": comparison.ordered(comparison.compared(campaigns, temperature_K), sort),
+        "sort": sort,
+        "not_known": NOT_KNOWN,
         "temperature_K": temperature_K,
         "others": others,
         "chosen": {campaign.pk for campaign in campaigns},
         "published": published_of(campaigns) if campaigns else [],
     }
     return render(request, "analysis/compare.html", context)
-
-
-def _compared(campaigns: list[Campaign], temperature_K: float) -> list[dict[str, Any]]:
-    found = queries.last_judged(campaigns)
-    cells: dict[int, list[str]] = {}
-    evaluated = Cell.objects.filter(campaign__in=campaigns, for_evaluation=True).select_related("material").defer("material__cif")
-    for cell in evaluated.defer("material__facts"):
-        cells.setdefault(cell.campaign_id, []).append(f"{cell}, {cell.n_atoms} atoms" if cell.n_atoms else str(cell))
-    rows = []
-    for campaign in campaigns:
-        judged = found.get(campaign.pk)
-        diffusivity, conductivity = (None, None), (None, None)
-        if judged:
-            diffusivity = queries.diffusivity_at(judged.fit, temperature_K)
-            conductivity = queries.conductivity_at(judged, temperature_K)
-        rows.append(
-            {
-                "campaign": campaign,
-                "judged": judged,
-                "reading": queries.reading(judged) if judged else None,
-                "cells": "; ".join(cells.get(campaign.pk, [])),
-                "diffusivity": diffusivity[0],
-                "error": diffusivity[1],
-                "conductivity": conductivity[0],
-                "conductivity_error": conductivity[1],
-            }
-        )
-    return rows
 
 
 @login_required
@@ -132,39 +109,11 @@ def compare_rows(request: HttpRequest, kind: str) -> HttpResponse:
     if kind != "csv":
         raise Http404
     response = HttpResponse(content_type="text/csv", headers={"Content-Disposition": name})
-    exports.write_csv(response, COLUMNS, document["campaigns"])
+    exports.write_csv(response, comparison.COLUMNS, document["campaigns"])
     return response
 
 
 def comparison_document(request: HttpRequest) -> dict[str, Any]:
     """The rows of the comparison as numbers and words, and what is published of the same elements."""
-    campaigns = chosen_campaigns(request)
-    temperature_K = chosen_temperature_K(request)
-    return {
-        "campaigns": [_plain(row, temperature_K) for row in _compared(campaigns, temperature_K)],
-        "published": [_plain_reference(one) for one in published_of(campaigns)],
-    }
-
-
-COLUMNS = (
-    *("campaign_id", "campaign", "state", "mobile_ion", "reference_method", "cells", "model", "decision", "n_points"),
-    *("activation_energy_eV", "activation_energy_error_eV", "temperature_K", "diffusivity_cm2_s", "diffusivity_error_cm2_s"),
-    *("conductivity_mS_cm", "conductivity_error_mS_cm", "fitted_from_K", "fitted_to_K"),
-)
-
-
-def _plain(row: dict[str, Any], temperature_K: float) -> dict[str, Any]:
-    campaign, judged, reading = row["campaign"], row["judged"], row["reading"] or {}
-    fit = judged.fit if judged else None
-    values = (
-        *(campaign.pk, campaign.name, campaign.state, campaign.mobile_ion, campaign.labeller, row["cells"]),
-        *((judged.name, judged.model.convergence, fit.n_points) if judged else (None, None, None)),
-        *((fit.activation_energy_eV, fit.activation_energy_error_eV) if judged else (None, None)),
-        *(temperature_K, row["diffusivity"], row["error"], row["conductivity"], row["conductivity_error"]),
-        *(reading.get("low_K"), reading.get("high_K")),
-    )
-    return dict(zip(COLUMNS, values, strict=True))
-
-
-def _plain_reference(one: Reference) -> dict[str, Any]:
-    return asdict(one) | {"elements": sorted(one.elements), "source": one.source}
+    campaigns, temperature_K = chosen_campaigns(request), chosen_temperature_K(request)
+    return comparison.document(comparison.compared(campaigns, temperature_K), published_of(campaigns), temperature_K)

@@ -86,7 +86,7 @@ def _context(row: TrajectoryAnalysis) -> dict[str, Any]:
 @require_GET
 def trajectory_json(request: HttpRequest, pk: int) -> HttpResponse:
     row = _visible(request, pk)
-    asked = {name: value for name, value in row.spec.items() if name != "files"} | {"files": row.file_names}
+    asked = {name: value for name, value in row.spec.items() if name not in ("files", "file_names")} | {"files": row.file_names}
     document = {"id": row.pk, "name": row.name, "state": row.state, "message": row.message, "asked": asked, "result": row.result}
     return JsonResponse(
         document, json_dumps_params={"indent": 1}, headers={"Content-Disposition": f'attachment; filename="trajectory-{pk}.json"'}
@@ -115,13 +115,14 @@ def trajectory_move(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def trajectory_msd(request: HttpRequest, pk: int) -> HttpResponse:
     from analysis.plots.msd import msd_figure
+    from analysis.views.figures import said_of_msd
 
     row = _visible(request, pk)
     curves = curves_of(row)
     if not curves:
         return nothing("There is no mean square displacement.")
     window = row.result["run"]["details"].get("fit_window_ps")
-    return document(msd_figure(curves, theme(request), tuple(window) if window else None))
+    return document(msd_figure(curves, theme(request), tuple(window) if window else None), said_of_msd(curves))
 
 
 @login_required

@@ -165,5 +165,6 @@ class DataSetView(View):
         given.is_valid(raise_exception=True)
         wanted: dict[str, Any] = given.validated_data
         token = data_sets.store_upload(request.user, wanted["file"])
-        found = data_sets.inspect_upload(request.user, token, wanted["format"], wanted["elements"].replace(",", " ").split())
+        elements = wanted["elements"].replace(",", " ").split()
+        found = data_sets.inspect_upload(request.user, token, wanted["format"], elements, wanted["file"].name)
         return Response({"token": token, "found": found}, status=status.HTTP_201_CREATED)

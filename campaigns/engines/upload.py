@@ -134,26 +134,31 @@ def _sources(place: Path, format_name: str) -> list[tuple[Path, str]]:
 
 
 def _incomplete(read: list[Configuration]) -> list[str]:
-    """What is missing or not a number."""
-    found: list[str] = []
+    """What is missing or not a number; what is wrong with many configurations is said once, of the first of them."""
+    places: dict[str, list[str]] = {}
     for item in read:
-        labels = {"cell": item.cell_A, "energy": item.energy_eV, "forces": item.forces_eV_A, "virial or stress": item.virial_eV}
-        missing = [name for name, value in labels.items() if value is None]
-        if missing:
-            hint = " (training uses energy, forces and virial)" if "virial or stress" in missing else ""
-            found.append(f"{item.source} has no {', no '.join(missing)}{hint}.")
-            continue
-        arrays = labels | {"positions": item.positions_A}
-        broken = [name for name, value in arrays.items() if not np.isfinite(value).all()]
-        if broken:
-            found.append(f"{item.source}: {', '.join(broken)} with a value that is not a finite number.")
-        elif len(item.symbols) == 0 or np.shape(item.forces_eV_A) != (len(item.symbols), 3):
-            found.append(f"{item.source}: {len(item.symbols)} atoms, but forces of shape {np.shape(item.forces_eV_A)}.")
-        elif abs(np.linalg.det(item.cell_A)) < 1e-3:
-            found.append(f"{item.source}: the cell has no volume.")
-    if len(found) > MAX_PROBLEMS:
-        found = [*found[:MAX_PROBLEMS], f"And so on: {len(found)} of {len(read)} configurations."]
-    return found
+        if problem := _incomplete_in(item):
+            places.setdefault(problem, []).append(item.source)
+    found = [
+        f"{sources[0]}{problem}." + (f" The same in {len(sources) - 1} more of {len(read)} configurations." if len(sources) > 1 else "")
+        for problem, sources in places.items()
+    ]
+    return [*found[:MAX_PROBLEMS], f"And {len(found) - MAX_PROBLEMS} more of this kind."] if len(found) > MAX_PROBLEMS else found
+
+
+def _incomplete_in(item: Configuration) -> str:
+    labels = {"cell": item.cell_A, "energy": item.energy_eV, "forces": item.forces_eV_A, "virial or stress": item.virial_eV}
+    missing = [name for name, value in labels.items() if value is None]
+    if missing:
+        hint = " (training uses energy, forces and virial)" if "virial or stress" in missing else ""
+        return f" has no {', no '.join(missing)}{hint}"
+    arrays = labels | {"positions": item.positions_A}
+    broken = [name for name, value in arrays.items() if not np.isfinite(value).all()]
+    if broken:
+        return f": {', '.join(broken)} with a value that is not a finite number"
+    if len(item.symbols) == 0 or np.shape(item.forces_eV_A) != (len(item.symbols), 3):
+        return f": {len(item.symbols)} atoms, but forces of shape {np.shape(item.forces_eV_A)}"
+    return ": the cell has no volume" if abs(np.linalg.det(item.cell_A)) < 1e-3 else ""
 
 
 def _foreign(read: list[Configuration], elements: Sequence[str]) -> list[str]:

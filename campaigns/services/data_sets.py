@@ -65,9 +65,11 @@ def token_of(path: str) -> str:
     return Path(path).name.partition(".")[0]
 
 
-def inspect_upload(owner: AbstractBaseUser, token: str, upload_format: str, elements: list[str]) -> dict[str, Any]:
-    """What is in an uploaded data set, read in a bounded child process. `problems` is empty where it can be used."""
-    return _inspect(stored_path(owner, token), upload_format, elements)
+def inspect_upload(
+    owner: AbstractBaseUser, token: str, upload_format: str, elements: list[str], name: str = "the data set"
+) -> dict[str, Any]:
+    """What is in an uploaded data set, read in a bounded child process. `problems` is empty where it can be used. `name` is the user's."""
+    return _inspect_as(name, stored_path(owner, token), upload_format, elements)
 
 
 def _inspect(path: str, upload_format: str, elements: list[str]) -> dict[str, Any]:
@@ -80,6 +82,16 @@ def _inspect(path: str, upload_format: str, elements: list[str]) -> dict[str, An
         raise BadInput(f"The data set cannot be used: {error}", {"s0_upload": str(error)}) from error
 
 
+def _inspect_as(name: str, path: str, upload_format: str, elements: list[str]) -> dict[str, Any]:
+    """What is said of it calls the file as the user does: the name on disk is ours."""
+    ours = Path(path).name
+    try:
+        found = _inspect(path, upload_format, elements)
+    except BadInput as error:
+        raise BadInput(str(error).replace(ours, name), {field: text.replace(ours, name) for field, text in error.fields.items()}) from error
+    return found | {"problems": [text.replace(ours, name) for text in found["problems"]]}
+
+
 def require_usable(path: str, upload_format: str, elements: list[str]) -> None:
     """Raises BadInput where the stored set cannot be the S0 of a campaign with these elements, with all that is wrong with it."""
     if upload_format not in FORMATS:
@@ -87,6 +99,6 @@ def require_usable(path: str, upload_format: str, elements: list[str]) -> None:
             f"There is no data set format {upload_format!r}; known are {', '.join(FORMATS)}.",
             {"s0_upload_format": f"must be one of {', '.join(FORMATS)}"},
         )
-    problems = _inspect(path, upload_format, elements)["problems"]
+    problems = _inspect_as("the data set", path, upload_format, elements)["problems"]
     if problems:
         raise BadInput(f"The data set cannot be used: {' '.join(problems)}", {"s0_upload": " ".join(problems)})

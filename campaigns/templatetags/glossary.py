@@ -53,6 +53,14 @@ GLOSSARY = {
     "Haven ratio": "Tracer diffusion over charge diffusion. Below one where ions move together.",
     "hops": "How many independent hops of the mobile ion the run has seen, going back and forth taken off. Fifty are the least for a "
     "diffusion coefficient; four hundred and sixty give it to a fifth.",
+    "fit window": "The times between which the slope of the mean square displacement is taken: from where ions have left their cages, "
+    "which is searched for, to half of the run.",
+    "non-Gaussian parameter": "3⟨r⁴⟩ / (5⟨r²⟩²) − 1 of the displacements at the start of the fit: 0 where all ions diffuse alike, large "
+    "where some hop and others stay.",
+    "collective D": "Diffusion of the sum of all mobile ions, which carries the current. It has no average over ions, so its error is much "
+    "larger. D over it is the Haven ratio.",
+    "length for an error": "From the error that was measured in this run, which falls as one over the square root of the length. Nothing "
+    "is said where that error is reached, or where the run is not diffusive.",
     "slope": "d ln MSD / d ln t over the window of the fit: 1 where ions diffuse, near 0 where they rattle in cages.",
     "D after He": "An ordinary line from half of a hop's square to half of the run with the error that is expected from the hops seen: the "
     "estimate of He, Zhu, Epstein and Mo 2018 that many papers quote, to compare. It decides nothing here.",

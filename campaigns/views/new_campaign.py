@@ -231,7 +231,7 @@ def upload_data_set(request: HttpRequest) -> HttpResponse:
     token = ""
     try:
         token = data_sets.store_upload(request.user, file)
-        summary = data_sets.inspect_upload(request.user, token, upload_format, elements)
+        summary = data_sets.inspect_upload(request.user, token, upload_format, elements, file.name)
     except ServiceError as error:
         if token:
             data_sets.forget(request.user, token)

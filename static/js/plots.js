@@ -23,10 +23,21 @@
       if (!item.doc) { note(element, item.message); element.classList.add("plot-empty"); return; }
       element.replaceChildren();
       await window.Bokeh.embed.embed_item(item, element.id);
+      if (item.said) { element.append(sentence(element, item.said)); }
       element.append(svgButton(element));
     } catch (error) {
       note(element, "The plot could not be loaded; the table beside it holds the same numbers. Reload the page to try again.");
     }
+  }
+
+  /* What the plot shows, in words and numbers: for everybody, and what a screen reader says of it. */
+  function sentence(element, text) {
+    const paragraph = document.createElement("p");
+    paragraph.className = "small soft";
+    paragraph.id = element.id + "-said";
+    paragraph.textContent = text;
+    element.setAttribute("aria-describedby", paragraph.id);
+    return paragraph;
   }
 
   /* For papers: the same plot as vectors, in light colours, drawn out of sight and handed over as a file. */

@@ -43,6 +43,16 @@ def test_ideal_arrhenius_data_give_their_energy_back(tmp_path, capsys):
     assert "Ea            0.2500 ±" in run(capsys, "arrhenius", table(tmp_path / "d.csv"))[1]
 
 
+def test_what_is_extrapolated_too_far_is_said_in_words(tmp_path, capsys):
+    near = table(tmp_path / "d.csv", (845, 800, 760, 723))
+    text = (tmp_path / "d.csv").read_text().replace(",1e-7", ",3e-6")
+    (tmp_path / "d.csv").write_text(text)
+    out = run(capsys, "arrhenius", near, "--n-ions=20", "--volume-A3=950")[1]
+    assert "D(300 K)      not known well enough: the runs span too little of 1/T" in out
+    assert "Conductivity" not in out
+    assert "95 % " in run(capsys, "arrhenius", near, "--at-K=780")[1]
+
+
 def test_two_temperatures_give_points_and_no_line(tmp_path, capsys):
     status, out = run(capsys, "arrhenius", table(tmp_path / "d.csv", (600, 700)), "--json")
     found = json.loads(out)

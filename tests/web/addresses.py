@@ -104,7 +104,7 @@ ANYBODY_SIGNED_IN = {
     "account": ([], 200),
     "change-password": ([], 200),
     "plot-compare": ([], 200),
-    "plot-compare-energies": ([], 200),
+    "plot-compare-bars": (["conductivity"], 200),
     "compare-rows": (["csv"], 200),
 }
 CHANGES_PASSWORD = "change-password"  # shows a form to anybody who is signed in

@@ -1,12 +1,15 @@
 """Lists ask the database the same number of questions whatever their length."""
 
 import csv
+import json
+import math
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from analysis.models import RunDiffusion
 from campaigns.enums import CampaignState
 from tests import factories
 
@@ -31,7 +34,8 @@ def test_one_row_and_three(as_ada, ada, address):
 
 def test_compare_asks_as_much_for_three_as_for_one(as_ada, ada):
     made = [factories.full_campaign(ada, frames_per_step=4) for _ in range(3)]
-    addresses = [reverse("compare"), reverse("plot-compare"), reverse("plot-compare-energies"), reverse("compare-rows", args=["csv"])]
+    addresses = [reverse("compare"), reverse("plot-compare"), reverse("compare-rows", args=["csv"])]
+    addresses += [reverse("plot-compare-bars", args=[quantity]) for quantity in ("activation-energy", "diffusivity", "conductivity")]
     for address in addresses:
         one = _queries(as_ada, f"{address}?campaign={made[0].pk}")
         assert _queries(as_ada, f"{address}?" + "&".join(f"campaign={row.pk}" for row in made)) == one
@@ -52,6 +56,70 @@ def test_a_comparison_is_downloaded_with_what_is_published(as_ada, ada):
     assert {"Kamaya 2011", "Marcolongo 2019"} <= {one["citation"] for one in found["published"]}
     assert all(one["source"].startswith("https://doi.org/10.") for one in found["published"])
     assert as_ada.get(reverse("compare-rows", args=["xls"]) + query).status_code == 404
+
+
+def _second_cell(row, energy_eV):
+    """The last model's runs at another size: in a cell of their own, with a line of their own."""
+    fit = row.trained_models.last().arrhenius
+    cell = row.cells.first()
+    row.cells.update(for_evaluation=True)
+    runs = [factories.md_run(fit.model, T) for T in (650.0, 750.0, 900.0)]
+    for run in runs:
+        run.cell = cell
+        run.save()
+        D = 1e-3 * math.exp(-energy_eV / (8.617333262e-5 * run.mean_temperature_K))
+        RunDiffusion.objects.create(
+            md_run=run, verdict="diffusive", reason="", kinetic_temperature_K=run.mean_temperature_K,
+            diffusivity_cm2_s=D, diffusivity_error_cm2_s=0.1 * D, details={"conductivity_mS_cm_per_cm2_s": 4e6},
+        )  # fmt: skip
+    details = {"points": [{"run_ids": [run.number]} for run in runs], "excluded": [], "covariance": fit.details["covariance"]}
+    line = {"activation_energy_eV": energy_eV, "activation_energy_error_eV": 0.02, "log10_prefactor_cm2_s": -3.0, "n_points": 3}
+    fit.details["other_cells"] = [line | {"cell": str(cell), "cell_id": cell.pk, "apart_sigma": 1.0, "reason": "", "details": details}]
+    fit.save()
+
+
+def test_every_evaluation_cell_has_its_row_and_its_line(as_ada, ada):
+    row = factories.full_campaign(ada, frames_per_step=4)
+    _second_cell(row, 0.31)
+    query = {"campaign": row.pk, "temperature_K": 300}
+    first, second = as_ada.get(reverse("compare-rows", args=["json"]), query).json()["campaigns"]
+    assert (first["cells"], second["cells"]) == ("LGPS 2×2×1, 200 atoms", "LGPS 1×1×1, 50 atoms")
+    assert (second["activation_energy_eV"], second["n_points"], second["material"]) == (0.31, 3, "Li10GeP2S12")
+    assert second["extrapolated"]
+    # Student's t for one degree of freedom; in ln D the interval is symmetrical, in D it is not.
+    relative = 12.7062 * second["diffusivity_error_cm2_s"] / second["diffusivity_cm2_s"]
+    assert math.log(second["diffusivity_high_cm2_s"] / second["diffusivity_cm2_s"]) == pytest.approx(relative, rel=1e-4)
+    assert math.log(second["conductivity_mS_cm"] / second["conductivity_low_mS_cm"]) == pytest.approx(relative, rel=1e-4)
+    drawn = json.dumps(as_ada.get(reverse("plot-compare"), query).json(), ensure_ascii=False)
+    assert "LGPS, quick, 1×1×1" in drawn
+    assert "LGPS, quick, 2×2×1" in drawn
+
+
+def test_the_table_of_a_comparison_is_sorted_and_grouped(as_ada, ada):
+    row = factories.full_campaign(ada, frames_per_step=4)
+    _second_cell(row, 0.31)
+    page = as_ada.get(reverse("compare"), {"campaign": row.pk, "temperature_K": 700, "sort": "-activation_energy_eV"})
+    assert page.context["rows"][0].activation_energy_eV == 0.31
+    text = page.content.decode()
+    assert 'aria-sort="descending"' in text
+    assert text.count('scope="rowgroup"') == 1
+    assert "S/cm" not in text.replace("mS/cm", "")
+    assert "not stated" in text
+    assert "larger than one fitted to ln σ by about kT" in text
+
+
+def test_bars_show_what_is_known_at_the_temperature_and_no_more(as_ada, ada):
+    row = factories.full_campaign(ada, frames_per_step=4)
+    fit = row.trained_models.last().arrhenius
+    for covariance, known in ([[6e-4, 4.2e-5], [4.2e-5, 3.24e-6]], True), ([[6.0, 0.6], [0.6, 0.07]], False):
+        fit.details["covariance"] = covariance
+        fit.save()
+        text = as_ada.get(reverse("compare"), {"campaign": row.pk, "temperature_K": 300}).content.decode()
+        assert ("not known well enough: the runs span too little of 1/T" in text) != known
+        for quantity in ("diffusivity", "conductivity"):
+            drawn = as_ada.get(reverse("plot-compare-bars", args=[quantity]), {"campaign": row.pk, "temperature_K": 300}).json()
+            assert (drawn["doc"] is not None) == known
+    assert as_ada.get(reverse("plot-compare-bars", args=["mass"]), {"campaign": row.pk}).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -200,6 +200,21 @@ def test_a_configuration_tells_its_history(as_ada, full):
     assert "number tested" not in text
 
 
+def test_a_number_that_is_not_known_is_said_in_words(as_ada, full):
+    fit = ArrheniusFit.objects.filter(model__campaign=full).last()
+    pages = [reverse("campaign-results", args=[full.pk]), reverse("campaign-report", args=[full.pk])]
+    for page in pages:
+        assert "4.0 to 9.6 mS/cm" in as_ada.get(page).content.decode()
+    fit.details |= {"D300_cm2_s": 1.1e-6, "D300_low": 5.5e-10, "D300_high": 0.0024, "conductivity300_mS_cm": 149.0,
+                    "conductivity300_low": 0.072, "conductivity300_high": 311349.0}  # fmt: skip
+    fit.save()
+    for page in pages:
+        text = as_ada.get(page).content.decode()
+        assert text.count("not known well enough: the runs span too little of 1/T") == 2
+        for number in ("311349", "149 mS/cm", "150 mS/cm", "0.072"):
+            assert number not in text, (page, number)
+
+
 def test_runs_of_another_cell_are_not_in_the_line(as_ada, full):
     fit = ArrheniusFit.objects.filter(model__campaign=full).last()
     fit.details["points"] = fit.details["points"][:1]
@@ -211,7 +226,7 @@ def test_runs_of_another_cell_are_not_in_the_line(as_ada, full):
     for other in judged.runs:
         if other is not run:
             other.details["conductivity_mS_cm_per_cm2_s"] = 1e9
-    assert queries.conductivity_at(judged, 700.0)[0] < 1e9 * queries.diffusivity_at(fit, 700.0)[0]
+    assert queries.on_line(judged, 700.0)[1].value < 1e9 * queries.diffusivity_at(fit, 700.0)[0]
     assert figures.arrhenius_series(judged, "x").in_fit.count(True) == 1
     text = as_ada.get(reverse("campaign-results", args=[full.pk])).content.decode()
     assert "In LGPS 3×3×2" in text

@@ -31,6 +31,15 @@ def test_the_report_holds_what_a_reader_asks_for(as_ada, ada):
     assert text.count("data-plot-paper") == 2
 
 
+def test_versions_say_what_they_are_of(as_ada, ada):
+    row = factories.full_campaign(ada)
+    Stage.objects.filter(campaign=row, kind="label").update(versions={"chgnet": "0.4.2", "model": "0.3.0", "torch": "2.9"})
+    text = text_of(as_ada, row).replace("&#x27;", "'")
+    assert "CHGNet's weights 0.3.0 (the trained potential that gave the labels)" in text
+    assert "chgnet 0.4.2 (the package that evaluates these weights)" in text
+    assert "model 0.3.0" not in text
+
+
 def test_a_draft_has_a_report_too(as_ada, ada):
     text = text_of(as_ada, factories.campaign(ada, state=CampaignState.DRAFT, loop=0, step=0))
     assert "No model has been evaluated yet" in text

@@ -55,9 +55,14 @@ def test_it_is_analysed_and_shown(as_ada, upload):
     assert as_ada.get(reverse("trajectory-live", args=[row.pk])).status_code == 286
     assert as_ada.get(reverse("trajectory-json", args=[row.pk])).json()["result"]["n_mobile"] == 12
     assert as_ada.get(reverse("plot-trajectory-msd", args=[row.pk])).json()["doc"]
+    assert "MSD of Na reaches " in as_ada.get(reverse("plot-trajectory-msd", args=[row.pk])).json()["said"]
+    for term in ("fit window", "non-Gaussian parameter", "collective D"):
+        assert f"What is meant by: {term}" in text
     for kind in ("rdf", "van-hove-self", "van-hove-distinct"):
-        assert as_ada.get(reverse("plot-trajectory-structure", args=[row.pk, kind])).json()["doc"]
-    assert as_ada.get(reverse("plot-trajectory-density", args=[row.pk, 2])).json()["doc"]
+        drawn = as_ada.get(reverse("plot-trajectory-structure", args=[row.pk, kind])).json()
+        assert drawn["doc"]
+        assert "Å" in drawn["said"]
+    assert "times its mean" in as_ada.get(reverse("plot-trajectory-density", args=[row.pk, 2])).json()["said"]
     assert as_ada.get(reverse("plot-trajectory-structure", args=[row.pk, "nothing"])).status_code == 404
     as_ada.post(reverse("trajectory-delete", args=[row.pk]))
     assert not row.folder.exists()
@@ -92,6 +97,22 @@ def test_what_cannot_be_analysed_says_why(as_ada, content, changes, words):
     assert row.state == "failed"
     assert words in row.message
     assert "Traceback" not in row.message
+    assert "00-run" not in row.message
+
+
+def test_many_files_are_called_by_their_names_and_the_same_is_said_once(upload):
+    """Twenty dumps that were cut in their first frame, as of a job that was stopped at once."""
+    box = b"ITEM: BOX BOUNDS pp pp pp\n0 9\n0 9\n0 9\n"
+    cut = b"ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n1\n" + box + b"ITEM: ATOMS id element xu yu zu\n1 Na 0 0"
+    row = upload(*((f"mine-{number:02d}.dump", cut) for number in range(20)))
+    trajectories.run(row.pk)
+    row.refresh_from_db()
+    assert row.message.startswith("mine-00.dump, mine-01.dump, mine-02.dump and 17 more files hold 0 frames")
+    whole = extended_xyz(30)
+    row = upload(("first.xyz", whole), ("second.xyz", whole))
+    trajectories.run(row.pk)
+    row.refresh_from_db()
+    assert row.message.startswith("second.xyz, frame 1 is the same as first.xyz, frame 1")
 
 
 @pytest.mark.parametrize(("changes", "field"), [

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 
+from analysis import report
 from analysis.engines import trajectory
 from analysis.engines.trajectory import TrajectorySpec
 from campaigns.engines.job import EngineFailed, Progress
@@ -75,6 +76,21 @@ def test_the_walk_is_recognized(reference):
     assert reference.run.verdict == "diffusive"
     assert abs(reference.run.diffusivity_cm2_s - truth_cm2_s) < 3 * reference.run.diffusivity_error_cm2_s
     assert (reference.n_frames, reference.n_mobile, reference.duration_ps) == (N_FRAMES, N_IONS, 30.0)
+
+
+def test_the_length_for_a_fifth_follows_from_the_error_that_stands_beside_it(reference, positions_A, tmp_path):
+    """Nothing where the error is below a fifth already, whatever a planning formula would ask for."""
+    together = np.concatenate([np.repeat(positions_A[:, :2], 6, axis=1), positions_A[:, N_IONS:]], axis=1)  # two independent ones
+    ase.io.write(tmp_path / "together.extxyz", [Atoms("Li12S6", positions=one, cell=CELL_A, pbc=True) for one in together])
+    relative = []
+    for found in (reference, analysed(tmp_path / "out", tmp_path / "together.extxyz")):
+        assert found.run.verdict == "diffusive"
+        relative.append(found.run.diffusivity_error_cm2_s / found.run.diffusivity_cm2_s)
+        length_ps = found.run.details["length_for_20_percent_error_ps"]
+        expected_ps = found.duration_ps * (relative[-1] / 0.2) ** 2 if relative[-1] > 0.2 else None
+        assert length_ps == (None if expected_ps is None else pytest.approx(expected_ps, rel=1e-9))
+        assert ("Error of 20 %" in report.trajectory_text(found, "Li")) == (length_ps is not None)
+    assert relative[0] < 0.2 < relative[1]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from bokeh.models import BoxAnnotation, GlyphRenderer, LinearAxis, Whisker
 from analysis.plots.arrhenius import BOLTZMANN_EV_K, ArrheniusSeries, arrhenius_figure
 from analysis.plots.learning import learning_figure
 from analysis.plots.msd import MAX_POINTS, MsdCurve, msd_figure
+from analysis.plots.parity import ParityPoints, parity_figure
 from analysis.plots.series import StepSeries, series_figure
 from analysis.plots.theme import Theme
 from analysis.plots.training_set import TrainingSetPoints, thinned, training_set_figure
@@ -48,6 +49,21 @@ def test_msd_is_decimated_to_its_ends():
     drawn = _columns(plot, "msd")[0]
     assert len(drawn["t"]) <= MAX_POINTS
     assert (drawn["t"][0], drawn["t"][-1]) == (0, 2000)
+
+
+def test_the_band_of_an_msd_is_within_its_plot():
+    t_ps = np.linspace(0, 10, 50)
+    plot = msd_figure([MsdCurve("Li", t_ps, t_ps, 0.6 * t_ps), MsdCurve("S", t_ps, 0 * t_ps, np.full(50, np.nan))], Theme())
+    assert plot.y_range.start == 0
+    assert plot.y_range.end > 16
+
+
+def test_titles_of_the_audit_fit_a_narrow_plot():
+    """A longer one leaves marks beside the plot."""
+    points = TrainingSetPoints(np.arange(3), np.arange(3.0), np.full(3, "kept"), np.full(3, "1.1"), [])
+    values = ParityPoints(np.arange(3.0), np.arange(3.0), np.full(3, "Li"), np.arange(3))
+    for plot in (training_set_figure(points, Theme(narrow=True), "largest force (eV/Å)"), parity_figure(values, Theme(), "eV/atom")):
+        assert all(len(axis.axis_label) <= 24 for axis in plot.axis)
 
 
 def test_learning_curve_leaves_out_what_a_logarithm_cannot_show():

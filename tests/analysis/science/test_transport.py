@@ -43,12 +43,15 @@ def test_nernst_einstein_by_hand():
     assert transport.nernst_einstein_S_cm(1e-5, 56, 2.0, 2000.0, 700.0) == pytest.approx(4 * expected, rel=1e-9)
 
 
-def test_the_run_length_gives_the_error_it_was_asked_for():
-    length_ps = transport.run_length_ps(1e-6, 20, 3.0, 0.2)
-    events = transport.effective_events(20, 6 * 1e-6 * 1e4 * length_ps, 3.0)
+def test_the_planned_error_is_that_of_he_2018():
+    events = transport.effective_events(20, (3.43 / 0.16) ** 2 * 3.0**2 / 20, 3.0)
     assert transport.planned_relative_error(events) == pytest.approx(0.2, rel=1e-12)
-    with pytest.raises(ValueError, match=r"0\.04"):
-        transport.run_length_ps(1e-6, 20, 3.0, 0.04)
+
+
+def test_the_run_length_follows_from_the_error_that_was_measured():
+    assert transport.length_for_error_ps(60.0, 0.4, 0.2) == pytest.approx(240.0, rel=1e-12)
+    for reached_or_unknown in (0.06, 0.2, np.inf, np.nan):
+        assert transport.length_for_error_ps(60.0, reached_or_unknown, 0.2) is None
 
 
 @pytest.mark.parametrize(("make", "expected"), [(lambda rng: lattice_walk(rng, 1500, 16, 0.3), 1.0),

@@ -69,6 +69,18 @@ def test_what_is_no_data_set_is_refused(owner):
         data_sets.inspect_upload(owner, token, "auto", ["Li", "N"])
 
 
+def test_what_is_wrong_is_said_once_and_of_the_name_that_the_user_gave(owner):
+    unlabelled = b'2\nLattice="4 0 0 0 4 0 0 0 4"\nLi 0 0 0\nLi 2 2 2\n' * 30
+    token = data_sets.store_upload(owner, SimpleUploadedFile("mine.extxyz", unlabelled))
+    (said,) = data_sets.inspect_upload(owner, token, "extxyz", ["Li"], "mine.extxyz")["problems"]
+    assert said.startswith("mine.extxyz frame ")
+    assert said.endswith("29 more of 30 configurations.")
+    token = data_sets.store_upload(owner, SimpleUploadedFile("mine.extxyz", b"\x00\x01 no data"))
+    with pytest.raises(BadInput, match=r"mine\.extxyz") as refused:
+        data_sets.inspect_upload(owner, token, "extxyz", ["Li"], "mine.extxyz")
+    assert token not in f"{refused.value} {refused.value.fields}"
+
+
 def test_the_name_of_the_user_reaches_no_path(owner, data_dir):
     token = data_sets.store_upload(owner, upload(frames(), name="../../../etc/passwd.xyz"))
     assert [path.name for path in (data_dir / "uploads" / str(owner.pk)).iterdir()] == [f"{token}.xyz"]
