@@ -4,7 +4,6 @@ cancel it.
 
 import json
 import os
-import signal
 import time
 from json import dumps
 from pathlib import Path
@@ -22,7 +21,7 @@ from campaigns.models import Campaign
 from campaigns.services import campaigns, estimates, method_checks, settings_file
 from campaigns.services.errors import ServiceError
 from campaigns.services.requests import request_of
-from sseweb.installation import Installation, demo_account
+from sseweb.installation import Installation, demo_account, interrupt_once
 
 POLL_S = 1.0
 INTERRUPTED = 130  # as a shell says it of a program that Ctrl-C ended
@@ -102,7 +101,7 @@ class Command(BaseCommand):
             self.stdout.write(report.result_text(found, queries.campaign_progress(campaign), queries.cost_ledger(campaign)))
 
     def _run(self, settings_file: Path, json: bool, user: str, new: bool, serve: bool, **options: Any) -> None:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        interrupt_once()
         call_command("migrate", verbosity=0)
         owner = self._owner(user)
         out = self.stderr if json else self.stdout
@@ -119,13 +118,13 @@ class Command(BaseCommand):
                     out.write(f"\nThe campaign stays open at {installation.address}campaigns/{campaign.pk}/ until Ctrl-C.")
                     installation.wait()
             except KeyboardInterrupt:
-                out.write("\nStopping. The same command goes on where it was.")
+                out.write("\nStopping: engines get a few seconds. The same command goes on where it was.")
         if campaign is None or not campaign.has_ended:
             raise SystemExit(INTERRUPTED)
         raise SystemExit(EXIT_STATUS.get(campaign.state, 1))
 
     def _check_method(self, settings_file: Path, option: list[str] | None, json: bool, user: str, **options: Any) -> None:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        interrupt_once()
         call_command("migrate", verbosity=0)
         owner = self._owner(user)
         campaign = self._draft(owner, settings_file, new=False)
