@@ -4,7 +4,8 @@ import time
 from typing import Any
 
 from campaigns.models import Campaign, MethodCheck
-from campaigns.queries import CampaignProgress, LedgerRow, stage_progress
+from campaigns.progress import CampaignProgress, stage_progress
+from campaigns.queries import LedgerRow
 from campaigns.services.estimates import Estimate
 
 
@@ -64,6 +65,7 @@ def result_text(found: dict[str, Any], progress: CampaignProgress, ledger: list[
         lines.append(
             f"{progress.summary}, {progress.fraction:.0%} of loop {progress.loop}, about {duration(progress.eta_seconds)} left in it"
         )
+        lines += [progress.changed] if progress.changed else []
     if found["runs"]:
         lines += ["", *_runs(found), "", _arrhenius(found), *_other_models(found)]
     known = f", {found['labels_found']} more had been computed before" if found["labels_found"] else ""

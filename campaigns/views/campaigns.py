@@ -16,6 +16,7 @@ from campaigns import queries
 from campaigns.enums import CampaignState, StageKind, StageState
 from campaigns.forms.fields import whole_number
 from campaigns.models import Campaign, Cell, Project, TrainedModel
+from campaigns.progress import campaign_progress, stage_progress
 from campaigns.science.protocol import GROUPS, PRESETS, ProtocolSettings
 from campaigns.services import activity, deletion, estimates, method_checks
 from campaigns.services import campaigns as services
@@ -140,7 +141,7 @@ def cost(campaign: Campaign) -> dict[str, Any]:
     found = {
         "check": method_checks.last(campaign),
         "check_stage": under_way,
-        "check_progress": under_way and queries.stage_progress(under_way),
+        "check_progress": under_way and stage_progress(under_way),
         "check_failed": None if under_way else method_checks.failed(campaign),
         "stricter": method_checks.stricter_options(campaign.labeller, campaign.labeller_options),
     }
@@ -155,7 +156,7 @@ def _status(campaign: Campaign) -> dict[str, Any]:
 
 
 def _running(campaign: Campaign) -> dict[str, Any]:
-    progress = queries.campaign_progress(campaign)
+    progress = campaign_progress(campaign)
     waiting = (
         campaign.stages.filter(state=StageState.PENDING)
         .order_by("id")
@@ -164,7 +165,7 @@ def _running(campaign: Campaign) -> dict[str, Any]:
     return {
         "progress": progress,
         "waiting": [{**row, "label": StageKind(row["kind"]).label} for row in waiting],
-        "running": [(stage, queries.stage_progress(stage), queries.stage_log_tail(stage, 8)) for stage in progress.stages],
+        "running": [(stage, stage_progress(stage), queries.stage_log_tail(stage, 8)) for stage in progress.stages],
     }
 
 

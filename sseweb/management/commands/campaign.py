@@ -18,6 +18,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from campaigns import queries, report
 from campaigns.enums import CampaignState, StageState
 from campaigns.models import Campaign
+from campaigns.progress import campaign_progress, stage_progress
 from campaigns.services import campaigns, estimates, method_checks, settings_file
 from campaigns.services.errors import ServiceError
 from campaigns.services.requests import request_of
@@ -98,7 +99,7 @@ class Command(BaseCommand):
         if as_json:
             self.stdout.write(json.dumps(found, indent=1))
         else:
-            self.stdout.write(report.result_text(found, queries.campaign_progress(campaign), queries.cost_ledger(campaign)))
+            self.stdout.write(report.result_text(found, campaign_progress(campaign), queries.cost_ledger(campaign)))
 
     def _run(self, settings_file: Path, json: bool, user: str, new: bool, serve: bool, **options: Any) -> None:
         interrupt_once()
@@ -135,7 +136,7 @@ class Command(BaseCommand):
                 installation.keep()
                 time.sleep(POLL_S)
                 stage.refresh_from_db()
-                progress = queries.stage_progress(stage)
+                progress = stage_progress(stage)
                 if progress.message != said:
                     said = progress.message
                     self.stderr.write(f"{progress.done:g} of {progress.total:g} labels: {said}")
@@ -172,7 +173,7 @@ class Command(BaseCommand):
         while not campaign.has_ended and campaign.state != CampaignState.PAUSED:
             if installation.keep():
                 out.write(f"\nBroker, worker and web server had been stopped and were started again: {installation.address}")
-            printer.show(campaign, queries.campaign_progress(campaign))
+            printer.show(campaign, campaign_progress(campaign))
             time.sleep(POLL_S)
             campaign.refresh_from_db()
         printer.close()
