@@ -117,7 +117,8 @@ def campaign_progress(campaign: Campaign) -> CampaignProgress:
     fraction = 1.0 if is_complete else min(done / total, 0.999) if total else 0.0
     running = [part.stage for part in there if part.stage.state == StageState.RUNNING]
     left = None if campaign.has_ended else _seconds_left(campaign, parts, _Pace(there))
-    return CampaignProgress(loop, fraction, left, running, _summary(campaign, running), _changed(campaign))
+    waits = campaign.state == CampaignState.RUNNING and any(part.stage.state == StageState.PENDING for part in there)
+    return CampaignProgress(loop, fraction, left, running, _summary(campaign, running, waits), _changed(campaign))
 
 
 def _planned_cells(campaign: Campaign) -> list[PlannedCell]:
@@ -226,9 +227,19 @@ def _changed(campaign: Campaign) -> str:
     return f"Step {campaign.step} is done again{times} with a larger batch, as its exploration was rejected: this loop takes longer."
 
 
-def _summary(campaign: Campaign, running: list[Stage]) -> str:
+def stage_words(stage: Stage) -> str:
+    """What tells a stage from others that go on beside it: `evaluate (NVE), 700 K, LGPS 2×2×1, replica 2`."""
+    parts = [stage.get_kind_display()]
+    parts += [f"loop {stage.loop} step {stage.step}"] if stage.loop else []
+    parts += [f"{stage.temperature_K:g} K"] if stage.temperature_K else []
+    parts += [str(stage.cell)] if stage.cell else []
+    parts += [f"replica {stage.replica + 1}"] if stage.replica else []
+    return ", ".join(parts)
+
+
+def _summary(campaign: Campaign, running: list[Stage], waits: bool) -> str:
     if not running:
-        return campaign.get_state_display()
+        return "waiting" if waits else campaign.get_state_display()
     first = running[0]
     where = f"loop {first.loop}, step {first.step}: " if first.loop else ""
     temperature = f" at {first.temperature_K:g} K" if first.temperature_K else ""

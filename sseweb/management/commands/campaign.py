@@ -15,7 +15,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from campaigns import queries, report
+from campaigns import cores, queries, report
 from campaigns.enums import CampaignState, StageState
 from campaigns.models import Campaign
 from campaigns.progress import campaign_progress, stage_progress
@@ -95,11 +95,12 @@ class Command(BaseCommand):
         self._print(campaign, as_json)
 
     def _print(self, campaign: Campaign, as_json: bool) -> None:
-        found = queries.result(campaign)
+        progress = campaign_progress(campaign)
+        found = queries.result(campaign) | report.progress_document(progress, _waits(campaign))
         if as_json:
             self.stdout.write(json.dumps(found, indent=1))
         else:
-            self.stdout.write(report.result_text(found, campaign_progress(campaign), queries.cost_ledger(campaign)))
+            self.stdout.write(report.result_text(found, progress, queries.cost_ledger(campaign)))
 
     def _run(self, settings_file: Path, json: bool, user: str, new: bool, serve: bool, **options: Any) -> None:
         interrupt_once()
@@ -173,9 +174,15 @@ class Command(BaseCommand):
         while not campaign.has_ended and campaign.state != CampaignState.PAUSED:
             if installation.keep():
                 out.write(f"\nBroker, worker and web server had been stopped and were started again: {installation.address}")
-            printer.show(campaign, campaign_progress(campaign))
+            printer.show(campaign, campaign_progress(campaign), _waits(campaign))
             time.sleep(POLL_S)
             campaign.refresh_from_db()
         printer.close()
         if campaign.state == CampaignState.PAUSED:
             raise CommandError(f"The campaign was paused: `manage.py campaign resume {campaign.pk}` lets it go on ({settings.DATA_DIR}).")
+
+
+def _waits(campaign: Campaign) -> str:
+    """Who holds the cores, where it waits for them."""
+    found = cores.waiting(campaign)
+    return cores.in_words(found) if found else ""
