@@ -166,6 +166,17 @@ def test_a_killed_run_goes_on_from_its_restart_and_misses_no_frame(tmp_path, tin
     assert progress["done_before"] in (1200, 2200, 3200)  # equilibration and restart
 
 
+def test_a_run_killed_before_its_first_restart_keeps_its_equilibration(tmp_path, tiny_model, skewed_cell):
+    spec = evaluate_spec(tiny_model, skewed_cell, n_steps=4000)
+    killed_when(tmp_path / "restart.equilibrated", spec)
+    for name in ("restart.a", "restart.b"):  # a fast machine may have come further
+        (tmp_path / name).unlink(missing_ok=True)
+    result = run("evaluate", tmp_path, spec)
+    assert "read_restart restart.equilibrated" in (tmp_path / "in.resume").read_text()
+    with np.load(tmp_path / result["trajectory_file"]) as trajectory:
+        assert np.array_equal(trajectory["time_fs"], np.arange(10.0, 4001.0, 10.0))
+
+
 def test_frames_that_a_power_cut_took_are_computed_again_from_the_restart_before_them(tmp_path, tiny_model, skewed_cell):
     """The restart files reached the disk, the end of the dump did not."""
     spec = evaluate_spec(tiny_model, skewed_cell, n_steps=4000)
