@@ -21,12 +21,15 @@ def duration(seconds: float | None) -> str:
 
 
 class ProgressPrinter:
-    """One line that changes on a terminal; elsewhere a line when the stage changes and every half minute."""
+    """One line that changes on a terminal; elsewhere a line when the stage changes and every half minute.
 
-    def __init__(self, out: Any, is_terminal: bool) -> None:
+    Its clock goes on where the campaign was stopped: `worked_s` seconds of work went before.
+    """
+
+    def __init__(self, out: Any, is_terminal: bool, worked_s: float = 0.0) -> None:
         self._out = out
         self._is_terminal = is_terminal
-        self._began = time.monotonic()
+        self._began = time.monotonic() - worked_s
         self._last_summary = ""
         self._last_time = 0.0
 

@@ -82,5 +82,6 @@ def test_stages_side_by_side_are_told_apart_in_the_line_of_a_run(queue):
 
     out = io.StringIO()
     out.write = lambda text, ending="", write=out.write: write(text)
-    ProgressPrinter(out, is_terminal=False).show(queue[0], campaign_progress(queue[0]))
+    ProgressPrinter(out, is_terminal=False, worked_s=3600).show(queue[0], campaign_progress(queue[0]))
+    assert out.getvalue().strip().startswith("1 h 00 min")  # the clock goes on, too
     assert "[700 K: 1600/2500 batches; 850 K: 1600/2500 batches]" in out.getvalue()

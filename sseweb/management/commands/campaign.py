@@ -4,6 +4,7 @@ cancel it.
 
 import json
 import os
+import sys
 import time
 from json import dumps
 from pathlib import Path
@@ -17,6 +18,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from campaigns import cores, queries, report
 from campaigns.enums import CampaignState, StageState
+from campaigns.management.arguments import campaign_number
 from campaigns.models import Campaign
 from campaigns.progress import campaign_progress, stage_progress
 from campaigns.services import campaigns, estimates, method_checks, settings_file
@@ -56,8 +58,10 @@ class Command(BaseCommand):
         every.add_argument("--json", action="store_true", help="print for programs")
         for verb, what in VERBS.items():
             one = verbs.add_parser(verb, help=what, description=what)
-            one.add_argument("id", type=int, help="the campaign's number, as `campaign list` prints it")
+            one.add_argument("id", type=campaign_number, help="the campaign's number, as `campaign list` prints it")
             one.add_argument("--json", action="store_true", help="print for programs")
+            if verb == "cancel":
+                one.add_argument("--yes", action="store_true", help="do not ask: for scripts")
 
     def handle(self, *, verb: str, **options: Any) -> None:
         try:
@@ -68,7 +72,7 @@ class Command(BaseCommand):
             elif verb == "list":
                 self._list(options["json"])
             else:
-                self._one(verb, options["id"], options["json"])
+                self._one(verb, options["id"], options["json"], options.get("yes", False))
         except KeyboardInterrupt as interruption:  # before there was anything to stop
             raise SystemExit(INTERRUPTED) from interruption
         except (ServiceError, CommandError) as error:
@@ -86,13 +90,28 @@ class Command(BaseCommand):
         else:
             self.stdout.write("There is no campaign yet: `manage.py campaign run SETTINGS.yaml` makes one.")
 
-    def _one(self, verb: str, campaign_id: int, as_json: bool) -> None:
+    def _one(self, verb: str, campaign_id: int, as_json: bool, is_sure: bool) -> None:
         campaign = Campaign.objects.filter(pk=campaign_id).first()
         if campaign is None:
             raise CommandError(f"There is no campaign {campaign_id}; `manage.py campaign list` prints those there are.")
+        if verb == "cancel" and not is_sure and (campaign.state == CampaignState.FAILED or not campaign.has_ended):
+            self._ask(campaign)
         if verb != "status":
             getattr(campaigns, verb)(campaign)
         self._print(campaign, as_json)
+
+    def _ask(self, campaign: Campaign) -> None:
+        """Raises CommandError where the answer is no, or where nobody can be asked."""
+        if not sys.stdin.isatty():
+            raise CommandError("Cancelling is for good, and there is no terminal to ask on: say --yes. `campaign pause` only interrupts.")
+        self.stderr.write(
+            f"Campaign {campaign.pk}, “{campaign.name}”, is {campaign.get_state_display()}. Cancelled, it cannot go on any more (to "
+            "interrupt it, pause it). What was computed is kept, to look at and to export: configurations, labels, models, trajectories, results."
+        )
+        self.stderr.write("Cancel it for good? [y/N] ", ending="")
+        self.stderr.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise CommandError("Nothing was cancelled.")
 
     def _print(self, campaign: Campaign, as_json: bool) -> None:
         progress = campaign_progress(campaign)
@@ -170,7 +189,8 @@ class Command(BaseCommand):
 
     def _follow(self, campaign: Campaign, installation: Installation, out: Any) -> None:
         """Print stage, progress and ETA until the campaign ends: one line that changes on a terminal, a line a change elsewhere."""
-        printer = report.ProgressPrinter(out, is_terminal=os.isatty(out._out.fileno()) if hasattr(out._out, "fileno") else False)
+        is_terminal = os.isatty(out._out.fileno()) if hasattr(out._out, "fileno") else False
+        printer = report.ProgressPrinter(out, is_terminal, queries.wall_time(campaign)[1])
         while not campaign.has_ended and campaign.state != CampaignState.PAUSED:
             if installation.keep():
                 out.write(f"\nBroker, worker and web server had been stopped and were started again: {installation.address}")
