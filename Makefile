@@ -16,12 +16,21 @@ help:
 	@echo "make benchmark   tests/benchmarks: speed, memory, calibration"
 	@echo "make kill-test   200 kills at random moments and between any two writes; the result must be as without"
 
+# What pip says of downloads and of the unpacking after them, and nothing else; what goes wrong goes to standard error, whole.
+SHOW_LIFE := sed -u -n \
+	-e '/\.metadata/d' \
+	-e 's/^ *Downloading \([^ ]*\) (\(.*\))$$/  downloading \1, \2/p' \
+	-e 's/^ *Using cached \([^ ]*\) (\(.*\))$$/  \1, \2: known from before/p' \
+	-e 's/^Installing collected packages.*/  unpacking all of it, which takes minutes .../p'
+
 # The constraints file pins every dependency, theirs included.
+$(READY): SHELL := /bin/bash
+$(READY): .SHELLFLAGS := -o pipefail -c
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("sseweb needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else 0'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing (3 to 5 minutes, 4 GB) ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@echo "Installing 4 GB: 3 to 5 minutes, on a slow network a quarter of an hour. It goes on where it was if it is interrupted."
+	@$(BIN)/python -m pip install --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[test]' | $(SHOW_LIFE)
 	touch $@
 
 demo: $(READY)

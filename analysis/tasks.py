@@ -7,7 +7,7 @@ from analysis.services import trajectories
 from campaigns.services.wake import QUEUE
 
 
-@dramatiq.actor(queue_name=QUEUE)
+@dramatiq.actor(queue_name=QUEUE, notify_shutdown=True)
 def analyse_trajectory(pk: int) -> None:
     try:
         trajectories.run(pk)

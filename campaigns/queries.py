@@ -1,42 +1,17 @@
-"""Reads for pages and the command line: where a campaign stands, how long it will take, what it has cost."""
+"""Reads for pages and the command line: the ramp of a campaign, what it has found, what it has cost."""
 
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 import numpy as np
-from django.conf import settings
 from django.db.models import Count, Q, Sum
 from django.utils import timezone
 from numpy.typing import NDArray
 
 from campaigns.engines import job
 from campaigns.engines.runners import cluster
-from campaigns.enums import ASIDE, CampaignState, JobState, S0Route, StageKind, StageState
+from campaigns.enums import ASIDE, CampaignState, JobState, StageKind, StageState
 from campaigns.models import Campaign, Stage, StageFailure, TrainedModel, TrainingSet
-
-
-@dataclass(frozen=True)
-class StageProgress:
-    """What the engine last said. `fraction` is between 0 and 1; `eta_seconds` None where it cannot be known yet."""
-
-    done: float
-    total: float
-    unit: str
-    message: str
-    fraction: float
-    eta_seconds: float | None
-
-
-@dataclass(frozen=True)
-class CampaignProgress:
-    """`fraction` and `eta_seconds` are those of loop number `loop`, of which the first includes cells and S0."""
-
-    loop: int
-    fraction: float
-    eta_seconds: float | None
-    stages: list[Stage]
-    summary: str
 
 
 @dataclass(frozen=True)
@@ -61,35 +36,6 @@ class RampStep:
     is_evaluated: bool
 
 
-def stage_progress(stage: Stage) -> StageProgress:
-    if stage.state == StageState.DONE:
-        return StageProgress(1, 1, "", "done", 1.0, 0.0)
-    record = job.read_json(stage.folder / "progress.json")
-    if stage.job_state not in (JobState.NONE, JobState.RUNNING):
-        fraction = min(1.0, record["done"] / record["total"]) if record and record["total"] else 0.0
-        return StageProgress(0, 1, "", job_in_words(stage), fraction, None)
-    if not record:
-        return StageProgress(0, 1, "", "starting" if stage.state == StageState.RUNNING else "", 0.0, None)
-    fraction = min(1.0, record["done"] / record["total"]) if record["total"] else 0.0
-    elapsed = record["updated_at"] - record["started_at"]
-    own = fraction - record.get("done_before", 0) / record["total"] if record["total"] else 0.0
-    eta = elapsed * (1 - fraction) / own if own > 0.02 and elapsed > 1 else None
-    return StageProgress(record["done"], record["total"], record["unit"], record["message"], fraction, eta)
-
-
-def job_in_words(stage: Stage) -> str:
-    """How the job of a stage stands on its cluster, and why nothing is known where that is so."""
-    found = cluster.read(stage.folder)
-    detail = f": {found.detail}" if found.detail else ""
-    number = f"job {found.job_id}" if found.job_id else "its job"
-    return {
-        JobState.SUBMITTING: f"being submitted to {stage.resource}{detail}",
-        JobState.QUEUED: f"queued on {stage.resource} as {number}",
-        JobState.RUNNING: f"running on {stage.resource} as {number}",
-        JobState.UNKNOWN: f"{stage.resource} gives no answer, so how {number} stands is not known{detail}",
-    }[JobState(stage.job_state)]
-
-
 def stages_with_jobs() -> list[tuple[Stage, cluster.Job]]:
     """Every stage that has a job on a cluster now, whoever it belongs to."""
     stages = Stage.objects.exclude(job_state=JobState.NONE).select_related("campaign").order_by("resource", "id")
@@ -98,79 +44,6 @@ def stages_with_jobs() -> list[tuple[Stage, cluster.Job]]:
 
 def stage_log_tail(stage: Stage, lines: int = job.LOG_TAIL_LINES) -> str:
     return job.log_tail(stage.folder, lines)
-
-
-def campaign_progress(campaign: Campaign) -> CampaignProgress:
-    """How much of the loop under way is done, weighed with the seconds that stages of each kind took so far."""
-    stages = campaign.stages.exclude(state=StageState.CANCELLED).exclude(kind__in=ASIDE)
-    rows = list(stages.values_list("kind", "state", "seconds", "loop"))
-    unfinished = list(stages.exclude(state=StageState.DONE).select_related("campaign", "cell__material"))
-    seconds, loop = _wall_seconds(rows), max(campaign.loop, 1)
-    done_s = total_s = 0.0
-    for kind, planned in _planned_stages(campaign, loop).items():
-        states = [state for of_kind, state, _, of_loop in rows if of_kind == kind and max(of_loop, 1) == loop]
-        begun = sum(stage_progress(stage).fraction for stage in unfinished if stage.kind == kind)  # one that waits keeps what it has done
-        total_s += max(planned, len(states)) * seconds[kind]
-        done_s += (states.count(StageState.DONE) + begun) * seconds[kind]
-    is_complete = campaign.state in (CampaignState.CONVERGED, CampaignState.NOT_CONVERGED)
-    fraction = 1.0 if is_complete else min(done_s / total_s, 0.999)
-    known = any(state == StageState.DONE for _, state, *_ in rows)
-    left = total_s - done_s if known and not campaign.has_ended else None
-    running = [stage for stage in unfinished if stage.state == StageState.RUNNING]
-    return CampaignProgress(loop, fraction, left, running, _summary(campaign, running))
-
-
-def _planned_stages(campaign: Campaign, loop: int) -> dict[str, int]:
-    """Stages of each kind in a loop; cells, S0 and probes come before or in the first."""
-    chosen, n_cells = campaign.settings, campaign.cells.count()
-    training = campaign.cells.filter(for_training=True).count()
-    evaluation = campaign.cells.filter(for_evaluation=True).count()
-    steps = len(chosen.ramp_temperatures_K)
-    evaluated = min(chosen.evaluated_steps_per_loop, steps)
-    planned = {
-        StageKind.TRAIN: steps,
-        StageKind.EXPLORE: steps * training,
-        StageKind.LABEL: steps * training,
-        StageKind.EVALUATE: evaluated * evaluation * len(chosen.evaluation_temperatures_K) * chosen.evaluation_replicas,
-        StageKind.JUDGE: evaluated,
-    }
-    if loop > 1:
-        return planned
-    n_s0 = training * len(chosen.s0_temperatures_K) if campaign.s0_route == S0Route.FPMD else 1
-    return planned | {StageKind.PREPARE: n_cells, StageKind.S0: n_s0, StageKind.PROBE: n_cells}
-
-
-# Seconds of a stage of the quick preset on the reference machine (2 cores, LGPS with 50 atoms), until this campaign has measured its own.
-REFERENCE_STAGE_S = {
-    StageKind.PREPARE: 18.0, StageKind.S0: 50.0, StageKind.TRAIN: 85.0, StageKind.PROBE: 30.0, StageKind.EXPLORE: 15.0,
-    StageKind.LABEL: 9.0, StageKind.EVALUATE: 65.0, StageKind.JUDGE: 3.0,
-}  # fmt: skip
-ONE_CORE_KINDS = (StageKind.S0, StageKind.EVALUATE)  # these run side by side
-
-
-def _wall_seconds(rows: list[tuple[str, str, float, int]]) -> dict[str, float]:
-    """Wall time that a stage of each kind adds to the campaign: measured where one is done, else the reference at this machine's speed.
-
-    rows are kind, state, seconds and loop of every stage.
-    """
-    measured: dict[str, list[float]] = {}
-    for kind, state, seconds, _ in rows:
-        if state == StageState.DONE:
-            measured.setdefault(kind, []).append(max(seconds, 0.1))
-    typical = {kind: median(found) for kind, found in measured.items()}
-    pace = median(seconds / REFERENCE_STAGE_S[StageKind(kind)] for kind, seconds in typical.items()) if typical else 1.0
-    seconds = {kind: typical.get(kind, pace * reference_s) for kind, reference_s in REFERENCE_STAGE_S.items()}
-    return {kind: found / settings.ENGINE_CORES if kind in ONE_CORE_KINDS else found for kind, found in seconds.items()}
-
-
-def _summary(campaign: Campaign, running: list[Stage]) -> str:
-    if not running:
-        return campaign.get_state_display()
-    first = running[0]
-    where = f"loop {first.loop}, step {first.step}: " if first.loop else ""
-    temperature = f" at {first.temperature_K:g} K" if first.temperature_K else ""
-    others = f" and {len(running) - 1} more" if len(running) > 1 else ""
-    return f"{where}{first.get_kind_display()}{temperature}{others}"
 
 
 def cost_ledger(campaign: Campaign) -> list[LedgerRow]:

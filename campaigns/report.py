@@ -3,8 +3,9 @@
 import time
 from typing import Any
 
-from campaigns.models import Campaign, MethodCheck
-from campaigns.queries import CampaignProgress, LedgerRow, stage_progress
+from campaigns.models import Campaign, MethodCheck, Stage
+from campaigns.progress import CampaignProgress, stage_progress
+from campaigns.queries import LedgerRow
 from campaigns.services.estimates import Estimate
 
 
@@ -20,17 +21,21 @@ def duration(seconds: float | None) -> str:
 
 
 class ProgressPrinter:
-    """One line that changes on a terminal; elsewhere a line when the stage changes and every half minute."""
+    """One line that changes on a terminal; elsewhere a line when the stage changes and every half minute.
 
-    def __init__(self, out: Any, is_terminal: bool) -> None:
+    Its clock goes on where the campaign was stopped: `worked_s` seconds of work went before.
+    """
+
+    def __init__(self, out: Any, is_terminal: bool, worked_s: float = 0.0) -> None:
         self._out = out
         self._is_terminal = is_terminal
-        self._began = time.monotonic()
+        self._began = time.monotonic() - worked_s
         self._last_summary = ""
         self._last_time = 0.0
 
-    def show(self, campaign: Campaign, progress: CampaignProgress) -> None:
-        line = self._line(progress)
+    def show(self, campaign: Campaign, progress: CampaignProgress, waits: str = "") -> None:
+        """`waits`: for what, where it waits."""
+        line = self._line(progress, waits)
         if self._is_terminal:
             self._out.write("\r\033[K" + line[:150], ending="")
             self._out.flush()
@@ -40,23 +45,50 @@ class ProgressPrinter:
             self._last_time = time.monotonic()
         self._last_summary = progress.summary
 
-    def _line(self, progress: CampaignProgress) -> str:
-        details = []
-        for stage in progress.stages[:2]:
-            found = stage_progress(stage)
-            details.append(f"{found.done:g}/{found.total:g} {found.unit}".strip() if found.unit else found.message)
+    def _line(self, progress: CampaignProgress, waits: str) -> str:
+        details = [_detail(stage, progress.stages) for stage in progress.stages[:2]]
         eta = f", about {duration(progress.eta_seconds)} left in it" if progress.eta_seconds else ""
         where = f" [{'; '.join(details)}]" if details else ""
         share = f"{progress.fraction:4.0%} of loop {progress.loop}"
-        return f"{duration(time.monotonic() - self._began):>12}  {share}  {progress.summary}{where}{eta}"
+        return f"{duration(time.monotonic() - self._began):>12}  {share}  {waits or progress.summary}{where}{eta}"
 
     def close(self) -> None:
         if self._is_terminal:
             self._out.write("")
 
 
+def _detail(stage: Stage, beside: list[Stage]) -> str:
+    """How far it is; of several with what they differ in."""
+    found = stage_progress(stage)
+    names = [f"{stage.temperature_K:g} K"] if stage.temperature_K and len({one.temperature_K for one in beside}) > 1 else []
+    names += [str(stage.cell)] if stage.cell and len({one.cell_id for one in beside}) > 1 else []
+    far = f"{found.done:g}/{found.total:g} {found.unit}".strip() if found.unit else found.message
+    return f"{', '.join(names)}: {far}" if names else far
+
+
+def progress_document(progress: CampaignProgress, waits: str) -> dict[str, Any]:
+    """Where a campaign stands, for programs."""
+    running = [(stage, stage_progress(stage)) for stage in progress.stages]
+    return {
+        "loop_under_way": progress.loop,
+        "progress_fraction": round(progress.fraction, 4),
+        "time_left_s": None if progress.eta_seconds is None else round(progress.eta_seconds),
+        "loop_became_longer": progress.changed,
+        "waiting_for_cores": waits,
+        "stages_running": [
+            {
+                "id": stage.pk, "kind": stage.kind, "loop": stage.loop, "step": stage.step, "temperature_K": stage.temperature_K,
+                "cell": str(stage.cell) if stage.cell else None, "replica": stage.replica, "done": found.done, "total": found.total,
+                "unit": found.unit, "message": found.message, "progress_fraction": round(found.fraction, 4),
+                "time_left_s": None if found.eta_seconds is None else round(found.eta_seconds),
+            }
+            for stage, found in running
+        ],
+    }  # fmt: skip
+
+
 def result_text(found: dict[str, Any], progress: CampaignProgress, ledger: list[LedgerRow]) -> str:
-    """The result as a text: verdict of every run, D(T), Ea, cost."""
+    """The result as a text: verdict of every run, D(T), Ea, cost. `found`: of `queries.result` and `progress_document`."""
     lines = ["", f"Campaign {found['id']}, {found['name']}: {found['state'].replace('_', ' ')}"]
     if found["reason"]:
         lines.append(found["reason"])
@@ -64,6 +96,7 @@ def result_text(found: dict[str, Any], progress: CampaignProgress, ledger: list[
         lines.append(
             f"{progress.summary}, {progress.fraction:.0%} of loop {progress.loop}, about {duration(progress.eta_seconds)} left in it"
         )
+        lines += [text for text in (progress.changed, found.get("waiting_for_cores")) if text]
     if found["runs"]:
         lines += ["", *_runs(found), "", _arrhenius(found), *_other_models(found)]
     known = f", {found['labels_found']} more had been computed before" if found["labels_found"] else ""

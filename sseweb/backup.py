@@ -26,6 +26,7 @@ from django.conf import settings
 from django.db import connection
 
 from analysis.models import TrajectoryAnalysis
+from campaigns.engines.disk import why_not
 from campaigns.enums import StageState
 from campaigns.models import Artefact, Stage
 from campaigns.services.deletion import deletions_wait
@@ -237,7 +238,7 @@ def _unpack(source: Path, incoming: Path) -> dict[str, Any]:
             archive.extractall(incoming, filter="data")
         manifest = json.loads((incoming / "manifest.json").read_text())
     except (tarfile.TarError, OSError, KeyError, ValueError) as error:
-        raise WrongState(f"{source} cannot be read as a backup ({error}).") from error
+        raise WrongState(f"{source} cannot be read as a backup: {why_not(error)}.") from error
     if manifest.get("format") != FORMAT:
         raise WrongState(f"{source} has format {manifest.get('format')}, this release reads {FORMAT}.")
     if manifest["vendor"] != connection.vendor:

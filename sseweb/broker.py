@@ -4,8 +4,10 @@ Messages only wake workers; the database is the truth. Losing the whole broker c
 """
 
 import hashlib
+import signal
 import tempfile
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import dramatiq
@@ -14,6 +16,7 @@ from django.db import close_old_connections
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Middleware, ShutdownNotifications
 
+from campaigns.services.closing import closing
 from sseweb.supervisor import die_with_parent
 
 # A unix socket's path may be no longer (sockaddr_un).
@@ -39,6 +42,25 @@ class DieWithMaster(Middleware):
         die_with_parent()
 
 
+class TakeNothingMore(Middleware):
+    """From the signal itself, not from up to a second later, when dramatiq looks at it. A second, impatient signal changes nothing:
+    to dramatiq it means to leave at once, engines running.
+    """
+
+    def after_process_boot(self, broker: dramatiq.Broker) -> None:
+        of_dramatiq = signal.getsignal(signal.SIGTERM)
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            if not closing.is_set():
+                closing.set()
+                of_dramatiq(number, frame)
+
+        signal.signal(signal.SIGTERM, stop)
+
+    def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        closing.set()  # it may stop for another reason than the signal
+
+
 def socket_path() -> Path:
     """Where the embedded Valkey listens: in the data folder, or, where that is too deep for a socket, in the temporary folder."""
     path = settings.DATA_DIR / "valkey.sock"
@@ -59,7 +81,7 @@ def set_up() -> RedisBroker:
     """
     broker = RedisBroker(
         url=broker_url(),
-        middleware=[ShutdownNotifications(notify_shutdown=True), CloseDatabaseConnections(), DieWithMaster()],
+        middleware=[ShutdownNotifications(), CloseDatabaseConnections(), DieWithMaster(), TakeNothingMore()],
         # With dramatiq's defaults a message of a killed worker comes back after minutes; here after half a minute.
         heartbeat_timeout=30_000,
         maintenance_chance=1_000_000,

@@ -36,6 +36,18 @@ def demo_account() -> tuple[AbstractBaseUser, str]:
     return user, password
 
 
+def interrupt_once() -> None:
+    """Ctrl-C or SIGTERM raises KeyboardInterrupt, once: a second one must not break into the stopping of what was started."""
+
+    def interrupt(*_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+
+
 class Installation:
     """Context manager: `address` is where the pages are."""
 
@@ -44,7 +56,11 @@ class Installation:
         self.address = ""
 
     def __enter__(self) -> Self:
-        self.keep()
+        try:
+            self.keep()
+        except BaseException:
+            self._stop()
+            raise
         return self
 
     def keep(self) -> bool:
@@ -88,10 +104,12 @@ class Installation:
             time.sleep(0.5)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Stop what was started here, and nothing else. A second Ctrl-C changes nothing: engines get their seconds to stop well."""
+        """Stop what was started here, and nothing else."""
+        self._stop()
+
+    def _stop(self) -> None:
+        """Waits: engines get their seconds to stop well."""
         if self._process is not None and self._process.poll() is None:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, signal.SIG_IGN)
             self._process.send_signal(signal.SIGTERM)
             self._process.wait()
 

@@ -1,6 +1,8 @@
 """Starts the processes of an installation, keeps them running, stops them cleanly.
 
 Each is a child that dies with us (PR_SET_PDEATHSIG), whatever kills us; one that ends is started again with a growing delay.
+An engine whose worker was killed becomes our child (PR_SET_CHILD_SUBREAPER): it works on until the next worker finds it, and is
+stopped when we stop.
 """
 
 import contextlib
@@ -13,9 +15,13 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 log = logging.getLogger(__name__)
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
 STOP_GRACE_S = 25.0
+ORPHAN_GRACE_S = 5.0
 MAX_DELAY_S = 30.0
 HEALTHY_AFTER_S = 10.0
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -74,16 +80,25 @@ class Supervisor:
 
     def run(self) -> None:
         """Until `stop` is called (from a signal handler)."""
+        _libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
         try:
             while not self.stopping:
                 for service in self.services:
                     self._keep(service)
+                self._let_orphan_go()
                 time.sleep(0.25)
         finally:
             self._stop_all()
 
     def stop(self, *_: object) -> None:
         self.stopping = True
+
+    def _let_orphan_go(self) -> None:
+        """One that has ended stays a zombie until we, its parent by now, ask for it. Of services `Service.popen` asks."""
+        with contextlib.suppress(ChildProcessError):
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended and ended.si_pid not in {service.popen.pid for service in self.services if service.popen}:
+                os.waitpid(ended.si_pid, 0)
 
     def _keep(self, service: Service) -> None:
         now = time.monotonic()
@@ -111,3 +126,14 @@ class Supervisor:
             while service.is_running() and time.monotonic() < deadline:
                 time.sleep(0.05)
             service.kill()
+        _stop_orphans()
+
+
+def _stop_orphans() -> None:
+    """What is left of our family when every service has ended: engines that their worker did not stop."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        left = psutil.Process().children(recursive=True)
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+        psutil.wait_procs(left, timeout=ORPHAN_GRACE_S)

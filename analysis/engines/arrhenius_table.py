@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from analysis.science import arrhenius, transport
+from campaigns.engines.disk import why_not
 
 COLUMNS = ("temperature_K", "diffusivity_cm2_s", "diffusivity_error_cm2_s")
 OPTIONAL = ("temperature_error_K",)
@@ -40,7 +41,7 @@ def read(path: Path) -> list[dict[str, float]]:
             reader.fieldnames = names
             return [_row(row, f"{path.name}, row {number}") for number, row in enumerate(reader, start=1)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TableRefused(f"{path} cannot be read: {error}.") from error
+        raise TableRefused(f"{path} cannot be read: {why_not(error)}.") from error
 
 
 def _row(row: dict[str, Any], where: str) -> dict[str, float]:

@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 from analysis.models import AnalysisState, TrajectoryAnalysis
 from campaigns.engines import bounded, job
 from campaigns.services import activity, deletion, quotas
+from campaigns.services.closing import closing
 from campaigns.services.errors import BadInput
 from campaigns.services.wake import QUEUE
 
@@ -115,6 +116,8 @@ def _store(row: TrajectoryAnalysis, number: int, file: UploadedFile) -> str:
 
 def run(pk: int) -> None:
     """What a message asks for. A worker that dies leaves the row running; after the time limit another takes it."""
+    if closing.is_set():
+        return  # the reconciler sends it again
     now = timezone.now()
     gone = Q(state=AnalysisState.RUNNING, started_at__lt=now - timedelta(seconds=1.2 * WALL_S))
     mine = TrajectoryAnalysis.objects.filter(Q(state=AnalysisState.WAITING) | gone, pk=pk)

@@ -5,9 +5,9 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from campaigns import queries
 from campaigns.forms.campaign import UPLOAD_FORMATS
 from campaigns.models import Activity, Campaign, Cell, Frame, Material, Membership, Project, SharedLink, Stage, TrainedModel
+from campaigns.progress import campaign_progress
 from campaigns.services import materials
 
 
@@ -71,7 +71,7 @@ class CampaignDetailSerializer(CampaignSerializer):
         fields = (*CampaignSerializer.Meta.fields, "labeller_options", "protocol", "resources", "cells", "progress")
 
     def get_progress(self, campaign: Campaign) -> ProgressSerializer:
-        return ProgressSerializer(queries.campaign_progress(campaign)).data
+        return ProgressSerializer(campaign_progress(campaign)).data
 
 
 class CampaignDocumentSerializer(serializers.Serializer):

@@ -17,7 +17,7 @@ from campaigns.science.lammps_input import Dynamics
 DUMP = "frames.dump"
 TABLE = "thermo.txt"
 LAST = "last.dump"
-RESTARTS = ("restart.a", "restart.b")
+RESTARTS = ("restart.a", "restart.b", "restart.equilibrated")
 
 
 def frames_with_thermo(

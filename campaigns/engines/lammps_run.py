@@ -103,7 +103,7 @@ def _run_once(folder: Path, dynamics: Dynamics, cell_file: str, launch: LaunchCh
 
 
 def _restarts(folder: Path) -> list[Path]:
-    """LAMMPS writes two in turn; the newest first."""
+    """LAMMPS writes two in turn after the one of the start of the production; the newest first."""
     found = [folder / name for name in lammps_frames.RESTARTS if (folder / name).exists()]
     return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
@@ -128,14 +128,15 @@ def _write_inputs(folder: Path, dynamics: Dynamics, cell_file: str) -> tuple[str
     if restarts:
         lammps_frames.cut_half_a_row(folder)
         last_step = lammps_frames.last_step_without_gap(folder, dynamics, len(atoms))
-        (folder / "in.resume").write_text(lammps_input.resume_script(dynamics, restarts[0].name, last_step))
-        return "in.resume", dynamics.equilibration_steps + last_step // dynamics.restart_every_steps * dynamics.restart_every_steps
+        (folder / "in.resume").write_text(lammps_input.resume_script(dynamics, len(atoms), restarts[0].name, last_step))
+        every = dynamics.restart_every_steps(len(atoms))
+        return "in.resume", dynamics.equilibration_steps + last_step // every * every
     unknown = sorted(set(atoms.get_chemical_symbols()) - set(dynamics.type_map))
     if unknown:
         raise EngineFailed(f"The model knows no {', '.join(unknown)}; it was trained on {', '.join(dynamics.type_map)}.",
                            cause="bad_input", permanent=True)  # fmt: skip
     (folder / "cell.data").write_text(lammps_input.data_file(atoms.get_chemical_symbols(), atoms.positions, box, dynamics.type_map))
-    (folder / "in.lammps").write_text(lammps_input.start_script(dynamics))
+    (folder / "in.lammps").write_text(lammps_input.start_script(dynamics, len(atoms)))
     return "in.lammps", 0
 
 

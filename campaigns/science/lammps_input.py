@@ -18,7 +18,9 @@ CHECK_EVERY_STEPS = 10
 # In an exploration, where a pair that comes too close rejects the trajectory: atoms move 0.05 Å in between. One look costs 0.1 % of a
 # step of the smallest model; under MPI it is a point where ranks wait for each other, so not every step.
 EXPLORATION_CHECK_EVERY_STEPS = 2
-RESTART_EVERY_STEPS = 1000
+# What a kill costs: some seconds on one core, whatever the cell; writing the file takes a thousandth of them.
+RESTART_EVERY_ATOM_STEPS = 20_000
+RESTART_EVERY_STEPS_MIN, RESTART_EVERY_STEPS_MAX = 100, 1000
 THERMO_COLUMNS = ("step", "temperature_K", "potential_energy_eV", "total_energy_eV", "pxx", "pyy", "pzz", "pxy", "pxz", "pyz")
 
 
@@ -106,9 +108,10 @@ class Dynamics:
         """Steps of the frames that a run to step `last` leaves; the start is not one."""
         return np.arange(self.dump_every_steps, last + 1, self.dump_every_steps)
 
-    @property
-    def restart_every_steps(self) -> int:
-        return self.dump_every_steps * -(-RESTART_EVERY_STEPS // self.dump_every_steps)
+    def restart_every_steps(self, n_atoms: int) -> int:
+        """A multiple of the steps between frames."""
+        wanted = min(max(RESTART_EVERY_ATOM_STEPS // n_atoms, RESTART_EVERY_STEPS_MIN), RESTART_EVERY_STEPS_MAX)
+        return self.dump_every_steps * -(-wanted // self.dump_every_steps)
 
     @property
     def halt_temperature_K(self) -> float:
@@ -116,8 +119,8 @@ class Dynamics:
         return 6.0 * self.temperature_K + 2000.0
 
 
-def start_script(dynamics: Dynamics) -> str:
-    """Equilibrate from the data file, then run the production part."""
+def start_script(dynamics: Dynamics, n_atoms: int) -> str:
+    """Equilibrate from the data file, keep that state, then run the production part."""
     half = max(dynamics.equilibration_steps // 2, 1)
     lines = [*_head(dynamics, "read_data cell.data"), *_potential(dynamics), *_guards(dynamics)]
     # A relaxed crystal gives half of its kinetic energy to the potential: start at 2 T to end near T.
@@ -127,13 +130,13 @@ def start_script(dynamics: Dynamics) -> str:
     ]
     if dynamics.equilibration_steps > 0:
         lines += [_nvt(dynamics), f"run {half}", *_mean_energy(dynamics, half), "unfix dynamics"]
-    return "\n".join([*lines, "reset_timestep 0", *_production(dynamics), ""])
+    return "\n".join([*lines, "reset_timestep 0", *_production(dynamics, n_atoms), ""])
 
 
-def resume_script(dynamics: Dynamics, restart_file: str, last_step: int) -> str:
+def resume_script(dynamics: Dynamics, n_atoms: int, restart_file: str, last_step: int) -> str:
     """Go on from a restart file of the production part; LAMMPS ends at once where that is of a step after `last_step`."""
     head = [*_head(dynamics, f"read_restart {restart_file}"), f'if "$(step) > {last_step}" then "quit 1"', *_potential(dynamics)]
-    return "\n".join([*head, *_guards(dynamics), *_production(dynamics, resumed=True), ""])
+    return "\n".join([*head, *_guards(dynamics), *_production(dynamics, n_atoms, resumed=True), ""])
 
 
 def _head(dynamics: Dynamics, read: str) -> list[str]:
@@ -189,7 +192,7 @@ def _mean_energy(dynamics: Dynamics, half: int) -> list[str]:
     ]
 
 
-def _production(dynamics: Dynamics, *, resumed: bool = False) -> list[str]:
+def _production(dynamics: Dynamics, n_atoms: int, *, resumed: bool = False) -> list[str]:
     every = dynamics.dump_every_steps
     # Snapshots are labelled and trained on: full precision. A trajectory only serves displacements.
     numbers = " ".join(["%.10g"] * 6 if dynamics.with_forces else ["%.6f"] * 3)
@@ -200,7 +203,8 @@ def _production(dynamics: Dynamics, *, resumed: bool = False) -> list[str]:
         f"dump frames all custom {every} frames.dump {dynamics.dump_columns}",
         f'dump_modify frames sort id append {"yes" if resumed else "no"} first no format line "%d %d {numbers}"',
         f'fix thermo_table all print {every} "{fields}" {"append" if resumed else "file"} thermo.txt screen no title ""',
-        f"restart {dynamics.restart_every_steps} restart.a restart.b",
+        *([] if resumed else ["write_restart restart.equilibrated"]),
+        f"restart {dynamics.restart_every_steps(n_atoms)} restart.a restart.b",
         f"run {dynamics.n_steps} upto",
         # Where it ended: of a run that was stopped, the configuration that stopped it.
         "write_dump all custom last.dump id type xu yu zu modify sort id format float %.10g",

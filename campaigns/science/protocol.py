@@ -105,6 +105,19 @@ class ProtocolSettings:
         count = int((self.ramp_T_max_K - self.ramp_T_min_K) / self.ramp_T_step_K + 1e-9) + 1
         return tuple(self.ramp_T_min_K + index * self.ramp_T_step_K for index in range(count))
 
+    @property
+    def s0_md_steps(self) -> int:
+        """Of the dynamics with the reference method, at one temperature."""
+        return round((self.s0_equilibration_ps * 1000 + self.s0_frames_per_temperature * self.s0_sample_interval_fs) / self.s0_timestep_fs)
+
+    @property
+    def explore_md_steps(self) -> int:
+        return round((self.explore_equilibration_ps + self.snapshots_per_step * self.snapshot_interval_ps) * 1000 / self.timestep_fs)
+
+    @property
+    def evaluate_md_steps(self) -> int:
+        return round((self.evaluation_equilibration_ps + self.evaluation_duration_ps) * 1000 / self.timestep_fs)
+
 
 def raise_for(problems: Mapping[str, str]) -> None:
     if problems:
@@ -262,22 +275,16 @@ def counts(settings: ProtocolSettings, n_training_cells: int, n_evaluation_cells
     ramp = len(settings.ramp_temperatures_K)
     steps = ramp * loops
     s0_runs = n_training_cells * len(settings.s0_temperatures_K) if fpmd else 0
-    s0_steps_each = round((settings.s0_equilibration_ps * 1000
-                           + settings.s0_frames_per_temperature * settings.s0_sample_interval_fs) / settings.s0_timestep_fs)
-    explore_steps_each = round((settings.explore_equilibration_ps
-                                + settings.snapshots_per_step * settings.snapshot_interval_ps) * 1000 / settings.timestep_fs)
     evaluated = min(settings.evaluated_steps_per_loop, ramp) * loops
     evaluations = (evaluated * n_evaluation_cells * len(settings.evaluation_temperatures_K) * settings.evaluation_replicas)
-    evaluation_steps_each = round((settings.evaluation_equilibration_ps + settings.evaluation_duration_ps)
-                                  * 1000 / settings.timestep_fs)
     return Counts(
-        labels=(s0_runs * s0_steps_each if fpmd else settings.s0_check_frames) + steps * n_training_cells * settings.snapshots_per_step,
-        s0_md_steps=s0_runs * s0_steps_each,
+        labels=(s0_runs * settings.s0_md_steps if fpmd else settings.s0_check_frames) + steps * n_training_cells * settings.snapshots_per_step,
+        s0_md_steps=s0_runs * settings.s0_md_steps,
         training_batches=settings.n_batches_first
         + (steps - 1) * (settings.n_batches_step if settings.warm_start else settings.n_batches_first),
         trainings=steps,
-        exploration_md_steps=steps * n_training_cells * explore_steps_each,
+        exploration_md_steps=steps * n_training_cells * settings.explore_md_steps,
         explorations=steps * n_training_cells,
-        evaluation_md_steps=evaluations * evaluation_steps_each,
+        evaluation_md_steps=evaluations * settings.evaluate_md_steps,
         evaluations=evaluations,
     )

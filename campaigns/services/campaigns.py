@@ -150,6 +150,17 @@ def _try_again(campaign: Campaign) -> None:
         campaign.save(update_fields=["repeat"])
 
 
+_IT_HAS_ENDED = "It has ended and stays as it is; a copy of it can be run with other settings."
+WHAT_THEN = {
+    CampaignState.DRAFT: "It has not been started yet: start it, or run its settings file.",
+    CampaignState.RUNNING: "It is at work; pause it to interrupt it.",
+    CampaignState.PAUSED: "Resume it to let it go on.",
+    CampaignState.FAILED: "Mend the cause, then retry it: nothing that is finished is lost.",
+    CampaignState.CONVERGED: _IT_HAS_ENDED,
+    CampaignState.NOT_CONVERGED: _IT_HAS_ENDED,
+    CampaignState.CANCELLED: _IT_HAS_ENDED,
+    CampaignState.IMPORTED: "It was imported to look at, and cannot be run here.",
+}
 DONE = {"start": "started", "resume": "resumed", "pause": "paused", "cancel": "cancelled", "retry": "retried"}
 
 
@@ -169,7 +180,7 @@ def _move(
         campaign.refresh_from_db()
         if not moved:
             refusal = AlreadyDone if campaign.state == target else WrongState
-            raise refusal(f"This campaign is {campaign.get_state_display()}: it cannot {verb} now.")
+            raise refusal(f"This campaign is {campaign.get_state_display()}: it cannot {verb} now. {WHAT_THEN[campaign.state]}")
         activity.record(by, DONE[verb], campaign)
         if before_advance:
             before_advance()

@@ -7,12 +7,12 @@ from django.contrib.auth.models import AbstractBaseUser
 
 from campaigns.enums import S0Route
 from campaigns.models import Campaign
+from campaigns.science.plan import ENGINE_START_S, LABEL_EXPONENT
 from campaigns.science.protocol import Counts, ProtocolSettings, counts
 from campaigns.services import cautions, measurements
 from campaigns.services.measurements import Speed
 from campaigns.services.requests import CampaignRequest, Checked, check
 
-ENGINE_START_S = 10.0
 KNOWN_LABEL_BYTES, KNOWN_LABEL_BYTES_ATOM = 4096, 80  # of the file in which a label is found again
 STORED_BYTES_ATOM = 12  # of a frame: three float32
 DUMPED_BYTES_ATOM = 45
@@ -128,7 +128,7 @@ def _mean(n_atoms: list[int], exponent: float = 1.0) -> float:
 
 
 def _label_rows(request: CampaignRequest, checked: Checked, training: list[int], labels: int) -> list[EstimateRow]:
-    exponent = measurements.LABEL_EXPONENT.get(request.labeller, 1.0)
+    exponent = LABEL_EXPONENT.get(request.labeller, 1.0)
 
     def row(what: str, amount: float, n_atoms: list[int], lever: str) -> EstimateRow:
         speed = measurements.label(request.labeller, request.labeller_options, _mean(n_atoms, exponent))

@@ -13,24 +13,11 @@ from django.db.models import Avg, QuerySet
 
 from campaigns.enums import RunPurpose, StageKind, StageState
 from campaigns.models import Campaign, Cell, MdRun, MethodCheck, Stage
+from campaigns.science.plan import LABEL_EXPONENT, REFERENCE_ATOMS, REFERENCE_BATCH_S_ATOM, REFERENCE_LABEL_S, REFERENCE_MD_ATOM_STEPS_S
 from campaigns.science.protocol import ProtocolSettings
 from campaigns.services import method_checks
 
-# Where this installation has not measured yet: a reference machine of two cores, LGPS with 50 atoms.
-REFERENCE_LABEL_S = {
-    "chgnet": 0.2,
-    "lammps": 1e-3,
-    "cp2k": 390.0,  # 400 Ry, double zeta
-    "espresso": 2000.0,  # not measured: a guess for Goedecker's pseudopotentials at 80 Ry
-    "vasp": 400.0,  # not measured: as CP2K
-    "ase": 0.2,  # not known: as a universal potential
-}
-REFERENCE_MD_ATOM_STEPS_S = {"float32": 17_000.0, "float64": 5_000.0}
-REFERENCE_BATCH_S_ATOM = {"float32": 0.035 / 50, "float64": 0.07 / 50}
-REFERENCE_ATOMS = 50
 REFERENCE_FACTOR = 3.0  # how far another machine may be from it, either way
-# How the cost of a label grows with the number of atoms: neighbours alone, or the orthogonalization of orbitals.
-LABEL_EXPONENT = {"chgnet": 1.0, "lammps": 1.0, "cp2k": 2.5, "espresso": 2.5, "vasp": 2.5, "ase": 1.0}
 EXPONENT_ERROR = 0.3  # small cells pay for start-up, large ones fill the cores better
 # What the cost of a batch or of an MD step depends on, the size of the cell apart.
 NETWORK = ("precision", "cutoff_A", "embedding_net", "axis_neurons", "fitting_net")

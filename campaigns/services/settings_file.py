@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.files.base import File
 
+from campaigns.engines import disk
 from campaigns.models import Campaign, Material
 from campaigns.services import data_sets, materials
 from campaigns.services.errors import BadInput
@@ -27,7 +28,7 @@ def load(path: Path) -> tuple[dict[str, Any], str]:
         content = path.read_bytes()
         document = yaml.safe_load(content)
     except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
+        raise BadInput(f"{path} cannot be read: {disk.why_not(error)}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadInput(f"{path} is not YAML: {error}") from error
     check_keys(document, str(path))

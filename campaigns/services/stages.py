@@ -24,6 +24,7 @@ from campaigns.enums import ASIDE, CampaignState, JobState, StageState
 from campaigns.models import Campaign, Stage, StageFailure
 from campaigns.services import artefacts, cluster_stages, ingest, logs, protocol, specs, storage
 from campaigns.services.claims import WANTED, one_at_a_time
+from campaigns.services.closing import closing
 from campaigns.services.silence import Silence
 from campaigns.services.wake import QUEUE, wake
 
@@ -39,6 +40,9 @@ ENGINE_FILES = ("progress.json", "result.json", "failure.json")  # of which an e
 
 def run(stage_id: int) -> None:
     """What a message asks for: do this stage, if it is to be done and nobody is at it."""
+    if closing.is_set():
+        Stage.objects.filter(pk=stage_id).update(sent_at=None)  # the message is used up: the reconciler sends another
+        return
     if message := storage.trouble():
         _wait_for_storage(Stage.objects.filter(pk=stage_id, state=StageState.PENDING), message)
         return
@@ -60,7 +64,7 @@ def run(stage_id: int) -> None:
         release(stage)
         raise
     finally:
-        if not stage.resource:
+        if not stage.resource and not closing.is_set():
             wake_waiting()
 
 
@@ -135,18 +139,22 @@ def _lease() -> datetime:
 
 
 def _compute(stage: Stage) -> str:
-    """See to it that the stage's engine runs to its end: `done`, `failed`, or `released` when it was paused or taken from us."""
+    """See to it that the stage's engine runs to its end: `done`, `failed`, or `released` when it was paused or taken from us, or when
+    this worker is to stop.
+    """
     folder = stage.folder
     if job.has_result(folder):
         return "done"
     if not (folder / "spec.json").exists():
         job.write_spec(folder, stage.kind, specs.build(stage))
+    if closing.is_set():
+        return "released"  # the signal came after the claim
     child = local.find(folder) or _start(stage)
     last_renewal = time.monotonic()
     silence = Silence(folder)
     try:
         while child is not None and child.is_running():
-            time.sleep(POLL_S)
+            closing.wait(POLL_S)
             if time.monotonic() - last_renewal > settings.STAGE_LEASE_S / 4:
                 seconds, last_renewal = time.monotonic() - last_renewal, time.monotonic()
                 if not _renew(stage, seconds):
@@ -154,7 +162,7 @@ def _compute(stage: Stage) -> str:
                 if silence.seconds() > settings.STAGE_SILENCE_S:
                     child.stop()
                     return "hung"
-            if not _is_wanted(stage):
+            if closing.is_set() or not _is_wanted(stage):
                 return "released" if child.stop() else "left"
             if not child.is_running():
                 child = local.find(folder)  # another process held the folder: wait for that one
@@ -203,7 +211,7 @@ def _leave(stage: Stage) -> None:
 def release(stage: Stage) -> None:
     """Give a stage back; the next owner goes on from the checkpoints in its folder."""
     Stage.objects.filter(pk=stage.pk, owner=stage.owner, state=StageState.RUNNING).update(
-        state=StageState.PENDING, owner="", lease_until=None
+        state=StageState.PENDING, owner="", lease_until=None, sent_at=None
     )
 
 

@@ -5,17 +5,19 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import AbstractBaseUser
 from django.core.paginator import Paginator
-from django.db.models import OuterRef, Prefetch, Subquery
+from django.db.models import Exists, OuterRef, Prefetch, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from campaigns import queries
+from campaigns import cores, queries
 from campaigns.enums import CampaignState, StageKind, StageState
 from campaigns.forms.fields import whole_number
-from campaigns.models import Campaign, Cell, Project, TrainedModel
+from campaigns.models import Campaign, Cell, Project, Stage, TrainedModel
+from campaigns.progress import campaign_progress, stage_progress, stage_words
 from campaigns.science.protocol import GROUPS, PRESETS, ProtocolSettings
 from campaigns.services import activity, deletion, estimates, method_checks
 from campaigns.services import campaigns as services
@@ -72,6 +74,7 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
         .annotate(
             activation_energy_eV=Subquery(last.values("arrhenius__activation_energy_eV")[:1]),
             activation_energy_error_eV=Subquery(last.values("arrhenius__activation_energy_error_eV")[:1]),
+            is_at_work=Exists(Stage.objects.filter(campaign=OuterRef("pk"), state=StageState.RUNNING)),
         )
         .prefetch_related(Prefetch("cells", Cell.objects.select_related("material").defer("material__cif", "material__facts")))
     )
@@ -98,7 +101,12 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
 
 
 def position(campaign: Campaign) -> str:
-    """Where it stands, from its own row: a list of campaigns reads no stage."""
+    """Where it stands, in a list; `is_at_work` is whether an engine works for it now."""
+    waits = " · waiting" if campaign.state == CampaignState.RUNNING and not campaign.is_at_work else ""
+    return f"{_place(campaign)}{waits}"
+
+
+def _place(campaign: Campaign) -> str:
     if campaign.state == CampaignState.IMPORTED:
         return f"{campaign.step} iteration{'' if campaign.step == 1 else 's'}"
     if not campaign.loop:
@@ -128,7 +136,7 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request, pk)
     context = page_context(campaign, "overview") | {"cells": _materials(campaign)}
     for part in PARTS.values():
-        context |= part(campaign)
+        context |= part(campaign, request.user)
     if campaign.state == CampaignState.DRAFT:
         context |= cost(campaign)
     return render(request, "campaigns/overview.html", context)
@@ -140,7 +148,7 @@ def cost(campaign: Campaign) -> dict[str, Any]:
     found = {
         "check": method_checks.last(campaign),
         "check_stage": under_way,
-        "check_progress": under_way and queries.stage_progress(under_way),
+        "check_progress": under_way and stage_progress(under_way),
         "check_failed": None if under_way else method_checks.failed(campaign),
         "stricter": method_checks.stricter_options(campaign.labeller, campaign.labeller_options),
     }
@@ -150,25 +158,23 @@ def cost(campaign: Campaign) -> dict[str, Any]:
         return found | {"problems": [{"text": f"{name}: {problem}"} for name, problem in error.fields.items()]}
 
 
-def _status(campaign: Campaign) -> dict[str, Any]:
+def _status(campaign: Campaign, viewer: AbstractBaseUser | None = None) -> dict[str, Any]:
     return {"actions": actions(campaign), "next_step": NEXT.get(campaign.state, "")}
 
 
-def _running(campaign: Campaign) -> dict[str, Any]:
-    progress = queries.campaign_progress(campaign)
-    waiting = (
-        campaign.stages.filter(state=StageState.PENDING)
-        .order_by("id")
-        .values("kind", "message", "tries", "loop", "step", "temperature_K")[:20]
-    )
+def _running(campaign: Campaign, viewer: AbstractBaseUser) -> dict[str, Any]:
+    progress = campaign_progress(campaign)
+    waiting = campaign.stages.filter(state=StageState.PENDING).order_by("id").select_related("cell__material")
+    held = cores.waiting(campaign)
     return {
         "progress": progress,
-        "waiting": [{**row, "label": StageKind(row["kind"]).label} for row in waiting],
-        "running": [(stage, queries.stage_progress(stage), queries.stage_log_tail(stage, 8)) for stage in progress.stages],
+        "waits": cores.in_words(held, viewer) if held else "",
+        "waiting": [(stage, stage_words(stage)) for stage in waiting.defer("cell__material__cif", "cell__material__facts")[:20]],
+        "running": [(stage, stage_progress(stage), queries.stage_log_tail(stage, 8)) for stage in progress.stages],
     }
 
 
-def _ramp(campaign: Campaign) -> dict[str, Any]:
+def _ramp(campaign: Campaign, viewer: AbstractBaseUser) -> dict[str, Any]:
     loops: dict[int, list[queries.RampStep]] = {}
     for step in queries.ramp(campaign):
         loops.setdefault(step.loop, []).append(step)
@@ -187,7 +193,7 @@ def live(request: HttpRequest, pk: int, part: str) -> HttpResponse:
         raise Http404
     campaign = access.campaign(request, pk)
     ended = campaign.state != CampaignState.RUNNING
-    return fragments.live(request, f"campaigns/_{part}.html", {"campaign": campaign} | PARTS[part](campaign), ended=ended)
+    return fragments.live(request, f"campaigns/_{part}.html", {"campaign": campaign} | PARTS[part](campaign, request.user), ended=ended)
 
 
 @login_required

@@ -12,6 +12,7 @@ from campaigns.engines.job import PROCESS_FILES
 from campaigns.engines.runners import cluster
 from campaigns.enums import StageState
 from campaigns.models import Stage
+from campaigns.progress import stage_progress
 from campaigns.views import access, fragments, labels
 from campaigns.views.campaigns import page_context
 
@@ -31,7 +32,7 @@ def stage_page(request: HttpRequest, pk: int) -> HttpResponse:
 def _live_context(stage: Stage) -> dict[str, object]:
     return {
         "stage": stage,
-        "progress": queries.stage_progress(stage),
+        "progress": stage_progress(stage),
         "job": cluster.read(stage.folder) if stage.resource else None,
         "log": queries.stage_log_tail(stage),
         "seen": "",

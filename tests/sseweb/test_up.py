@@ -72,6 +72,43 @@ def test_a_running_engine_is_stopped_too_and_its_stage_waits(tmp_path):
     )
 
 
+def _slow_campaign(up, folder, times=100):
+    (folder / "behaviour.json").write_text(json.dumps({"kind": "s0", "how": "slow", "times": times}))
+    up.environment["STAND_IN_BEHAVIOUR"] = str(folder / "behaviour.json")
+    up.start()
+    up.python(CREATE.replace("TINY |", 'TINY | {"s0_temperatures_K": [300.0, 400.0, 500.0, 600.0, 700.0, 800.0]} |'))
+    up.wait_for(lambda: len(list(up.data.glob("campaigns/*/*/*/s0-*/*/progress.json"))) == 2, 30)
+
+
+def _engines(folder):
+    """Whoever's children they are by now."""
+    return [process for process in psutil.process_iter(["cmdline"]) if any(str(folder) in word for word in process.info["cmdline"] or ())]
+
+
+def test_a_worker_that_stops_takes_no_stage_whose_cores_come_free_by_that(tmp_path):
+    up = Up(tmp_path)
+    try:
+        _slow_campaign(up, tmp_path)
+    finally:
+        up.stop()
+    assert _engines(tmp_path) == []
+    assert len(list(up.data.glob("campaigns/*/*/*/s0-*/*/computed"))) == 2
+    states = up.json("import django, json; django.setup(); from campaigns.models import Stage; "
+                     "print(json.dumps(list(Stage.objects.filter(kind='s0').values_list('state', 'owner'))))")  # fmt: skip
+    assert states == [["pending", ""]] * 6
+
+
+def test_an_engine_whose_worker_was_killed_is_stopped_too(tmp_path):
+    up = Up(tmp_path)
+    try:
+        _slow_campaign(up, tmp_path)
+        for victim in up.children("dramatiq"):
+            victim.kill()
+    finally:
+        up.stop()
+    assert _engines(tmp_path) == []
+
+
 def test_nothing_is_left_behind_when_it_is_killed(installation):
     family = psutil.Process(installation.process.pid).children(recursive=True)
     installation.process.kill()

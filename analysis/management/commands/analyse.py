@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from analysis import report
 from analysis.engines import trajectory
 from campaigns.engines.job import EngineFailed, Progress, to_json
+from campaigns.management.arguments import number
 
 
 class Command(BaseCommand):
@@ -20,12 +21,12 @@ class Command(BaseCommand):
             "files", nargs="+", type=Path, help="LAMMPS dumps, XDATCAR, extended XYZ (.gz too); several are one run, in order"
         )
         parser.add_argument("--mobile", required=True, help="element of the mobile ion, for instance Li")
-        parser.add_argument("--temperature-K", type=float, required=True, help="of the run; better the measured than the target")
-        parser.add_argument("--frame-interval-fs", type=float, help="time between stored frames")
-        parser.add_argument("--timestep-fs", type=float, help="instead, where the files say MD steps (LAMMPS dumps)")
+        parser.add_argument("--temperature-K", type=number, required=True, help="of the run; better the measured than the target")
+        parser.add_argument("--frame-interval-fs", type=number, help="time between stored frames")
+        parser.add_argument("--timestep-fs", type=number, help="instead, where the files say MD steps (LAMMPS dumps)")
         parser.add_argument("--elements", default="", help="of LAMMPS's types 1, 2, ..., separated by commas: Li,Ge,P,S")
-        parser.add_argument("--charge", type=float, default=1.0, help="of the mobile ion in units of e, for the conductivity (1)")
-        parser.add_argument("--hop-length-A", type=float, default=3.0, help="between neighbouring sites: what counts as a hop (3)")
+        parser.add_argument("--charge", type=number, default=1.0, help="of the mobile ion in units of e, for the conductivity (1)")
+        parser.add_argument("--hop-length-A", type=number, default=3.0, help="between neighbouring sites: what counts as a hop (3)")
         parser.add_argument("--json", action="store_true", help="print for programs")
 
     def handle(self, *, files: list[Path], mobile: str, temperature_K: float, elements: str, **options: Any) -> None:

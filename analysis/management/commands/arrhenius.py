@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from analysis import report
 from analysis.engines import arrhenius_table
+from campaigns.management.arguments import number, whole_number
 
 
 class Command(BaseCommand):
@@ -16,10 +17,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("table", type=Path, help=f"CSV with the columns {', '.join(arrhenius_table.COLUMNS)} "
                                                      f"and, if known, {arrhenius_table.OPTIONAL[0]}")  # fmt: skip
-        parser.add_argument("--at-K", type=float, default=300.0, help="temperature to give D at (300)")
-        parser.add_argument("--n-ions", type=int, help="mobile ions in the volume: gives a conductivity")
-        parser.add_argument("--volume-A3", type=float, help="the volume that holds them, in cubic Angstrom")
-        parser.add_argument("--charge", type=float, default=1.0, help="of the mobile ion in units of e (1)")
+        parser.add_argument("--at-K", type=number, default=300.0, help="temperature to give D at (300)")
+        parser.add_argument("--n-ions", type=whole_number, help="mobile ions in the volume: gives a conductivity")
+        parser.add_argument("--volume-A3", type=number, help="the volume that holds them, in cubic Angstrom")
+        parser.add_argument("--charge", type=number, default=1.0, help="of the mobile ion in units of e (1)")
         parser.add_argument("--json", action="store_true", help="print for programs")
 
     def handle(self, *, table: Path, at_K: float, n_ions: int | None, volume_A3: float | None, charge: float, **options: Any) -> None:

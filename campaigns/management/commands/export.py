@@ -6,7 +6,9 @@ from typing import IO, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from campaigns.engines.disk import why_not
 from campaigns.enums import Verdict
+from campaigns.management.arguments import campaign_number, whole_number
 from campaigns.models import Campaign, TrainedModel
 from campaigns.services import archives, dpgen_export, exports
 from campaigns.services.errors import ServiceError
@@ -20,8 +22,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         whats = parser.add_subparsers(dest="what", required=True)
         model = whats.add_parser("model", help="a trained model with checkpoint, training input and set, and a LAMMPS example")
-        model.add_argument("--loop", type=int, help="default: the last")
-        model.add_argument("--step", type=int, help="default: the last")
+        model.add_argument("--loop", type=whole_number, help="default: the last")
+        model.add_argument("--step", type=whole_number, help="default: the last")
         data_set = whats.add_parser("data-set", help="the labelled configurations")
         data_set.add_argument("--format", choices=list(exports.FORMATS), default="deepmd/npy")
         data_set.add_argument("--with-rejected", action="store_true", help="also what cleaning has rejected")
@@ -29,7 +31,7 @@ class Command(BaseCommand):
         whole = whats.add_parser("archive", help="everything of the campaign, for `import_archive` of another installation")
         dpgen = whats.add_parser("dpgen", help="a run folder with which `dpgen run` goes on")
         for verb in (model, data_set, setup, whole, dpgen):
-            verb.add_argument("campaign", type=int, help="its number, as `campaign list` prints it")
+            verb.add_argument("campaign", type=campaign_number, help="its number, as `campaign list` prints it")
             verb.add_argument("-o", "--output", type=Path, required=True, help="zip file to write")
 
     def handle(self, *, what: str, campaign: int, output: Path, **options: Any) -> None:
@@ -57,7 +59,7 @@ class Command(BaseCommand):
                     stream.write(chunk)
             part.rename(output)
         except OSError as error:
-            raise CommandError(f"{output} cannot be written: {error.strerror}.") from error
+            raise CommandError(f"{output} cannot be written: {why_not(error)}.") from error
         finally:
             part.unlink(missing_ok=True)
         self.stdout.write(f"{output}: {output.stat().st_size / 1e6:.1f} MB")

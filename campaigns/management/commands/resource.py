@@ -7,6 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from campaigns.engines.disk import why_not
+from campaigns.management.arguments import number
 from campaigns.models import Resource
 from campaigns.services import resources
 from campaigns.services.errors import ServiceError
@@ -24,7 +26,7 @@ class Command(BaseCommand):
         verbs.add_parser("list", help="every resource")
         check = verbs.add_parser("check", help="send a job that only says hello, and wait for it")
         check.add_argument("name")
-        check.add_argument("--limit-s", type=float, default=120.0, help="how long to wait (default 120)")
+        check.add_argument("--limit-s", type=number, default=120.0, help="how long to wait (default 120)")
         remove = verbs.add_parser("remove", help="forget a resource")
         remove.add_argument("name")
         remove.add_argument("--force", action="store_true", help="even if campaigns need it; jobs that it has are left to themselves")
@@ -39,7 +41,7 @@ class Command(BaseCommand):
         try:
             document = json.loads(options["file"].read_text(encoding="utf-8"))
         except OSError as error:
-            raise CommandError(f"{options['file']} cannot be read: {error.strerror}.") from error
+            raise CommandError(f"{options['file']} cannot be read: {why_not(error)}.") from error
         except ValueError as error:
             raise CommandError(f"{options['file']} is not JSON: {error}.") from error
         for resource, notes in resources.add(options["name"], document, options["python"]):

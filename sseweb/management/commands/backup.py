@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from campaigns.engines.disk import why_not
 from campaigns.services.errors import ServiceError
 from sseweb import backup
 
@@ -18,8 +19,10 @@ class Command(BaseCommand):
     def handle(self, *, file: Path, **options: Any) -> None:
         try:
             report = backup.write(file.resolve(), self.stderr.write)
-        except (ServiceError, OSError) as error:
+        except ServiceError as error:
             raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f"{error.filename or file} cannot be written: {why_not(error)}.") from error
         for problem in report.problems:
             self.stdout.write(problem)
         self.stdout.write(f"{report.files} files, {report.n_bytes / 1e6:.1f} MB and the database are in {file}.")

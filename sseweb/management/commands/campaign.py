@@ -4,7 +4,7 @@ cancel it.
 
 import json
 import os
-import signal
+import sys
 import time
 from json import dumps
 from pathlib import Path
@@ -16,13 +16,15 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from campaigns import queries, report
+from campaigns import cores, queries, report
 from campaigns.enums import CampaignState, StageState
+from campaigns.management.arguments import campaign_number
 from campaigns.models import Campaign
+from campaigns.progress import campaign_progress, stage_progress
 from campaigns.services import campaigns, estimates, method_checks, settings_file
 from campaigns.services.errors import ServiceError
 from campaigns.services.requests import check, request_of
-from sseweb.installation import Installation, demo_account
+from sseweb.installation import Installation, demo_account, interrupt_once
 
 POLL_S = 1.0
 INTERRUPTED = 130  # as a shell says it of a program that Ctrl-C ended
@@ -56,8 +58,10 @@ class Command(BaseCommand):
         every.add_argument("--json", action="store_true", help="print for programs")
         for verb, what in VERBS.items():
             one = verbs.add_parser(verb, help=what, description=what)
-            one.add_argument("id", type=int, help="the campaign's number, as `campaign list` prints it")
+            one.add_argument("id", type=campaign_number, help="the campaign's number, as `campaign list` prints it")
             one.add_argument("--json", action="store_true", help="print for programs")
+            if verb == "cancel":
+                one.add_argument("--yes", action="store_true", help="do not ask: for scripts")
 
     def handle(self, *, verb: str, **options: Any) -> None:
         try:
@@ -68,7 +72,7 @@ class Command(BaseCommand):
             elif verb == "list":
                 self._list(options["json"])
             else:
-                self._one(verb, options["id"], options["json"])
+                self._one(verb, options["id"], options["json"], options.get("yes", False))
         except KeyboardInterrupt as interruption:  # before there was anything to stop
             raise SystemExit(INTERRUPTED) from interruption
         except (ServiceError, CommandError) as error:
@@ -86,23 +90,39 @@ class Command(BaseCommand):
         else:
             self.stdout.write("There is no campaign yet: `manage.py campaign run SETTINGS.yaml` makes one.")
 
-    def _one(self, verb: str, campaign_id: int, as_json: bool) -> None:
+    def _one(self, verb: str, campaign_id: int, as_json: bool, is_sure: bool) -> None:
         campaign = Campaign.objects.filter(pk=campaign_id).first()
         if campaign is None:
             raise CommandError(f"There is no campaign {campaign_id}; `manage.py campaign list` prints those there are.")
+        if verb == "cancel" and not is_sure and (campaign.state == CampaignState.FAILED or not campaign.has_ended):
+            self._ask(campaign)
         if verb != "status":
             getattr(campaigns, verb)(campaign)
         self._print(campaign, as_json)
 
+    def _ask(self, campaign: Campaign) -> None:
+        """Raises CommandError where the answer is no, or where nobody can be asked."""
+        if not sys.stdin.isatty():
+            raise CommandError("Cancelling is for good, and there is no terminal to ask on: say --yes. `campaign pause` only interrupts.")
+        self.stderr.write(
+            f"Campaign {campaign.pk}, “{campaign.name}”, is {campaign.get_state_display()}. Cancelled, it cannot go on; paused, it "
+            "can. What was computed is kept, to look at and to export: configurations, labels, models, trajectories, results."
+        )
+        self.stderr.write("Cancel it for good? [y/N] ", ending="")
+        self.stderr.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise CommandError("Nothing was cancelled.")
+
     def _print(self, campaign: Campaign, as_json: bool) -> None:
-        found = queries.result(campaign)
+        progress = campaign_progress(campaign)
+        found = queries.result(campaign) | report.progress_document(progress, _waits(campaign))
         if as_json:
             self.stdout.write(json.dumps(found, indent=1))
         else:
-            self.stdout.write(report.result_text(found, queries.campaign_progress(campaign), queries.cost_ledger(campaign)))
+            self.stdout.write(report.result_text(found, progress, queries.cost_ledger(campaign)))
 
     def _run(self, settings_file: Path, json: bool, user: str, new: bool, serve: bool, **options: Any) -> None:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        interrupt_once()
         call_command("migrate", verbosity=0)
         owner = self._owner(user)
         out = self.stderr if json else self.stdout
@@ -119,13 +139,13 @@ class Command(BaseCommand):
                     out.write(f"\nThe campaign stays open at {installation.address}campaigns/{campaign.pk}/ until Ctrl-C.")
                     installation.wait()
             except KeyboardInterrupt:
-                out.write("\nStopping. The same command goes on where it was.")
+                out.write("\nStopping: engines get a few seconds. The same command goes on where it was.")
         if campaign is None or not campaign.has_ended:
             raise SystemExit(INTERRUPTED)
         raise SystemExit(EXIT_STATUS.get(campaign.state, 1))
 
     def _check_method(self, settings_file: Path, option: list[str] | None, json: bool, user: str, **options: Any) -> None:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        interrupt_once()
         call_command("migrate", verbosity=0)
         owner = self._owner(user)
         campaign = self._draft(owner, settings_file, new=False)
@@ -136,7 +156,7 @@ class Command(BaseCommand):
                 installation.keep()
                 time.sleep(POLL_S)
                 stage.refresh_from_db()
-                progress = queries.stage_progress(stage)
+                progress = stage_progress(stage)
                 if progress.message != said:
                     said = progress.message
                     self.stderr.write(f"{progress.done:g} of {progress.total:g} labels: {said}")
@@ -174,13 +194,20 @@ class Command(BaseCommand):
 
     def _follow(self, campaign: Campaign, installation: Installation, out: Any) -> None:
         """Print stage, progress and ETA until the campaign ends: one line that changes on a terminal, a line a change elsewhere."""
-        printer = report.ProgressPrinter(out, is_terminal=os.isatty(out._out.fileno()) if hasattr(out._out, "fileno") else False)
+        is_terminal = os.isatty(out._out.fileno()) if hasattr(out._out, "fileno") else False
+        printer = report.ProgressPrinter(out, is_terminal, queries.wall_time(campaign)[1])
         while not campaign.has_ended and campaign.state != CampaignState.PAUSED:
             if installation.keep():
                 out.write(f"\nBroker, worker and web server had been stopped and were started again: {installation.address}")
-            printer.show(campaign, queries.campaign_progress(campaign))
+            printer.show(campaign, campaign_progress(campaign), _waits(campaign))
             time.sleep(POLL_S)
             campaign.refresh_from_db()
         printer.close()
         if campaign.state == CampaignState.PAUSED:
             raise CommandError(f"The campaign was paused: `manage.py campaign resume {campaign.pk}` lets it go on ({settings.DATA_DIR}).")
+
+
+def _waits(campaign: Campaign) -> str:
+    """Who holds the cores, where it waits for them."""
+    found = cores.waiting(campaign)
+    return cores.in_words(found) if found else ""

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand
 from django.db import Error, close_old_connections
 
 from analysis.services import trajectories
+from campaigns.management.arguments import number
 from campaigns.services import deletion, stages
 from sseweb.health import report_reconciler
 
@@ -18,7 +19,7 @@ class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser: Any) -> None:
-        parser.add_argument("--interval-s", type=float, default=3.0)
+        parser.add_argument("--interval-s", type=number, default=3.0)
         parser.add_argument("--once", action="store_true")
 
     def handle(self, *, interval_s: float, once: bool, **options: Any) -> None:

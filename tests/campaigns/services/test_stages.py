@@ -15,6 +15,7 @@ from campaigns.engines.runners import local
 from campaigns.enums import CampaignState, StageState
 from campaigns.models import Stage
 from campaigns.services import artefacts, campaigns, deletion, ingest, protocol, stages
+from campaigns.services.closing import closing
 from campaigns.services.errors import WrongState
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -155,6 +156,24 @@ def test_pause_stops_the_engine_and_resume_goes_on(first_stage, stand_ins):
     stages.run(first_stage.pk)
     first_stage.refresh_from_db()
     assert first_stage.state == StageState.DONE
+
+
+def test_a_worker_that_is_to_stop_gives_back_what_it_has_and_takes_nothing(first_stage, stand_ins):
+    stand_ins("prepare", "slow")
+    timer = threading.Timer(1.5, closing.set)
+    timer.start()
+    try:
+        began = time.monotonic()
+        stages.run(first_stage.pk)
+        assert time.monotonic() - began < 4.5
+        assert local.find(first_stage.folder) is None
+        stages.run(first_stage.pk)
+    finally:
+        timer.join()
+        closing.clear()
+    first_stage.refresh_from_db()
+    assert (first_stage.state, first_stage.owner, first_stage.sent_at) == (StageState.PENDING, "", None)
+    assert computed(first_stage) == 1
 
 
 def test_a_failure_that_may_pass_is_tried_again_from_the_same_folder(make_campaign, stand_ins, run_to_end):
