@@ -105,8 +105,8 @@ class Command(BaseCommand):
         if not sys.stdin.isatty():
             raise CommandError("Cancelling is for good, and there is no terminal to ask on: say --yes. `campaign pause` only interrupts.")
         self.stderr.write(
-            f"Campaign {campaign.pk}, “{campaign.name}”, is {campaign.get_state_display()}. Cancelled, it cannot go on any more (to "
-            "interrupt it, pause it). What was computed is kept, to look at and to export: configurations, labels, models, trajectories, results."
+            f"Campaign {campaign.pk}, “{campaign.name}”, is {campaign.get_state_display()}. Cancelled, it cannot go on; paused, it "
+            "can. What was computed is kept, to look at and to export: configurations, labels, models, trajectories, results."
         )
         self.stderr.write("Cancel it for good? [y/N] ", ending="")
         self.stderr.flush()
