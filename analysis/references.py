@@ -68,6 +68,6 @@ def _reference(row: dict[str, str]) -> Reference:
 
 
 def of_elements(elements: set[frozenset[str]]) -> list[Reference]:
-    """Those of compounds that are made of one of these sets of elements, by material and quantity."""
+    """Those of compounds that are made of one of these sets of elements, by material."""
     found = [reference for reference in every() if reference.elements in elements]
-    return sorted(found, key=lambda one: (one.material, one.quantity))
+    return sorted(found, key=lambda one: one.material)

@@ -9,6 +9,7 @@ from analysis.plots.theme import Theme, canvas, hover, style_axes
 
 OURS = "this installation"
 ROW_PX = 26
+NARROW_LABEL = 18  # characters: longer ones would leave no place for the bars
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class Bar:
 
 def bars_figure(found: list[Bar], theme: Theme, title: str, unit: str, *, logarithmic: bool = False) -> figure:
     """The first at the top, ours filled. Labels that are the same are numbered: each is a row of its own."""
-    labels = [one.label if [other.label for other in found].count(one.label) == 1 else f"{one.label} ({number})"
-              for number, one in enumerate(found, start=1)]  # fmt: skip
+    short = [one.label[:NARROW_LABEL] if theme.narrow else one.label for one in found]
+    labels = [label if short.count(label) == 1 else f"{label} ({number})" for number, label in enumerate(short, start=1)]
     first, last = (min(one.low for one in found) / 2, 2 * max(one.high for one in found)) if logarithmic else (
         0.0, 1.08 * max(one.high for one in found))  # fmt: skip
     plot = canvas(theme, f"{title} ({unit})", "", height=90 + ROW_PX * len(found), y_range=FactorRange(factors=labels[::-1]),
@@ -47,6 +48,8 @@ def bars_figure(found: list[Bar], theme: Theme, title: str, unit: str, *, logari
     whisker = Whisker(base="label", lower="low", upper="high", source=source, dimension="width", line_color=theme.ink, line_width=1.5)
     whisker.upper_head.size = whisker.lower_head.size = 7
     plot.add_layout(whisker)
+    if theme.narrow:
+        plot.xaxis.ticker.desired_num_ticks = 3
     number = "{%0.2e}" if logarithmic else "{%0.3f}"
     hover(plot, [bars], ("", "@label"), (title, f"@value{number} {unit}"), ("from", f"@low{number} to @high{number} {unit}"),
           ("origin", "@origin"), ("", "@known"))  # fmt: skip

@@ -89,7 +89,7 @@ def quantity_bars(rows: list[Compared], published: list[Reference], quantity: st
 def _published_bar(one: Reference) -> Bar:
     definition = ", from ln σ" if one.definition == "ln sigma" else ""
     low, high = max(one.middle - one.half_width, SMALLEST_SHARE * one.middle), one.middle + one.half_width
-    return Bar(f"{one.citation}, {one.kind}{definition}"[:40], one.middle, low, high, f"{one.material}: {one.method}")
+    return Bar(f"{one.citation}, {one.kind}{definition}"[:60], one.middle, low, high, f"{one.material}: {one.method}")
 
 
 def by_training_step(found: list[queries.JudgedModel]) -> list[ArrheniusSeries]:

@@ -93,7 +93,7 @@ def compare(request: HttpRequest) -> HttpResponse:
         "temperature_K": temperature_K,
         "others": others,
         "chosen": {campaign.pk for campaign in campaigns},
-        "published": published_of(campaigns) if campaigns else [],
+        "published": sorted(published_of(campaigns), key=lambda one: (one.material, one.quantity)) if campaigns else [],
     }
     return render(request, "analysis/compare.html", context)
 

@@ -29,6 +29,7 @@ def test_the_report_holds_what_a_reader_asks_for(as_ada, ada):
     for phrase in phrases:
         assert phrase in text, phrase
     assert text.count("data-plot-paper") == 2
+    assert "conductivity, mS/cm" in text  # published ones of both kinds, where there is place for a few alone
 
 
 def test_versions_say_what_they_are_of(as_ada, ada):

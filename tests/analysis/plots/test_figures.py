@@ -8,6 +8,7 @@ from bokeh.embed import json_item
 from bokeh.models import BoxAnnotation, GlyphRenderer, LinearAxis, Whisker
 
 from analysis.plots.arrhenius import BOLTZMANN_EV_K, ArrheniusSeries, arrhenius_figure
+from analysis.plots.bars import Bar, bars_figure
 from analysis.plots.learning import learning_figure
 from analysis.plots.msd import MAX_POINTS, MsdCurve, msd_figure
 from analysis.plots.parity import ParityPoints, parity_figure
@@ -56,6 +57,17 @@ def test_the_band_of_an_msd_is_within_its_plot():
     plot = msd_figure([MsdCurve("Li", t_ps, t_ps, 0.6 * t_ps), MsdCurve("S", t_ps, 0 * t_ps, np.full(50, np.nan))], Theme())
     assert plot.y_range.start == 0
     assert plot.y_range.end > 16
+
+
+def test_bars_have_place_beside_their_labels_where_it_is_narrow():
+    found = [Bar("Marcolongo and Marzari 2017, " + kind, 1e-5, 1e-6, 1e-4, "x", kind == "a") for kind in "ab"]
+    for narrow in (False, True):
+        plot = bars_figure(found, Theme(narrow=narrow), "D", "cm²/s", logarithmic=True)
+        labels = plot.y_range.factors
+        assert len(set(labels)) == 2
+        assert all((len(label) < 24) == narrow for label in labels)
+        assert (plot.x_range.start, plot.x_range.end) == (5e-7, 2e-4)
+        json.dumps(json_item(plot))
 
 
 def test_titles_of_the_audit_fit_a_narrow_plot():
