@@ -10,6 +10,7 @@ from bokeh.plotting import figure
 from analysis.plots.theme import Theme, canvas, hover, legend, plain_powers, style_axes, whiskers
 
 BOLTZMANN_EV_K = 8.617333262e-5
+SMALLEST_OF_AXIS = 1e-7  # of its top: bands of what is hardly known would press all else together
 SMALLEST_SHARE = 0.05  # of a value, where its error bar ends that would reach zero
 BAND_POINTS = 30
 KELVIN_TICKS = (300, 350, 400, 450, 500, 550, 600, 650, 700, 800, 900, 1000, 1200, 1500, 2000, 3000)
@@ -70,9 +71,13 @@ def _y_range(series: list[ArrheniusSeries], extend_to_K: float | None) -> dict[s
     ends = [end for one in series for value, error in zip(one.diffusivity_cm2_s, one.error_cm2_s, strict=True)
             for end in (max(value - error, SMALLEST_SHARE * value), value + error)]  # fmt: skip
     if extend_to_K:
-        ends += [float(_diffusivity(one, np.array([1000 / extend_to_K]))[0]) for one in series if one.activation_energy_eV is not None]
+        last = np.array([1000 / extend_to_K])
+        ends += [float(end[0]) for one in series if one.activation_energy_eV is not None for end in _band_ends(one, last)]
     ends = [end for end in ends if math.isfinite(end) and end > 0]
-    return {"y_range": Range1d(min(ends) / 1.3, max(ends) * 1.3)} if ends else {}
+    if not ends:
+        return {}
+    top = 1.3 * max(ends)
+    return {"y_range": Range1d(max(min(ends) / 1.3, SMALLEST_OF_AXIS * top), top)}
 
 
 def _points(plot: figure, one: ArrheniusSeries, colour: str, theme: Theme) -> GlyphRenderer:
@@ -115,14 +120,20 @@ def _line(plot: figure, one: ArrheniusSeries, colour: str, extend_to_K: float | 
 
 
 def _band(plot: figure, one: ArrheniusSeries, colour: str, first: float, last: float) -> None:
-    """One standard error of the line, from its covariance."""
+    """One standard error of the line."""
+    if one.covariance is not None:
+        x = np.linspace(first, last, BAND_POINTS)
+        plot.varea(x, *_band_ends(one, x), fill_color=colour, fill_alpha=0.14)
+
+
+def _band_ends(one: ArrheniusSeries, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of the line at x = 1000/T, in cm²/s; both the line itself where its covariance is not known."""
+    centre = _diffusivity(one, x)
     if one.covariance is None:
-        return
-    x = np.linspace(first, last, BAND_POINTS)
+        return centre, centre
     gradient = np.stack([np.ones_like(x), -x / (1000 * BOLTZMANN_EV_K)], axis=1)
     error = np.sqrt(np.maximum(np.einsum("ni,ij,nj->n", gradient, np.array(one.covariance, dtype=float), gradient), 0.0))
-    centre = _diffusivity(one, x)
-    plot.varea(x, centre * np.exp(-error), centre * np.exp(error), fill_color=colour, fill_alpha=0.14)
+    return centre * np.exp(-error), centre * np.exp(error)
 
 
 def _diffusivity(one: ArrheniusSeries, inverse_kK: np.ndarray) -> np.ndarray:

@@ -47,8 +47,8 @@ def _error_bars(plot: figure, series: list[StepSeries], theme: Theme, logarithmi
     whiskers(plot, *zip(*rows, strict=True))
     low, high = min(row[1] for row in rows), max(row[2] for row in rows)
     if logarithmic:
-        plain_powers(plot)
         plot.y_range = Range1d(low / 1.15, high * 1.15)
+        plain_powers(plot)
     else:
         margin = 0.08 * (high - low) or 0.1 * abs(high) or 1.0
         plot.y_range = Range1d(low - margin, high + margin)

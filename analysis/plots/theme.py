@@ -1,11 +1,12 @@
 """How every plot looks: colours that colour-blind readers can tell apart, markers beside colours, light and dark, axes with units."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bokeh.models import BasicTickFormatter, ColumnDataSource, GlyphRenderer, HoverTool, Legend, LegendItem, LogTicker, Whisker
+from bokeh.models import BasicTickFormatter, ColumnDataSource, FixedTicker, GlyphRenderer, HoverTool, Legend, LegendItem, LogTicker, Whisker
 from bokeh.palettes import Cividis256, Plasma256
 from bokeh.plotting import figure
 
@@ -86,8 +87,17 @@ def style_axes(plot: figure, theme: Theme) -> None:
 
 
 def plain_powers(plot: figure) -> None:
-    """A logarithmic axis that spans less than a decade or two: labels such as 2e-5 instead of 2.000e-5."""
-    plot.yaxis.ticker = LogTicker(mantissas=[1, 2, 5], desired_num_ticks=6)
+    """A logarithmic axis of few decades: labels such as 2e-5 instead of 2.000e-5, at 1, 2 and 5 of each.
+
+    Bokeh's own ticker puts linear steps on an axis of less than two decades, which leaves the lower one without a label.
+    """
+    low, high = plot.y_range.start, plot.y_range.end
+    if low and high and 10 * low < high < 1e3 * low:
+        powers = [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
+        minor = [digit * power for power in powers for digit in range(1, 10)]
+        plot.yaxis.ticker = FixedTicker(ticks=[digit * power for power in powers for digit in (1, 2, 5)], minor_ticks=minor)
+    else:
+        plot.yaxis.ticker = LogTicker(mantissas=[1, 2, 5], desired_num_ticks=6)
     plot.yaxis.formatter = BasicTickFormatter(precision=1, use_scientific=True, power_limit_low=-2)
 
 

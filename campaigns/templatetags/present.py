@@ -75,7 +75,8 @@ def sig(value: float | None, digits: int = 3) -> SafeString | str:
     exponent = math.floor(math.log10(abs(value)))
     if exponent < -3 or exponent > 5:
         return _scientific(f"{value / 10**exponent:.{digits - 1}f}", exponent)
-    rounded = f"{value:.{max(digits - 1 - exponent, 0)}f}"
+    places = digits - 1 - exponent
+    rounded = f"{round(value, places):.{max(places, 0)}f}"
     return rounded.replace("-", "−")
 
 

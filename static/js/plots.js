@@ -23,6 +23,7 @@
       if (!item.doc) { note(element, item.message); element.classList.add("plot-empty"); return; }
       element.replaceChildren();
       await window.Bokeh.embed.embed_item(item, element.id);
+      element.classList.add("plot-drawn");
       if (item.said) { element.append(sentence(element, item.said)); }
       element.append(svgButton(element));
     } catch (error) {
