@@ -96,7 +96,7 @@ def test_progress_never_falls_in_a_loop_whatever_the_stages_take(settings):
 @pytest.mark.django_db
 def test_evaluations_to_come_take_as_long_as_those_under_way_say(settings):
     settings.ENGINE_CORES = 2
-    row = factories.campaign(factories.user(), loop=1, step=4)  # the last step: four evaluations and a judgement are left
+    row = factories.campaign(factories.user(), loop=1, step=4)  # the last step: five evaluations and a judgement are left
     for one in _planned(row, 1):
         for _ in range(0 if (one.step, one.kind) in ((4, "evaluate"), (4, "judge")) else one.n):
             _stage(row, 1, one, seconds=10.0, startup_seconds=0.0)
@@ -105,7 +105,7 @@ def test_evaluations_to_come_take_as_long_as_those_under_way_say(settings):
         _at(factories.stage(row, StageKind.EVALUATE, StageState.RUNNING, step=4, cell=cell), 2000, 8500, 400.0)
     left = campaign_progress(row).eta_seconds
     whole = 400 * 8500 / 2000
-    assert left == pytest.approx((2 * (whole - 400) + 2 * (whole + 10)) / 2 + 3)  # and not as the faster ones of the step before
+    assert left == pytest.approx((2 * (whole - 400) + 3 * (whole + 10)) / 2 + 3)  # and not as the faster ones of the step before
 
 
 @pytest.mark.django_db
