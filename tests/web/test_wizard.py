@@ -27,8 +27,7 @@ def _shown(page):
     return page.locator("[data-step] > h2:visible").all_inner_texts()
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
 def test_every_step_fits_and_is_accessible(open_page, ada, address, width, dark):  # noqa: F811
     page = open_page(ada, width=width, dark=dark)
     page.goto(address)
