@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 
 from analysis.services.trajectories import AnalysisRequest
-from campaigns.forms.fields import PlainForm
+from campaigns.forms.fields import PlainForm, SeveralFilesField
 from campaigns.science.elements import ELEMENTS
 
 
@@ -13,19 +13,6 @@ def _element(word: str) -> str:
     if word not in ELEMENTS:
         raise forms.ValidationError(f"“{word}” is no element; give a symbol, such as Li.")
     return word
-
-
-class SeveralFilesInput(forms.ClearableFileInput):
-    allow_multiple_selected = True
-
-
-class SeveralFilesField(forms.FileField):
-    """A list of files."""
-
-    widget = SeveralFilesInput
-
-    def clean(self, data: Any, initial: Any = None) -> list[Any]:
-        return [super(SeveralFilesField, self).clean(file, initial) for file in (data if isinstance(data, list | tuple) else [data])]
 
 
 class TrajectoryForm(PlainForm):

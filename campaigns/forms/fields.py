@@ -143,6 +143,21 @@ class FilesField(forms.Field):
         return found
 
 
+class SeveralFilesInput(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class SeveralFilesField(forms.FileField):
+    """A list of files."""
+
+    widget = SeveralFilesInput
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        files = data if isinstance(data, list | tuple) else [data]
+        checked = [super(SeveralFilesField, self).clean(file, initial) for file in files or [None]]
+        return [file for file in checked if file]
+
+
 class PlainForm(forms.Form):
     """A form that says in our words what a field takes, its range and unit; the name of the quantity stands beside each error."""
 

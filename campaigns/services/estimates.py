@@ -55,6 +55,28 @@ class Estimate:
     warnings: list[str]
     advice: str  # where it takes hours: what takes them, and how to make it shorter
 
+    @property
+    def md_steps(self) -> float:
+        """With the model; those of S0 are labels."""
+        return sum(row.amount for row in self.rows if row.unit == "MD steps")
+
+    @property
+    def core_hours(self) -> float:
+        """Of this machine, all of whose cores a campaign takes while it works; for all loops."""
+        return _core_hours(self.total_seconds_all_loops)
+
+    @property
+    def core_hours_low(self) -> float:
+        return _core_hours(self.total_seconds_all_loops_low)
+
+    @property
+    def core_hours_high(self) -> float:
+        return _core_hours(self.total_seconds_all_loops_high)
+
+
+def _core_hours(seconds: float) -> float:
+    return seconds * settings.ENGINE_CORES / 3600
+
 
 def estimate(owner: AbstractBaseUser, request: CampaignRequest, draft: Campaign | None = None) -> Estimate:
     """Of a request, or of a draft with it. Raises BadInput for everything that would keep the campaign from being created."""

@@ -11,6 +11,7 @@ GLOSSARY = {
     "with each stricter value. If forces and stress stay where they are, the setting is good enough. A constant shift of the energy does "
     "no harm.",
     "core-seconds": "Seconds times the cores that were busy: what is charged on a cluster.",
+    "core-hours": "Hours times the cores of this machine: what the campaign takes of it if every loop is run that the settings allow.",
     "reference method": "What computes exact energies and forces: density functional theory, a force field, or a foundation model such as "
     "CHGNet. The trained model can be no better than it.",
     "training cell": "The ordered supercell on which reference calculations are made. Small is cheap; it should be at least twice as wide "

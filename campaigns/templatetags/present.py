@@ -140,6 +140,12 @@ def duration_range(seconds: float, low: float, high: float) -> str:
     return f"{_rough(low, math.floor)} to {_rough(high, math.ceil)}" if high > WIDE_RANGE * low else f"about {duration(seconds)}"
 
 
+@register.simple_tag
+def number_range(value: float, low: float, high: float) -> SafeString:
+    """The same of a number: `about 3.2`, or `0.7 to 2.1`."""
+    return format_html("{} to {}", sig(low, 2), sig(high, 2)) if high > WIDE_RANGE * low else format_html("about {}", sig(value, 2))
+
+
 def _rough(seconds: float, whole: Callable[[float], int]) -> str:
     """From two hours on whole hours, from two days on whole days."""
     hours = seconds / 3600

@@ -57,14 +57,25 @@ def material_list(request: HttpRequest) -> HttpResponse:
 def material_new(request: HttpRequest) -> HttpResponse:
     form = MaterialForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
-        with refusals.as_form_error(form):
-            cif, filename = form.cif()
-            _say_where_known(request, cif)
-            material = materials.create_material(request.user, cif, filename, form.cleaned_data["name"])
-            return redirect("material-page", material.pk)
+        added = _add(request, form)
+        if form.is_valid():
+            return redirect("material-page", added[0].pk) if len(added) == 1 else redirect("material-list")
     status = 422 if request.method == "POST" else 200
     context = {"section": "materials", "form": form, "examples": materials.EXAMPLES}
     return render(request, "materials/new.html", context, status=status)
+
+
+def _add(request: HttpRequest, form: MaterialForm) -> list[Material]:
+    """A file that is refused keeps the others not out; the form says which it is, and why."""
+    added, cifs = [], form.cifs()
+    for cif, filename in cifs:
+        with refusals.as_form_error(form):
+            _say_where_known(request, cif)
+            added.append(materials.create_material(request.user, cif, filename, form.cleaned_data["name"]))
+    if added and len(cifs) > 1:
+        names = ", ".join(material.name for material in added)
+        messages.success(request, f"{len(added)} of {len(cifs)} files are added: {names}.")
+    return added
 
 
 @login_required

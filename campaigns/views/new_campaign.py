@@ -1,4 +1,4 @@
-"""Setting up a campaign: one page, with parts that htmx exchanges while one chooses, and an estimate that follows."""
+"""Setting up a campaign: one form in four steps, with parts that htmx exchanges while one chooses, and an estimate that follows."""
 
 import re
 from dataclasses import replace
@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from campaigns.engines import labellers
 from campaigns.enums import CampaignState
+from campaigns.forms import review
 from campaigns.forms.campaign import CellForm
 from campaigns.forms.fields import FilesField, whole_number
 from campaigns.forms.settings import LabellerOptionsForm, ProtocolForm
@@ -133,6 +134,7 @@ def _page(
         version = _version(request)
     context = {
         "section": "campaigns",
+        "steps": review.STEPS,
         "setup": setup,
         "problems": setup.problems() if status != 200 else [],
         "material": material,
@@ -208,13 +210,13 @@ def preset_settings(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def estimate(request: HttpRequest) -> HttpResponse:
-    """What the campaign as typed so far would cost, or what keeps it from being estimated."""
+    """The campaign as typed so far in words, and what it would cost or what keeps that from being estimated."""
     named = request.POST.get("draft", "")
     draft = Campaign.objects.editable_by(request.user).filter(pk=named).first() if named.isdigit() and len(named) < 16 else None
     setup = CampaignSetup(request.user, _materials(request), request.POST, draft=draft)
     wanted = setup.checked_request()
     context = {"estimate": estimates.estimate(request.user, wanted, draft)} if wanted else {"problems": setup.problems()}
-    return render(request, "campaigns/_estimate.html", context)
+    return render(request, "campaigns/_review.html", context | {"parts": review.parts(setup)})
 
 
 @uploads.at_most(settings.MAX_DATA_SET_BYTES, problem_target="#upload-problem")

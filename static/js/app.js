@@ -11,6 +11,7 @@
     const field = link && document.getElementById(link.hash.slice(1));
     if (!field) { return; }
     event.preventDefault();
+    field.dispatchEvent(new Event("reveal", { bubbles: true }));
     for (let fold = field.closest("details"); fold; fold = fold.parentElement.closest("details")) { fold.open = true; }
     field.focus();
     field.scrollIntoView({ block: "center" });

@@ -44,12 +44,14 @@ class Up:
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
         self.wait_for(self.is_healthy, 120)
 
+    def address(self):
+        return json.loads((self.data / "up.json").read_text())["address"]
+
     def is_healthy(self):
-        record = self.data / "up.json"
-        if not record.exists():
+        if not (self.data / "up.json").exists():
             return False
         try:
-            with urllib.request.urlopen(json.loads(record.read_text())["address"] + "healthz", timeout=2) as answer:
+            with urllib.request.urlopen(self.address() + "healthz", timeout=2) as answer:
                 return answer.status == 200
         except OSError:
             return False

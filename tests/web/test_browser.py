@@ -46,9 +46,12 @@ def open_page(browser, live_server, client):
     """Opens pages for a signed-in user; at the end no page may have said anything on its console."""
     said, contexts = [], []
 
-    def make(user=None, *, width=1280, dark=False):
+    def make(user=None, *, width=1280, dark=False, scripts=True):
         context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light", base_url=live_server.url
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+            base_url=live_server.url,
+            java_script_enabled=scripts,
         )
         contexts.append(context)
         if user:
@@ -63,6 +66,12 @@ def open_page(browser, live_server, client):
     for context in contexts:
         context.close()
     assert [line for line in said if not any(word in line for word in HARMLESS)] == []
+
+
+def open_step(page, number):
+    """One of the four in which a campaign is set up."""
+    page.get_by_role("navigation", name="Steps").get_by_role("link", name=f"{number}. ").click()
+    page.locator(f"#step-{number}").wait_for()
 
 
 def _tabs(row):
@@ -180,14 +189,16 @@ def test_set_up_a_campaign_from_a_material(open_page, ada):
     page = open_page(ada)
     page.goto(reverse("material-page", args=[material.pk]))
     page.get_by_role("link", name="New campaign with it").click()
-    page.get_by_text("For all loops that the settings allow").wait_for()  # the estimate has come
     page.get_by_role("button", name="Add a cell").click()
     expect(page.locator(".cell-row")).to_have_count(3)
     page.locator(".cell-row").nth(2).get_by_role("button", name="Remove").click()
+    page.get_by_label("Name of the campaign").fill("from the browser")
+    open_step(page, 3)
     page.get_by_label("standard").check()
     expect(page.locator("#id_n_batches_first")).to_have_value("60000")
     page.get_by_label("Training loops at most").fill("2")
-    page.get_by_label("Name of the campaign").fill("from the browser")
+    open_step(page, 4)
+    page.get_by_text("For all loops that the settings allow").wait_for()  # the estimate has come
     page.get_by_role("button", name="Create as a draft").click()
     page.get_by_role("button", name="Start").wait_for()
     made = Campaign.objects.get()
@@ -200,13 +211,16 @@ def test_a_refused_form_leads_to_what_is_wrong(open_page, ada):
     page.goto(reverse("campaign-new"))
     page.locator("#main-material").select_option(str(material.pk))
     expect(page.locator("#id_mobile_ion option")).to_have_count(4)
+    open_step(page, 2)
     page.locator("#id_labeller").select_option("lammps")
     expect(page.locator("#id_labeller-elements")).to_have_value("Ge Li P S")
     page.set_input_files("#potential_file", files=[{"name": "Ge.sw", "mimeType": "text/plain", "buffer": b"Ge Ge Ge 1"}])
     page.get_by_role("button", name="Remove Ge.sw").wait_for()
     page.locator("#id_learning_rate_stop").evaluate("field => { field.value = '9'; }")  # it is folded away
+    open_step(page, 4)
     page.get_by_role("button", name="Create as a draft").click()
     expect(page.locator("#problems")).to_be_focused()
+    open_step(page, 2)
     expect(page.get_by_role("button", name="Remove Ge.sw")).to_be_visible()
     page.locator("#problems").get_by_text("Learning rate, end").click()
     expect(page.locator("#id_learning_rate_stop")).to_be_focused()
@@ -217,11 +231,14 @@ def test_the_estimate_is_asked_for_once_for_each_change(open_page, ada):
     page, asked = open_page(ada), []
     page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/estimate/") else None)
     page.goto(reverse("campaign-new") + f"?material={factories.material(ada).pk}")
+    open_step(page, 4)
     page.get_by_text("For all loops that the settings allow").wait_for()
+    open_step(page, 3)
     page.wait_for_timeout(1200)  # twice the delay after a change
     assert len(asked) == 1
     page.get_by_label("Training loops at most").fill("0")
     page.get_by_label("Seed").focus()
+    open_step(page, 4)
     page.get_by_text("The cost is estimated as soon as this is mended").wait_for()
     assert len(asked) == 2
 

@@ -35,7 +35,7 @@ def test_nothing_is_to_choose_without_a_resource(as_ada, ada):
     factories.material(ada)
     text = as_ada.get(reverse("campaign-new")).content.decode()
     assert "Where it runs" not in text
-    assert "5. What it will cost" in text
+    assert "4. Review" in text
 
 
 def test_a_campaign_is_sent_to_a_resource_and_keeps_it_when_it_is_edited(as_ada, ada, gpu):
@@ -46,7 +46,7 @@ def test_a_campaign_is_sent_to_a_resource_and_keeps_it_when_it_is_edited(as_ada,
     assert made.resources == {"train": "gpu-queue"}
     address = reverse("campaign-edit", args=[made.pk])
     shown = as_ada.get(address)
-    assert "6. What it will cost" in shown.content.decode()
+    assert "Where it runs" in shown.content.decode()
     as_ada.post(address, as_typed(shown.context["setup"]) | {"resource-train": "gpu-queue", "resource-evaluate": "gpu-queue"})
     made.refresh_from_db()
     assert made.resources == {"train": "gpu-queue", "evaluate": "gpu-queue"}

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from campaigns.models import Campaign
 from tests import factories
 from tests.web import test_browser
-from tests.web.test_browser import browser, open_page  # noqa: F401 - fixtures
+from tests.web.test_browser import browser, open_page, open_step  # noqa: F401 - fixtures
 
 pytestmark = test_browser.pytestmark
 
@@ -26,14 +26,17 @@ def page(open_page, ada):  # noqa: F811
 
 def _fill_in_a_campaign(page, material):
     page.goto(reverse("campaign-new") + f"?material={material.pk}")
-    page.get_by_text("For all loops that the settings allow").wait_for()
     page.get_by_role("button", name="Add a cell").click()
     expect(page.locator(".cell-row")).to_have_count(3)
+    page.get_by_label("Name of the campaign").fill("typed before")
+    page.get_by_label("Name of the campaign").blur()
+    open_step(page, 3)
     page.get_by_label("standard").check()
     expect(page.locator("#id_n_batches_first")).to_have_value("60000")
     page.get_by_label("Training loops at most").fill("2")
-    page.get_by_label("Name of the campaign").fill("typed before")
-    page.get_by_label("Name of the campaign").blur()
+    page.get_by_label("Training loops at most").blur()
+    open_step(page, 4)
+    page.get_by_text("For all loops that the settings allow").wait_for()
 
 
 def _expect_it_all_back(page):
@@ -47,7 +50,6 @@ def _expect_it_all_back(page):
 
 def test_a_campaign_that_is_sent_without_a_session_is_back_after_signing_in(page, ada):
     _fill_in_a_campaign(page, factories.material(ada))
-    page.get_by_text("For all loops that the settings allow").wait_for()
     page.wait_for_load_state("networkidle")
     Session.objects.all().delete()
     page.get_by_role("button", name="Create as a draft").click()
@@ -55,6 +57,7 @@ def test_a_campaign_that_is_sent_without_a_session_is_back_after_signing_in(page
     _expect_it_all_back(page)
     assert not Campaign.objects.exists()
     page.locator(".cell-row").nth(2).get_by_role("button", name="Remove").click()
+    open_step(page, 4)
     page.get_by_role("button", name="Create as a draft").click()
     page.get_by_role("button", name="Start").wait_for()
     made = Campaign.objects.get()
@@ -67,6 +70,7 @@ def test_a_part_of_a_page_without_a_session_says_so_and_leads_back(page, ada):
     _fill_in_a_campaign(page, factories.material(ada))
     page.wait_for_load_state("networkidle")
     Session.objects.all().delete()
+    open_step(page, 3)
     page.get_by_label("Seed").fill("7")
     page.get_by_label("Seed").blur()
     expect(page.locator("#signed-out")).to_contain_text("Your session has ended")
