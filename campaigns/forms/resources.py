@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 
+from campaigns.engines.backends import BACKENDS, DEFAULT
 from campaigns.enums import CLUSTER_KINDS, StageKind
 from campaigns.forms.fields import PlainForm
 from campaigns.models import Resource
@@ -19,16 +20,22 @@ LABELS = {
 }
 
 
+def _words(resource: Resource) -> str:
+    """Its name, and the backend that trains there where that is not the usual one."""
+    backend = BACKENDS[resource.definition.get("backend", DEFAULT)]
+    return resource.name if backend.name == DEFAULT else f"{resource.name} ({backend.title})"
+
+
 class ResourcesForm(PlainForm):
     """A choice for each kind of stage; nothing to choose where there is no resource."""
 
     def __init__(self, data: Any = None, initial: dict[str, str] | None = None) -> None:
         super().__init__(data, prefix="resource", initial=initial)
-        names = list(Resource.objects.values_list("name", flat=True))
+        names = {one.name: _words(one) for one in Resource.objects.all()}
         # A name that is gone stays to be seen, and is refused.
         gone = sorted({name for name in (initial or {}).values() if name not in names})
         for kind in CLUSTER_KINDS if names or gone else ():
-            choices = [("", HERE), *((name, name) for name in names), *((name, f"{name} (gone)") for name in gone)]
+            choices = [("", HERE), *names.items(), *((name, f"{name} (gone)") for name in gone)]
             self.fields[kind] = forms.ChoiceField(choices=choices, required=False, label=LABELS[kind])
 
     def values(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from campaigns.engines.backends import Backend, of_model
 from campaigns.models.artefact import Artefact
 from campaigns.models.campaign import Campaign
 from campaigns.models.configuration import TrainingSet
@@ -40,6 +41,11 @@ class TrainedModel(models.Model):
     class Meta:
         ordering = ["loop", "step", "repeat"]
         constraints = [models.UniqueConstraint(fields=["campaign", "loop", "step", "repeat"], name="model_once")]
+
+    @property
+    def backend(self) -> Backend:
+        """DeePMD-kit's, that trained it."""
+        return of_model(self.frozen.path)
 
     def __str__(self) -> str:
         return f"model {self.loop}.{self.step} of campaign {self.campaign_id}"

@@ -63,9 +63,8 @@ def model_package(model: TrainedModel) -> IO[bytes]:
         frames = training_configurations(model)
         if frames:
             _write_data_set(campaign, frames, "deepmd/npy", folder)
-        link(folder, "graph.pb", model.frozen.file)
-        if model.compressed:
-            link(folder, "graph-compressed.pb", model.compressed.file)
+        for name, artefact in _graphs(model).items():
+            link(folder, name, artefact.file)
         link(folder, "training/input.json", model.input_json.file)
         link(folder, "training/lcurve.out", model.learning_curve.file)
         for checkpoint in Artefact.objects.filter(path__startswith=f"{model.checkpoint}."):
@@ -73,10 +72,12 @@ def model_package(model: TrainedModel) -> IO[bytes]:
         temperature_K = campaign.settings.evaluation_temperatures_K[0]
         cell = _write_lammps_example(model, folder / "lammps", temperature_K)
         context = {"campaign": campaign, "model": model, "cell": cell, "temperature_K": temperature_K, "with_data": bool(frames)}
+        context |= {"graphs": list(_graphs(model)), "checkpoint": Path(model.checkpoint).name}
         (folder / "README.md").write_text(render_to_string("exports/model.md", context))
         facts = about(campaign) | {
             "model": f"{model.loop}.{model.step}",
             "type_map": model.type_map,
+            "backend": model.backend.name,
             "seed": model.seed,
             "n_configurations": model.n_frames,
             "force_rmse_eV_A": model.force_rmse_eV_A,
@@ -170,6 +171,12 @@ def link(folder: Path, name: str, file: Path) -> None:
     path.symlink_to(file)
 
 
+def _graphs(model: TrainedModel) -> dict[str, Artefact]:
+    """Frozen and, where there is one, compressed, by their names in a package: the end tells LAMMPS which backend to load them with."""
+    found = {"graph": model.frozen, "graph-compressed": model.compressed}
+    return {f"{name}{model.backend.suffix}": artefact for name, artefact in found.items() if artefact}
+
+
 def _write_lammps_example(model: TrainedModel, folder: Path, temperature_K: float) -> Cell | None:
     """in.lammps and cell.data of an evaluation cell, where one has been made."""
     from ase.io import read
@@ -185,8 +192,10 @@ def _write_lammps_example(model: TrainedModel, folder: Path, temperature_K: floa
     box = Box.of(atoms.cell.array)
     (folder / "cell.data").write_text(data_file(atoms.get_chemical_symbols(), atoms.get_positions(wrap=True), box, model.type_map))
     chosen = model.campaign.settings
-    graph = "../graph-compressed.pb" if model.compressed else "../graph.pb"
-    text = example_input(model.type_map, graph, temperature_K, chosen.timestep_fs, chosen.thermostat_damping_fs, model.campaign.seed)
+    graph = list(_graphs(model))[-1]
+    text = example_input(
+        model.type_map, f"../{graph}", temperature_K, chosen.timestep_fs, chosen.thermostat_damping_fs, model.campaign.seed
+    )
     (folder / "in.lammps").write_text(text)
     return cell
 

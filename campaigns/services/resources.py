@@ -10,10 +10,11 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from campaigns.engines import hello, job
+from campaigns.engines import backends, hello, job
+from campaigns.engines.backends import BACKENDS, DEFAULT, PYTORCH, Backend
 from campaigns.engines.runners import cluster, profile
 from campaigns.engines.runners.profile import Profile, ProfileRefused
-from campaigns.enums import ENDED, JobState
+from campaigns.enums import ENDED, JobState, StageKind
 from campaigns.models import Campaign, Resource, Stage
 from campaigns.services.errors import BadInput, WrongState
 
@@ -30,12 +31,12 @@ class Found:
     message: str
 
 
-def add(name: str, document: Any, python: str = "") -> list[tuple[Resource, list[str]]]:
+def add(name: str, document: Any, python: str = "", backend: str = "") -> list[tuple[Resource, list[str]]]:
     """Define a resource, or one for each section of a DP-GEN file; each with remarks on what is not used. Raises BadInput."""
     if not NAME.fullmatch(name):
         raise BadInput(f"{name!r} is no name for a resource: use up to 30 small letters, digits and hyphens, such as gpu-queue.")
     try:
-        found = profile.read(document, python)
+        found = profile.read(document, python, backend)
     except ProfileRefused as error:
         raise BadInput(f"{name} cannot be used: {error}.", error.problems) from error
     wanted = {name + PURPOSES[section]: one for section, one in found.items()}
@@ -71,13 +72,33 @@ def problems(wanted: Any, kinds: tuple[str, ...]) -> dict[str, str]:
     """What is wrong with the resources that a campaign asks for, as `{kind: name}`."""
     if not isinstance(wanted, dict):
         return {"": "give a resource for each kind of stage, such as train: gpu-queue"}
-    known = set(Resource.objects.values_list("name", flat=True)) if wanted else set()
+    known = dict(Resource.objects.values_list("name", "definition")) if wanted else {}
     found = {}
     for kind, name in wanted.items():
         if kind not in kinds:
             found[str(kind)] = f"only {', '.join(kinds)} can be sent to a cluster"
         elif not isinstance(name, str) or name not in known:
             found[kind] = f"there is no resource {name!r}; there is: {', '.join(sorted(known)) or 'none'}"
+    return found or _other_backend(wanted, {name: _backend(definition) for name, definition in known.items()})
+
+
+def _backend(definition: dict[str, Any]) -> Backend:
+    """Of a resource as it is kept; one of an earlier release says none."""
+    return BACKENDS[definition.get("backend", DEFAULT)]
+
+
+def _other_backend(wanted: dict[str, str], known: dict[str, Backend]) -> dict[str, str]:
+    """Dynamics load the model that the training wrote: where they run, its backend must be there. PyTorch's environment has both."""
+    trained = known[wanted[StageKind.TRAIN]] if StageKind.TRAIN in wanted else BACKENDS[DEFAULT]
+    found = {}
+    for kind in (StageKind.EXPLORE, StageKind.EVALUATE) if trained is PYTORCH else ():
+        name, lacking = wanted.get(kind), ""
+        if name is None:
+            lacking = (here := backends.missing(trained)) and f"this machine lacks {here}"
+        elif known[name] is not trained:
+            lacking = f"{name} is of the {known[name].title} backend"
+        if lacking:
+            found[kind] = f"{wanted[StageKind.TRAIN]} trains with {trained.title}, and {lacking}: choose a resource of that backend"
     return found
 
 
@@ -85,7 +106,7 @@ def check(name: str, limit_s: float, poll_s: float = 2.0) -> Found:
     """Send a job that only says hello, and wait for its answer. Raises BadInput where there is no such resource."""
     chosen = get(name).profile
     folder = settings.DATA_DIR / "resource-checks" / f"{name}-{time.time_ns()}"
-    job.write_spec(folder, "hello", hello.HelloSpec())
+    job.write_spec(folder, "hello", hello.HelloSpec(chosen.backend.name))
     try:
         return _ask_until(folder, name, chosen, time.monotonic() + limit_s, poll_s)
     finally:

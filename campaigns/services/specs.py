@@ -7,10 +7,11 @@ from django.conf import settings
 from django.db.models import Exists, Max, OuterRef, QuerySet
 
 from campaigns.engines import check_specs, judge_specs, specs
+from campaigns.engines.backends import BACKENDS, DEFAULT, Backend
 from campaigns.engines.job import read_json
 from campaigns.enums import RunOutcome, RunPurpose, S0Route, StageKind, StageState, Verdict
 from campaigns.models import Artefact, Campaign, Cell, Frame, Launch, MdRun, Stage, TrainedModel
-from campaigns.services import protocol
+from campaigns.services import protocol, resources
 
 
 def build(stage: Stage) -> Any:
@@ -117,8 +118,9 @@ def _s0(stage: Stage) -> specs.S0Spec:
 
 def _train(stage: Stage) -> specs.TrainSpec:
     campaign, chosen = stage.campaign, stage.campaign.settings
+    backend = resources.get(stage.resource).profile.backend if stage.resource else BACKENDS[DEFAULT]
     # A repeated step starts from scratch, so that it finds another minimum.
-    before = None if stage.repeat or not chosen.warm_start else _model_before(stage)
+    before = None if stage.repeat or not chosen.warm_start else _model_before(stage, backend)
     descriptor = specs.DescriptorSpec(
         cutoff_A=chosen.cutoff_A,
         cutoff_smooth_A=chosen.cutoff_smooth_A,
@@ -142,6 +144,7 @@ def _train(stage: Stage) -> specs.TrainSpec:
         init_checkpoint=str(settings.DATA_DIR / before.checkpoint) if before else None,
         compress=chosen.compress_model,
         cores=stage.cores,
+        backend=backend.name,
         n_batches_from_scratch=chosen.n_batches_first,
     )
 
@@ -153,11 +156,14 @@ def _batch_size(stage: Stage) -> int:
     return stage.campaign.settings.batch_size if last is None else 2 * last.batch_size
 
 
-def _model_before(stage: Stage) -> TrainedModel | None:
-    """The last model whose exploration was accepted: one that let atoms collide is no minimum to start from."""
+def _model_before(stage: Stage, backend: Backend) -> TrainedModel | None:
+    """The last model whose exploration was accepted: one that let atoms collide is no minimum to start from. One of another backend, of a
+    resource that an administrator has defined anew, cannot be read.
+    """
     rejected = MdRun.objects.filter(model=OuterRef("pk"), purpose=RunPurpose.EXPLORE).exclude(outcome=RunOutcome.COMPLETED)
     models = TrainedModel.objects.filter(~Exists(rejected), campaign_id=stage.campaign_id)
-    return models.order_by("-loop", "-step", "-repeat").first()
+    last = models.select_related("frozen").order_by("-loop", "-step", "-repeat").first()
+    return last if last and last.backend is backend else None
 
 
 def kept_frames(campaign: Campaign) -> list[specs.FrameSelection]:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from campaigns.engines.backends import BACKENDS, DEFAULT, Backend
+
 SECTIONS = ("train", "model_devi", "fp")  # of DP-GEN's machine.json
 BATCH_TYPES = {name.lower(): name for name in ("Slurm", "PBS", "Torque", "LSF", "Shell")}
 CONTEXTS = {
@@ -37,11 +39,15 @@ class ProfileRefused(ValueError):
 
 @dataclass(frozen=True)
 class Profile:
-    """A resource that passed. `machine` and `resources` hold only what is used; `cores` is what a stage may use of its node."""
+    """A resource that passed. `machine` and `resources` hold only what is used; `cores` is what a stage may use of its node.
+
+    `backend` is the one that trains there. It belongs to the resource, for what can train is a matter of the environment of `python`.
+    """
 
     machine: dict[str, Any]
     resources: dict[str, Any]
     python: str
+    backend: Backend
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -61,20 +67,23 @@ class Profile:
         return f"at {self.machine['remote_profile']['hostname']}" if self.is_remote else "from this machine"
 
     def to_json(self) -> dict[str, Any]:
-        return {"machine": self.machine, "resources": self.resources, "python": self.python}
+        return {"machine": self.machine, "resources": self.resources, "python": self.python, "backend": self.backend.name}
 
 
-def read(document: Any, python: str = "") -> dict[str, Profile]:
-    """The resources of a file, by section: '' where it holds one `machine` with its `resources`. Raises ProfileRefused."""
+def read(document: Any, python: str = "", backend: str = "") -> dict[str, Profile]:
+    """The resources of a file, by section: '' where it holds one `machine` with its `resources`. Raises ProfileRefused.
+
+    `python` and `backend`, where they are given, stand above what the file says.
+    """
     if not isinstance(document, dict):
         raise ProfileRefused({"file": "it must hold `machine` and `resources`, as dpdispatcher and DP-GEN have them"})
     document = _without_comments(document)
     if "machine" in document:
-        return {"": read_one(document, python, "")}
+        return {"": read_one(document, python, backend)}
     sections = {name: document[name] for name in SECTIONS if name in document}
     if not sections:
         raise ProfileRefused({"file": f"it has neither `machine` and `resources` nor one of DP-GEN's sections {', '.join(SECTIONS)}"})
-    return {name: read_one(_only(found, name), python, f"{name}.") for name, found in sections.items()}
+    return {name: read_one(_only(found, name), python, backend, f"{name}.") for name, found in sections.items()}
 
 
 def _only(section: Any, name: str) -> Any:
@@ -86,7 +95,7 @@ def _only(section: Any, name: str) -> Any:
     return section
 
 
-def read_one(document: Any, python: str = "", where: str = "") -> Profile:
+def read_one(document: Any, python: str = "", backend: str = "", where: str = "") -> Profile:
     """One `{machine, resources}`. Raises ProfileRefused with every problem."""
     given = document if isinstance(document, dict) else {}
     if not all(isinstance(given.get(name), dict) for name in ("machine", "resources")):
@@ -102,11 +111,15 @@ def read_one(document: Any, python: str = "", where: str = "") -> Profile:
     problems.text("python", python, TEXT)
     if not str(python).startswith("/"):
         problems.add("python", "give the full path of the Python of this program's environment, as the cluster's nodes see it")
-    problems.unknown("", set(document) - {"machine", "resources", "command", "python", "user_forward_files", "user_backward_files"})
+    backend = backend or document.get("backend") or DEFAULT
+    if not isinstance(backend, str) or backend not in BACKENDS:
+        problems.add("backend", f"it must be one of {', '.join(BACKENDS)}")
+    known = {"machine", "resources", "command", "python", "backend", "user_forward_files", "user_backward_files"}
+    problems.unknown("", set(document) - known)
     if problems.found:
         raise ProfileRefused(problems.found)
     command = [f"command {document['command']!r} is not used: a stage starts its programs itself"] if document.get("command") else []
-    return Profile(machine, resources, python, command + problems.notes)
+    return Profile(machine, resources, python, BACKENDS[backend], command + problems.notes)
 
 
 def from_json(document: Mapping[str, Any]) -> Profile:

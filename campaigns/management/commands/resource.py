@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from campaigns.engines.backends import BACKENDS, DEFAULT
 from campaigns.engines.disk import why_not
 from campaigns.management.arguments import number
 from campaigns.models import Resource
@@ -23,6 +24,8 @@ class Command(BaseCommand):
         add.add_argument("name", help="what users choose, such as gpu-queue; DP-GEN's sections become NAME-train, NAME-explore, NAME-label")
         add.add_argument("file", type=Path, help="machine.json")
         add.add_argument("--python", default="", help=f"Python of this program as the cluster's nodes see it (default: {sys.executable})")
+        backends = ", ".join(BACKENDS)
+        add.add_argument("--backend", choices=BACKENDS, help=f"DeePMD-kit's backend that trains there: {backends} (default {DEFAULT})")
         verbs.add_parser("list", help="every resource")
         check = verbs.add_parser("check", help="send a job that only says hello, and wait for it")
         check.add_argument("name")
@@ -44,7 +47,7 @@ class Command(BaseCommand):
             raise CommandError(f"{options['file']} cannot be read: {why_not(error)}.") from error
         except ValueError as error:
             raise CommandError(f"{options['file']} is not JSON: {error}.") from error
-        for resource, notes in resources.add(options["name"], document, options["python"]):
+        for resource, notes in resources.add(options["name"], document, options["python"], options["backend"] or ""):
             self.stdout.write(f"{resource.name}: {self._in_words(resource)}")
             for note in notes:
                 self.stdout.write(f"  note: {note}")
@@ -61,7 +64,7 @@ class Command(BaseCommand):
         chosen = resource.profile
         queue = f", queue {chosen.resources['queue_name']}" if chosen.resources["queue_name"] else ""
         gpus = f" and {chosen.resources['gpu_per_node']} GPU" if chosen.resources["gpu_per_node"] else ""
-        return f"{chosen.batch_type} {chosen.where}{queue}, {chosen.cores} cores{gpus} for a stage"
+        return f"{chosen.batch_type} {chosen.where}{queue}, {chosen.cores} cores{gpus} for a stage, trains with {chosen.backend.title}"
 
     def _check(self, options: dict[str, Any]) -> None:
         found = resources.check(options["name"], options["limit_s"])

@@ -11,7 +11,8 @@ import numpy as np
 import psutil
 import pytest
 
-from campaigns.engines import job, train
+from campaigns.engines import checkpoints, job, train
+from campaigns.engines.backends import TENSORFLOW
 from campaigns.engines.job import EngineFailed, Progress
 from campaigns.engines.specs import TrainResult
 from campaigns.science import dp_input
@@ -173,19 +174,19 @@ def test_a_training_that_diverges_is_said_so_and_not_done_again(frames_file, tmp
 def test_a_training_that_goes_on_starts_its_progress_at_the_checkpoint(tmp_path):
     for name in ("model.ckpt-800.index", "model.ckpt-800.meta", "model.ckpt-1500.index", "model.ckpt-1500.meta"):
         (tmp_path / name).touch()
-    done_before = train._batches_of(train._last_checkpoint(tmp_path))
+    done_before = checkpoints.batches_of(checkpoints.newest(tmp_path, TENSORFLOW))
     train._Watcher(tmp_path, 2500, done_before, 1, Progress(tmp_path))()
     progress = job.read_json(tmp_path / "progress.json")
     assert (progress["done"], progress["done_before"]) == (1500, 1500)
-    assert train._batches_of(None) == 0
+    assert checkpoints.batches_of(None) == 0
 
 
 def test_a_checkpoint_whose_graph_was_not_yet_written_is_passed_over(tmp_path):
     """Killed between DeePMD-kit's file `checkpoint`, which names the newest already, and its model.ckpt-N.meta."""
     (tmp_path / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-300"\n')
     (tmp_path / "model.ckpt-300.index").touch()
-    assert train._last_checkpoint(tmp_path) is None
+    assert checkpoints.newest(tmp_path, TENSORFLOW) is None
     for step in (90, 200):
         for ending in ("index", "meta"):
             (tmp_path / f"model.ckpt-{step}.{ending}").touch()
-    assert train._last_checkpoint(tmp_path) == "model.ckpt-200"
+    assert checkpoints.newest(tmp_path, TENSORFLOW) == "model.ckpt-200"
