@@ -31,7 +31,7 @@ from typing import Any, TypeVar
 
 import psutil
 
-from campaigns.engines import disk
+from campaigns.engines import disk, memory
 from campaigns.engines.load import Load
 
 SCHEMA_VERSION = 1
@@ -257,13 +257,26 @@ def record_child(folder: Path) -> None:
     The creation time tells a recycled process number.
     """
     process = psutil.Process()
-    write_json(folder / "child.json", {"pid": process.pid, "created": process.create_time(), "where": where()})
+    record = {"pid": process.pid, "created": process.create_time(), "where": where(), "kernel_kills": memory.kernel_kills()}
+    write_json(folder / "child.json", record)
 
 
 def _is_recorded(folder: Path) -> bool:
     """Whether we are still who computes here. A host that was cut off and has lost its lock must not write over its successor's result."""
     record = read_json(folder / "child.json") or {}
     return (record.get("pid"), record.get("where")) == (os.getpid(), where())
+
+
+def ended_silently(folder: Path) -> dict[str, Any]:
+    """What `failure.json` would say of an engine that wrote none: on a full disk it could not, and SIGKILL leaves no time to."""
+    began = read_json(folder / "child.json")
+    if disk.is_full(folder):
+        message, cause = disk.FREE_SOME, "disk_full"
+    elif not began:
+        message, cause = "The engine could not start: see the log of the stage.", "engine_died"
+    else:
+        message, cause = memory.of_a_kill("The engine", began.get("kernel_kills") if began["where"] == where() else None)
+    return {"message": message, "cause": cause, "permanent": False}
 
 
 def log_tail(folder: Path, lines: int = LOG_TAIL_LINES) -> str:
@@ -318,7 +331,6 @@ def _failure(folder: Path, error: Exception) -> dict[str, Any]:
         message = f"The data folder could not be written ({error.strerror}): make room, or make it writable again."
         return {"message": message, "cause": "disk_full", "permanent": False, "log_tail": tail}
     if isinstance(error, MemoryError):
-        message = "The machine had not enough memory for this stage: end other programs, or take a smaller cell."
-        return {"message": message, "cause": "out_of_memory", "permanent": False, "log_tail": tail}
+        return {"message": memory.TOO_LITTLE, "cause": "out_of_memory", "permanent": False, "log_tail": tail}
     message = f"{type(error).__name__}: {error}. This is not a foreseen failure: see the log of the stage."
     return {"message": message, "cause": "engine_died", "permanent": False, "log_tail": tail}

@@ -5,12 +5,13 @@
 For tests of the services alone (claims, crashes, the order of the protocol); the engines' own tests and the
 whole-campaign test run the real ones.
 The file STAND_IN_BEHAVIOUR says how to misbehave: {"kind": "train", "how": "fail", "times": 1}, or another `how`: missing, stumble, die,
-hang, memory, reject, slow.
+hang, memory, killed, reject, slow.
 """
 
 import json
 import os
 import resource
+import signal
 import sys
 import time
 from pathlib import Path
@@ -180,6 +181,8 @@ def run(folder: Path, spec, progress: Progress):
         bytearray(2**33)
     if misbehaves(kind, "hang"):
         time.sleep(600)
+    if misbehaves(kind, "killed"):
+        os.kill(os.getpid(), signal.SIGKILL)
     if misbehaves(kind, "die"):
         os.abort()
     slow = misbehaves(kind, "slow")
