@@ -19,6 +19,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Model, QuerySet, Sum
 
+from campaigns.engines import labellers
 from campaigns.engines.runners import local
 from campaigns.enums import CampaignState, JobState, StageState
 from campaigns.models import Artefact, Campaign
@@ -44,6 +45,7 @@ class Loss:
     files: int
     n_bytes: int
     kept_files: int  # of these, files that other campaigns refer to: they stay
+    labels_stay: bool  # in the store of labels, which no campaign owns
 
 
 def what_goes(campaign: Campaign) -> Loss:
@@ -62,6 +64,7 @@ def what_goes(campaign: Campaign) -> Loss:
         files=len(sizes),
         n_bytes=sum(sizes),
         kept_files=len(kept),
+        labels_stay=bool(totals["labels"]) and labellers.keeps_labels(campaign.labeller),
     )
 
 
