@@ -65,11 +65,13 @@ class FolderBusy(Exception):
 class Progress:
     """Reports how far a stage is: `Progress(folder)(120, 500, "MD steps", "NVT at 600 K")`.
 
-    At most one write a half second, and always the last.
+    At most one write a half second, and always the last. `is_ours` is asked before each: an engine of a host that was cut off, whose stage
+    another host has taken over, ends here by FolderBusy and writes nothing over its successor's files.
     """
 
-    def __init__(self, folder: Path, min_interval_s: float = 0.5) -> None:
+    def __init__(self, folder: Path, min_interval_s: float = 0.5, is_ours: Callable[[], bool] = lambda: True) -> None:
         self._path = folder / "progress.json"
+        self._is_ours = is_ours
         self._min_interval_s = min_interval_s
         self._last = 0.0
         self._started_at = time.time()
@@ -84,6 +86,8 @@ class Progress:
         if done < total and now - self._last < self._min_interval_s:
             return
         self._last = now
+        if not self._is_ours():
+            raise FolderBusy(str(self._path.parent))
         write_json(
             self._path,
             {
@@ -307,7 +311,7 @@ def main(run: Callable[[Path, Any, Progress], Any], spec_type: type) -> None:
             if not (folder / "result.json").exists():
                 (folder / "failure.json").unlink(missing_ok=True)
                 load = Load()
-                result = run(folder, read_spec(folder, spec_type), Progress(folder))
+                result = run(folder, read_spec(folder, spec_type), Progress(folder, is_ours=lambda: _is_recorded(folder)))
                 if not _is_recorded(folder):
                     raise FolderBusy(str(folder))
                 write_json(folder / "load.json", {"others_cores": load.others_cores(), "n_cores": psutil.cpu_count()}, durable=False)
