@@ -37,6 +37,7 @@ WHOLE_AT_ANY_TIME = (".jsonl", ".json", ".cif", ".extxyz")
 # A spec names places of this data folder, and is written anew; a result without its files is none; a process of today is none tomorrow.
 NEVER_OF_STAGES_UNDER_WAY = ("spec.json", "result.json", "child.json", "progress.json")
 FOLDERS = ("campaigns", "analyses", "uploads")
+LABELS = "labels"  # paid for in core-hours; named by what they are of, so those of a backup and those that are there can lie side by side
 BLOCK = 1 << 20
 
 
@@ -118,7 +119,7 @@ def _files(snapshot: Path) -> Iterator[tuple[Path, str]]:
     """What belongs to the snapshot: artefacts with their checksum, other files without."""
     rows = _rows_of(snapshot)
     yield from ((settings.DATA_DIR / path, sha256) for path, sha256 in rows.artefacts.items())
-    for root in FOLDERS:
+    for root in (*FOLDERS, LABELS):
         for folder, _, names in os.walk(settings.DATA_DIR / root):
             is_under_way = any(folder.startswith(f"{unfinished}") for unfinished in rows.under_way)
             for name in names:
@@ -265,6 +266,10 @@ def _put_in_place(incoming: Path, manifest: dict[str, Any]) -> None:
             (settings.DATA_DIR / name).rename(aside / name)
         if (incoming / "data" / name).exists():
             (incoming / "data" / name).rename(settings.DATA_DIR / name)
+    for label in (incoming / "data" / LABELS).glob("*/*.json"):
+        place = settings.DATA_DIR / LABELS / label.parent.name
+        place.mkdir(parents=True, exist_ok=True)
+        label.replace(place / label.name)
     connection.close()
     if manifest["vendor"] == "postgresql":
         _postgres(

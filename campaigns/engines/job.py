@@ -31,7 +31,7 @@ from typing import Any, TypeVar
 
 import psutil
 
-from campaigns.engines import disk
+from campaigns.engines import disk, memory
 from campaigns.engines.load import Load
 
 SCHEMA_VERSION = 1
@@ -65,11 +65,13 @@ class FolderBusy(Exception):
 class Progress:
     """Reports how far a stage is: `Progress(folder)(120, 500, "MD steps", "NVT at 600 K")`.
 
-    At most one write a half second, and always the last.
+    At most one write a half second, and always the last. `is_ours` is asked before each: an engine of a host that was cut off, whose stage
+    another host has taken over, ends here by FolderBusy and writes nothing over its successor's files.
     """
 
-    def __init__(self, folder: Path, min_interval_s: float = 0.5) -> None:
+    def __init__(self, folder: Path, min_interval_s: float = 0.5, is_ours: Callable[[], bool] = lambda: True) -> None:
         self._path = folder / "progress.json"
+        self._is_ours = is_ours
         self._min_interval_s = min_interval_s
         self._last = 0.0
         self._started_at = time.time()
@@ -84,6 +86,8 @@ class Progress:
         if done < total and now - self._last < self._min_interval_s:
             return
         self._last = now
+        if not self._is_ours():
+            raise FolderBusy(str(self._path.parent))
         write_json(
             self._path,
             {
@@ -257,13 +261,26 @@ def record_child(folder: Path) -> None:
     The creation time tells a recycled process number.
     """
     process = psutil.Process()
-    write_json(folder / "child.json", {"pid": process.pid, "created": process.create_time(), "where": where()})
+    record = {"pid": process.pid, "created": process.create_time(), "where": where(), "kernel_kills": memory.kernel_kills()}
+    write_json(folder / "child.json", record)
 
 
 def _is_recorded(folder: Path) -> bool:
     """Whether we are still who computes here. A host that was cut off and has lost its lock must not write over its successor's result."""
     record = read_json(folder / "child.json") or {}
     return (record.get("pid"), record.get("where")) == (os.getpid(), where())
+
+
+def ended_silently(folder: Path) -> dict[str, Any]:
+    """What `failure.json` would say of an engine that wrote none: on a full disk it could not, and SIGKILL leaves no time to."""
+    began = read_json(folder / "child.json")
+    if disk.is_full(folder):
+        message, cause = disk.FREE_SOME, "disk_full"
+    elif not began:
+        message, cause = "The engine could not start: see the log of the stage.", "engine_died"
+    else:
+        message, cause = memory.of_a_kill("The engine", began.get("kernel_kills") if began["where"] == where() else None)
+    return {"message": message, "cause": cause, "permanent": False}
 
 
 def log_tail(folder: Path, lines: int = LOG_TAIL_LINES) -> str:
@@ -294,7 +311,7 @@ def main(run: Callable[[Path, Any, Progress], Any], spec_type: type) -> None:
             if not (folder / "result.json").exists():
                 (folder / "failure.json").unlink(missing_ok=True)
                 load = Load()
-                result = run(folder, read_spec(folder, spec_type), Progress(folder))
+                result = run(folder, read_spec(folder, spec_type), Progress(folder, is_ours=lambda: _is_recorded(folder)))
                 if not _is_recorded(folder):
                     raise FolderBusy(str(folder))
                 write_json(folder / "load.json", {"others_cores": load.others_cores(), "n_cores": psutil.cpu_count()}, durable=False)
@@ -318,7 +335,6 @@ def _failure(folder: Path, error: Exception) -> dict[str, Any]:
         message = f"The data folder could not be written ({error.strerror}): make room, or make it writable again."
         return {"message": message, "cause": "disk_full", "permanent": False, "log_tail": tail}
     if isinstance(error, MemoryError):
-        message = "The machine had not enough memory for this stage: end other programs, or take a smaller cell."
-        return {"message": message, "cause": "out_of_memory", "permanent": False, "log_tail": tail}
+        return {"message": memory.TOO_LITTLE, "cause": "out_of_memory", "permanent": False, "log_tail": tail}
     message = f"{type(error).__name__}: {error}. This is not a foreseen failure: see the log of the stage."
     return {"message": message, "cause": "engine_died", "permanent": False, "log_tail": tail}

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from campaigns.engines import disk
+from campaigns.engines import disk, memory
 from campaigns.engines.job import EngineFailed
 
 PR_SET_PDEATHSIG = 1
@@ -53,7 +53,7 @@ def run(
     Raises EngineFailed where the program is missing, hangs, is killed or ends with another status.
     """
     log_path = folder / log_name
-    began = size(log_path)
+    began, kernel_kills = size(log_path), memory.kernel_kills()
     try:
         with log_path.open("ab") as log:
             process = subprocess.Popen(
@@ -72,7 +72,7 @@ def run(
     finally:
         _stop(process)
     if process.returncode not in accept:
-        raise _ended(name or argv[0], process.returncode, folder, tail(log_path, begin=began))
+        raise _ended(name or argv[0], process.returncode, folder, tail(log_path, begin=began), kernel_kills)
     return process.returncode
 
 
@@ -107,16 +107,15 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-def _ended(name: str, status: int, folder: Path, output: str) -> EngineFailed:
+def _ended(name: str, status: int, folder: Path, output: str, kernel_kills: int) -> EngineFailed:
     if disk.is_full(folder, output):
         return EngineFailed(f"{Path(name).name} failed. {disk.FREE_SOME}", cause="disk_full", permanent=False, log_tail=output)
-    return EngineFailed(_ending(name, status), cause="engine_died", permanent=False, log_tail=output)
-
-
-def _ending(name: str, status: int) -> str:
-    if status < 0:
-        return f"{Path(name).name} was killed by {signal.Signals(-status).name} (out of memory?)."
-    return f"{Path(name).name} ended with status {status}: see the end of its log."
+    message, cause = f"{Path(name).name} ended with status {status}: see the end of its log.", "engine_died"
+    if memory.was_killed(status, output):
+        message, cause = memory.of_a_kill(Path(name).name, kernel_kills)
+    elif status < 0:
+        message = f"{Path(name).name} was killed by {signal.Signals(-status).name}: see the end of its log."
+    return EngineFailed(message, cause=cause, permanent=False, log_tail=output)
 
 
 def size(path: Path) -> int:

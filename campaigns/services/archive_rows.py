@@ -50,7 +50,7 @@ class Table:
 
     def rows(self, campaign: Campaign) -> models.QuerySet:
         if self.model is Artefact:
-            return Artefact.objects.filter(path__startswith=f"campaigns/{campaign.pk}/").order_by("pk")
+            return Artefact.objects.beginning_with(f"campaigns/{campaign.pk}/").order_by("pk")
         return self.model._default_manager.filter(**{self.of_campaign: campaign.pk}).order_by("pk").distinct()
 
     def columns(self) -> list[models.Field]:

@@ -46,7 +46,7 @@ DERIVED: list[Callable[[Campaign], dict[str, bytes]]] = []
 
 def archive(campaign: Campaign) -> Iterator[bytes]:
     """The zip file, chunk after chunk. Raises ServiceError before the first where a file of the campaign is missing or damaged in size."""
-    for artefact in Artefact.objects.filter(path__startswith=f"campaigns/{campaign.pk}/"):
+    for artefact in Artefact.objects.beginning_with(f"campaigns/{campaign.pk}/"):
         if not artefact.file.is_file() or artefact.file.stat().st_size != artefact.n_bytes:
             raise ServiceError(
                 f"{artefact.path} is missing or damaged: bring it back from a backup; `manage.py check_data` tells what else is."
@@ -174,7 +174,7 @@ def _check(campaign: Campaign) -> None:
     if not all(isinstance(symbol, str) and _ELEMENT.fullmatch(symbol) for symbol in elements):
         raise BadInput("The archive names something as an element that is none.")
     prefix = f"campaigns/{campaign.pk}/"
-    for artefact in Artefact.objects.filter(path__startswith=prefix):
+    for artefact in Artefact.objects.beginning_with(prefix):
         if not artefact.file.is_file() or artefact.file.stat().st_size != artefact.n_bytes:
             raise BadInput(f"The archive does not hold {artefact.path.removeprefix(prefix)}, which its rows name.")
 

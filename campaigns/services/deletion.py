@@ -17,8 +17,9 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models import Model, QuerySet, Sum
+from django.db.models import Exists, Model, OuterRef, QuerySet, Sum
 
+from campaigns.engines import labellers
 from campaigns.engines.runners import local
 from campaigns.enums import CampaignState, JobState, StageState
 from campaigns.models import Artefact, Campaign
@@ -44,6 +45,7 @@ class Loss:
     files: int
     n_bytes: int
     kept_files: int  # of these, files that other campaigns refer to: they stay
+    labels_stay: bool  # in the store of labels, which no campaign owns
 
 
 def what_goes(campaign: Campaign) -> Loss:
@@ -62,6 +64,7 @@ def what_goes(campaign: Campaign) -> Loss:
         files=len(sizes),
         n_bytes=sum(sizes),
         kept_files=len(kept),
+        labels_stay=bool(totals["labels"]) and labellers.keeps_labels(campaign.labeller),
     )
 
 
@@ -79,7 +82,7 @@ def delete(campaign: Campaign, by: AbstractBaseUser | None = None) -> None:
     with transaction.atomic():
         activity.record(by, "deleted", campaign)
         campaign.delete()
-        _unreferenced(Artefact.objects.filter(path__startswith=prefix)).delete()
+        _unreferenced(Artefact.objects.beginning_with(prefix)).delete()
     remove_folder(folder)
     if upload:
         upload.unlink(missing_ok=True)
@@ -95,13 +98,13 @@ def _references() -> Iterator[tuple[type[Model], str]]:
 def _unreferenced(artefacts: QuerySet[Artefact]) -> QuerySet[Artefact]:
     """Those that no row of any model points to."""
     for model, column in _references():
-        artefacts = artefacts.exclude(pk__in=model._default_manager.exclude(**{column: None}).values(column))
+        artefacts = artefacts.exclude(Exists(model._default_manager.filter(**{column: OuterRef("pk")})))
     return artefacts
 
 
 def _referred_to_elsewhere(campaign: Campaign) -> set[Path]:
     """Files in the campaign's folder that rows of other campaigns point to."""
-    own = Artefact.objects.filter(path__startswith=f"campaigns/{campaign.pk}/")
+    own = Artefact.objects.beginning_with(f"campaigns/{campaign.pk}/")
     found: set[Path] = set()
     for model, column in _references():
         names = {field.name for field in model._meta.get_fields()}
@@ -154,7 +157,7 @@ def remove_folder(folder: Path) -> bool:
 
 def _remove_folder(folder: Path) -> bool:
     prefix = f"{folder.relative_to(settings.DATA_DIR)}/"
-    kept = {settings.DATA_DIR / path for path in Artefact.objects.filter(path__startswith=prefix).values_list("path", flat=True)}
+    kept = {settings.DATA_DIR / path for path in Artefact.objects.beginning_with(prefix).values_list("path", flat=True)}
     if kept:
         goes = [path for path in _files(folder) if path not in kept]
         for path in goes:

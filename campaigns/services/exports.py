@@ -67,7 +67,7 @@ def model_package(model: TrainedModel) -> IO[bytes]:
             link(folder, name, artefact.file)
         link(folder, "training/input.json", model.input_json.file)
         link(folder, "training/lcurve.out", model.learning_curve.file)
-        for checkpoint in Artefact.objects.filter(path__startswith=f"{model.checkpoint}."):
+        for checkpoint in Artefact.objects.beginning_with(f"{model.checkpoint}."):
             link(folder, f"training/{Path(checkpoint.path).name}", checkpoint.file)
         temperature_K = campaign.settings.evaluation_temperatures_K[0]
         cell = _write_lammps_example(model, folder / "lammps", temperature_K)

@@ -11,7 +11,7 @@ from campaigns.engines.backends import BACKENDS, DEFAULT, Backend
 from campaigns.engines.job import read_json
 from campaigns.enums import RunOutcome, RunPurpose, S0Route, StageKind, StageState, Verdict
 from campaigns.models import Artefact, Campaign, Cell, Frame, Launch, MdRun, Stage, TrainedModel
-from campaigns.services import protocol, resources
+from campaigns.services import label_store, protocol, resources
 
 
 def build(stage: Stage) -> Any:
@@ -36,9 +36,7 @@ def seed_of(stage: Stage) -> int:
 
 
 def labeller_of(campaign: Campaign) -> specs.LabellerSpec:
-    known = settings.DATA_DIR / "labels"
-    known.mkdir(exist_ok=True)
-    return specs.LabellerSpec(campaign.labeller, campaign.labeller_options, known_labels=str(known))
+    return specs.LabellerSpec(campaign.labeller, campaign.labeller_options, known_labels=str(label_store.folder()))
 
 
 def type_map_of(campaign: Campaign) -> list[str]:

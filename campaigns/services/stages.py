@@ -18,7 +18,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections, t
 from django.db.models import F, Max, Q, QuerySet, Sum
 from django.utils import timezone
 
-from campaigns.engines import disk, job
+from campaigns.engines import job
 from campaigns.engines.runners import local
 from campaigns.enums import ASIDE, CampaignState, JobState, StageState
 from campaigns.models import Campaign, Stage, StageFailure
@@ -248,15 +248,7 @@ def _cores_short(stage: Stage) -> float | None:
 
 def fail(stage: Stage) -> None:
     """Keep the reason; try again from the checkpoints where the failure may pass by itself, else stop the campaign with what to do."""
-    _fail_with(stage, job.read_json(stage.folder / "failure.json") or _without_a_reason())
-
-
-def _without_a_reason() -> dict[str, Any]:
-    """Of an engine that wrote no reason; on a full disk it could not."""
-    if disk.is_full(settings.DATA_DIR):
-        return {"message": disk.FREE_SOME, "cause": "disk_full", "permanent": False}
-    message = "The engine ended without a result and without a reason: it was killed (out of memory?) or could not start."
-    return {"message": message, "cause": "engine_died", "permanent": False}
+    _fail_with(stage, job.read_json(stage.folder / "failure.json") or job.ended_silently(stage.folder))
 
 
 def _labels_of_all_attempts(stage: Stage, said: dict[str, Any]) -> int:

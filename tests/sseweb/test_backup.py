@@ -23,12 +23,19 @@ def manage(up, *arguments):
     return subprocess.run(up.command(*arguments), cwd=up.root, env=up.environment, capture_output=True, text=True, timeout=120)
 
 
+def label_of(up, name, energy_eV):
+    folder = up.data / "labels" / name[:2]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(energy_eV)
+
+
 def back_up_and_restore(one, other, file):
     """Back up `one` in mid-campaign, restore into `other`, run both to their end; what each has found."""
     one.start()
     try:
         one.python(CREATE)
         one.wait_for(lambda: one.state()[1] >= 4, 180)
+        label_of(one, "paid for", "1.5")
         made = manage(one, "backup", str(file))
         assert made.returncode == 0, made.stdout + made.stderr
         again = manage(one, "backup", str(file))
@@ -41,6 +48,7 @@ def back_up_and_restore(one, other, file):
     refused = manage(one, "restore", str(file))
     assert "is not empty (campaigns)" in refused.stderr
 
+    label_of(other, "of its own", "2.5")
     came = manage(other, "restore", str(file))
     assert came.returncode == 0, came.stdout + came.stderr
     assert "all are what they were" in came.stdout
@@ -48,6 +56,7 @@ def back_up_and_restore(one, other, file):
     try:
         other.wait_for(lambda: other.state()[0] == "converged", 300)
         found = other.json(FOUND)
+        assert sorted(path.name for path in (other.data / "labels").glob("*/*.json")) == ["of its own.json", "paid for.json"]
     finally:
         other.stop()
     return one.json(FOUND), found

@@ -5,12 +5,13 @@
 For tests of the services alone (claims, crashes, the order of the protocol); the engines' own tests and the
 whole-campaign test run the real ones.
 The file STAND_IN_BEHAVIOUR says how to misbehave: {"kind": "train", "how": "fail", "times": 1}, or another `how`: missing, stumble, die,
-hang, memory, reject, slow.
+hang, memory, killed, wait, reject, slow.
 """
 
 import json
 import os
 import resource
+import signal
 import sys
 import time
 from pathlib import Path
@@ -160,6 +161,17 @@ def misbehaves(kind, how):
     return True
 
 
+def wait_for_leave(folder, progress):
+    """Until there is a file `leave` beside the one that says how to misbehave; `waits` says where."""
+    beside = Path(os.environ["STAND_IN_BEHAVIOUR"]).parent
+    (beside / "waits").write_text(str(folder))
+    while not (beside / "leave").exists():
+        progress(0, N_STEPS, "steps", "waiting")
+        time.sleep(0.1)
+    progress(N_STEPS, N_STEPS, "steps", "may go on")
+    (beside / "went on").touch()
+
+
 def having_spent(labels_computed, failure):
     failure.labels_computed = labels_computed
     return failure
@@ -180,6 +192,10 @@ def run(folder: Path, spec, progress: Progress):
         bytearray(2**33)
     if misbehaves(kind, "hang"):
         time.sleep(600)
+    if misbehaves(kind, "killed"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if misbehaves(kind, "wait"):
+        wait_for_leave(folder, progress)
     if misbehaves(kind, "die"):
         os.abort()
     slow = misbehaves(kind, "slow")

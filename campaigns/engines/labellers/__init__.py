@@ -14,7 +14,7 @@ from campaigns.engines.labellers.base import Label, LabelFailed, Labeller, Optio
 from campaigns.engines.labellers.known import KnownLabels, RememberingLabeller, data_versions, method_key
 from campaigns.engines.specs import LabellerSpec
 
-__all__ = ["MODULES", "Label", "LabelFailed", "Labeller", "Option", "build", "check", "module", "problems", "versions"]
+__all__ = ["MODULES", "Label", "LabelFailed", "Labeller", "Option", "build", "check", "keeps_labels", "module", "problems", "versions"]
 
 DESCRIPTION = "labeller.json"
 
@@ -85,11 +85,16 @@ def build(spec: LabellerSpec, folder: Path, cores: int) -> Labeller:
             f"The reference method {spec.name} is not installed on this machine ({error}).", cause="engine_missing", permanent=True
         ) from error
     write_json(folder / DESCRIPTION, labeller.describe())
-    if spec.known_labels is None or not Path(spec.known_labels).is_dir() or getattr(chosen, "CHEAP", False):
+    if spec.known_labels is None or not Path(spec.known_labels).is_dir() or not keeps_labels(spec.name):
         return labeller
     versions = labeller.describe()["versions"] | data_versions(getattr(chosen, "DATA_VARIABLES", ()))
     key = method_key(spec.name, spec.options, chosen.OPTIONS, versions)
     return RememberingLabeller(labeller, KnownLabels(Path(spec.known_labels), key, str(folder)))
+
+
+def keeps_labels(name: str) -> bool:
+    """False for a method that is faster than the search, and for one that is none of ours."""
+    return name in MODULES and not getattr(module(name), "CHEAP", False)
 
 
 def versions(folder: Path) -> dict[str, Any]:

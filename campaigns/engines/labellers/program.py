@@ -57,10 +57,10 @@ def run(name: str, argv: list[str], folder: Path, log_name: str, walltime_s: flo
         silence_limit_s = walltime_s + 2 * POLITE_END_S
         process.run(argv, folder, log_name, environment=ENVIRONMENT, watch=watch, silence_limit_s=silence_limit_s, name=name)
     except EngineFailed as error:
-        if error.cause != "engine_died":
+        if error.cause not in ("engine_died", "out_of_memory"):
             raise
-        if "SIGKILL" in str(error):
-            raise LabelFailed("out_of_memory", f"{name} was killed: most likely there was not enough memory.") from error
+        if error.cause == "out_of_memory" or "SIGKILL" in str(error):
+            raise LabelFailed("out_of_memory", str(error)) from error
 
 
 def set_aside(folder: Path, name: str) -> None:

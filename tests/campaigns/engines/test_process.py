@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from campaigns.engines import disk, process
+from campaigns.engines import disk, memory, process
 from campaigns.engines.job import EngineFailed
 
 
@@ -53,9 +53,29 @@ def test_a_program_that_dies_on_a_full_disk_without_a_word_is_the_disks(tmp_path
     assert caught.value.cause == "disk_full"
 
 
-def test_a_killed_program_is_named_so(tmp_path):
-    with pytest.raises(EngineFailed, match="SIGKILL"):
-        process.run(python("import os; os.kill(os.getpid(), 9)"), tmp_path, "log")
+@pytest.mark.parametrize(
+    "code", ["import os; os.kill(os.getpid(), 9)", "raise SystemExit(137)", "print('KILLED BY SIGNAL: 9'); raise SystemExit(9)"]
+)
+def test_a_killed_program_is_named_so_with_what_to_do(tmp_path, code):
+    with pytest.raises(EngineFailed, match=r"SIGKILL.*most probably.*out of memory.*smaller cell or fewer ranks") as caught:
+        process.run(python(code), tmp_path, "log")
+    assert (caught.value.cause, caught.value.permanent) == ("engine_died", False)
+
+
+def test_a_program_that_the_kernel_killed_for_memory_is_told_from_others(tmp_path, monkeypatch):
+    """By the kernel's own count, which rises while the program runs."""
+    monkeypatch.setattr(memory, "VMSTAT", tmp_path / "vmstat")
+    memory.VMSTAT.write_text("pgfault 12\noom_kill 3\n")
+    killed = f"import os, pathlib; pathlib.Path({str(memory.VMSTAT)!r}).write_text('oom_kill 4'); os.kill(os.getpid(), 9)"
+    with pytest.raises(EngineFailed, match="by the kernel: the machine ran out of memory") as caught:
+        process.run(python(killed), tmp_path, "log")
+    assert (caught.value.cause, caught.value.permanent) == ("out_of_memory", False)
+
+
+def test_another_signal_is_not_taken_for_memory(tmp_path):
+    with pytest.raises(EngineFailed, match="killed by SIGSEGV") as caught:
+        process.run(python("import os; os.kill(os.getpid(), 11)"), tmp_path, "log")
+    assert "memory" not in str(caught.value)
 
 
 def test_a_program_that_hangs_is_stopped(tmp_path):

@@ -34,12 +34,20 @@ def test_what_goes_is_counted_and_goes(campaign, client):
     client.force_login(campaign.owner)
     page = client.get(reverse("campaign-deletion", args=[campaign.pk])).content.decode()
     assert f"Delete {loss.files} files and all results" in page
+    assert loss.labels_stay
+    assert "labels --free" in page
     folder = campaign.folder
     assert client.post(reverse("campaign-delete", args=[campaign.pk])).status_code == 302
     assert not folder.exists()
     assert not Artefact.objects.exists()
     assert not Frame.objects.exists()
     assert list((folder.parent.parent / "trash").iterdir()) == []
+
+
+def test_a_method_that_keeps_no_labels_leaves_none(campaign, client):
+    Campaign.objects.update(labeller="lammps")
+    client.force_login(campaign.owner)
+    assert "labels --free" not in client.get(reverse("campaign-deletion", args=[campaign.pk])).content.decode()
 
 
 def test_a_running_one_is_not_deleted(campaign, client):

@@ -122,6 +122,16 @@ def test_memory_that_ran_out_in_an_engine_is_said(make_campaign, stand_ins, run_
     assert "1 out of memory" in client.get(reverse("healthz")).json()["engines"]
 
 
+def test_an_engine_that_was_killed_is_said_with_what_to_do(make_campaign, stand_ins, run_to_end):
+    stand_ins("s0", "killed", times=1)
+    campaign = run_to_end(make_campaign())
+    assert campaign.state == CampaignState.CONVERGED
+    (failure,) = StageFailure.objects.all()
+    assert failure.cause == "engine_died"  # the kernel has not counted it
+    assert "most probably because the machine ran out of memory" in failure.message
+    assert "smaller cell or fewer ranks" in failure.message
+
+
 @pytest.fixture
 def shift_clock(monkeypatch):
     real = timezone.now
