@@ -136,4 +136,5 @@ def test_without_scripts_all_steps_stand_one_below_another(open_page, ada, addre
     assert page.get_by_role("link", name="Next").count() == 0
     page.get_by_label("Name of the campaign").fill("plain")
     page.get_by_role("button", name="Create as a draft").click()
+    page.get_by_role("button", name="Start").wait_for()
     assert Campaign.objects.get().name == "plain"
