@@ -7,6 +7,7 @@ document.addEventListener("DOMContentLoaded", function () {
   const last = steps[steps.length - 1];
   const refused = document.getElementById("problems");
   const seen = new Set(refused ? steps : []);
+  let first = steps[0]; // where no address says which; a hash that is set while the page loads would take the focus from what is refused
   let shown = null;
 
   function linkTo(step) { return form.querySelector("[data-steps] a[href='#" + step.id + "']"); }
@@ -40,7 +41,7 @@ document.addEventListener("DOMContentLoaded", function () {
 
   function named() {
     const hash = window.location.hash;
-    return hash ? steps.find(function (step) { return "#" + step.id === hash; }) : steps[0];
+    return hash ? steps.find(function (step) { return "#" + step.id === hash; }) : first;
   }
 
   window.addEventListener("hashchange", function () {
@@ -67,7 +68,6 @@ document.addEventListener("DOMContentLoaded", function () {
   form.addEventListener("htmx:afterSettle", mark);
 
   form.querySelectorAll("[data-step-ways]").forEach(function (ways) { ways.hidden = false; });
-  const wrong = refused && stepsOfProblems().find(Boolean);
-  if (wrong) { window.history.replaceState(null, "", "#" + wrong.id); }
-  show(named() || steps[0]);
+  first = refused && stepsOfProblems().find(Boolean) || first;
+  show(named() || first);
 });

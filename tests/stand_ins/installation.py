@@ -31,6 +31,7 @@ class Up:
     """One installation in a folder of its own."""
 
     root = ROOT
+    start_s, python_s = 120, 60  # patience
 
     def __init__(self, folder):
         self.data = folder / "data"
@@ -42,7 +43,7 @@ class Up:
     def start(self):
         self.process = subprocess.Popen([sys.executable, "manage.py", "up"], cwd=ROOT, env=self.environment,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
-        self.wait_for(self.is_healthy, 120)
+        self.wait_for(self.is_healthy, self.start_s)
 
     def address(self):
         return json.loads((self.data / "up.json").read_text())["address"]
@@ -57,7 +58,9 @@ class Up:
             return False
 
     def python(self, code):
-        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=self.python_s
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 

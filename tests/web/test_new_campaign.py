@@ -247,3 +247,19 @@ def test_a_campaign_is_copied_into_the_form(as_ada, ada, bob):
     assert (copy.campaign["name"].value(), copy.protocol["max_loops"].value(), len(copy.cells)) == ("LGPS, copy", 3, 2)
     as_ada.force_login(bob)
     assert as_ada.get(address).status_code == 404
+
+
+def test_the_review_says_in_words_what_was_chosen_also_where_something_is_wrong(as_ada, ada):
+    material = factories.material(ada)
+    sent = typed_campaign(material, max_loops="none", learning_rate_stop="1e-7", labeller="lammps")
+    sent |= {"labeller-pair_style": "lj/cut 5", "labeller-pair_coeff": "* * 1 1\n1 1 2 2", "cell-4-a": "0"}
+    parts = {part.title: part.choices for part in as_ada.post(reverse("campaign-new-estimate"), sent).context["parts"]}
+    words = {choice.term: (choice.value, choice.unit, choice.remark) for choices in parts.values() for choice in choices}
+    assert list(parts) == ["Structure", "Reference method and S0", "Protocol"]
+    assert words["Cell 1"] == ("LGPS, 1 × 1 × 1, 50 atoms", "", "train on it; ordering 0")
+    assert words["Cell 2"][0] == "to be mended"
+    assert words["Pair style"][0] == "lj/cut 5"
+    assert words["Ramp and exploration: training loops at most"] == ("to be mended", "", "quick: 2")
+    assert words["Training: learning rate, end"] == (1e-7, "", "quick: 1e-05")
+    assert "Training: learning rate, start" not in words
+    assert words["Training: cut-off radius"] == (5.0, "Å", "")

@@ -56,11 +56,13 @@ def test_the_keyboard_alone_sets_up_a_campaign(open_page, ada, address):  # noqa
     _tab_to(page, "Back")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name=NAMES[1])).to_be_focused()
-    page.keyboard.press("Alt+ArrowLeft")
+    page.go_back()  # Alt+Left is the browser's, which has no window here
     expect(page.get_by_role("heading", name=NAMES[2])).to_be_focused()
     _tab_to(page, "Next")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name=NAMES[3])).to_be_focused()
+    page.get_by_text("For all loops that the settings allow").wait_for()
+    page.wait_for_load_state("networkidle")
     assert not Campaign.objects.exists()
     _tab_to(page, "Create as a draft")
     page.keyboard.press("Enter")
@@ -134,4 +136,5 @@ def test_without_scripts_all_steps_stand_one_below_another(open_page, ada, addre
     assert page.get_by_role("link", name="Next").count() == 0
     page.get_by_label("Name of the campaign").fill("plain")
     page.get_by_role("button", name="Create as a draft").click()
+    page.get_by_role("button", name="Start").wait_for()
     assert Campaign.objects.get().name == "plain"

@@ -204,3 +204,11 @@ def test_a_campaign_larger_than_the_disk_is_said(monkeypatch):
     assert "are free on the disk" not in " ".join(_estimate().warnings)
     monkeypatch.setattr(disk, "free_bytes", lambda folder: needed - 1)
     assert "are free on the disk" in " ".join(_estimate().warnings)
+
+
+def test_core_hours_and_md_steps_are_those_of_the_rows(settings):
+    settings.ENGINE_CORES = 4
+    found = _estimate()
+    assert found.md_steps == _row(found, "Exploration").amount + _row(found, "Evaluation").amount
+    assert found.core_hours == pytest.approx(4 * sum(row.seconds for row in found.rows) / 3600)
+    assert found.core_hours_low < found.core_hours < found.core_hours_high
