@@ -15,17 +15,20 @@ from campaigns.engines.job import EngineFailed
 
 @dataclass(frozen=True)
 class Backend:
-    """`flag` chooses it for `dp`; `suffix` ends the name of a frozen model; `packages`: names that it is installed by."""
+    """`flag` chooses it for `dp`; `suffix` ends the name of a frozen model; `packages`: names that it is installed by; `needs`: others
+    that DeePMD-kit loads with it.
+    """
 
     name: str
     title: str
     flag: str
     suffix: str
     packages: tuple[str, ...]
+    needs: tuple[str, ...] = ()
 
 
 TENSORFLOW = Backend("tensorflow", "TensorFlow", "--tf", ".pb", ("tensorflow-cpu", "tensorflow"))
-PYTORCH = Backend("pytorch", "PyTorch", "--pt", ".pth", ("torch",))
+PYTORCH = Backend("pytorch", "PyTorch", "--pt", ".pth", ("torch",), ("e3nn",))
 BACKENDS = {one.name: one for one in (TENSORFLOW, PYTORCH)}
 DEFAULT = TENSORFLOW.name  # the faster one on a CPU
 
@@ -37,11 +40,16 @@ def of_model(file: str | Path) -> Backend:
 def missing(backend: Backend) -> str:
     """What of a backend this environment lacks, in a few words; none where it is there. Asks metadata alone: imports take seconds."""
     found = next((found for package in backend.packages if (found := version(package))), "")
-    wanted = _built_with() if backend is PYTORCH else found
-    if found and wanted == found.partition("+")[0]:
+    absent = [name for name in backend.needs if not version(name)]
+    if not found:
+        problem = f"{backend.packages[0]} is not installed"
+    elif backend is PYTORCH and found.partition("+")[0] != (wanted := _built_with()):
+        problem = f"torch {found} is installed, it works with {wanted or 'none'} alone"
+    elif absent:
+        problem = f"{absent[0]} is not installed"
+    else:
         return ""
-    here = f"{backend.packages[0]} {found} is installed" if found else f"{backend.packages[0]} is not installed"
-    return f"DeePMD-kit's {backend.title} backend ({here}{f', it works with {wanted} alone' if wanted else ''})"
+    return f"DeePMD-kit's {backend.title} backend ({problem})"
 
 
 def require(backend: Backend) -> None:
