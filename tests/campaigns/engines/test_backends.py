@@ -27,6 +27,8 @@ from campaigns.science.frames import Frames
 from .conftest import DESCRIPTOR, TYPE_MAP, morse_cell, morse_frames, train_spec
 
 ROOT = Path(__file__).resolve().parents[3]
+N_BATCHES = 200
+HALF = N_BATCHES - 1  # the number of a checkpoint that was being written
 
 
 def test_the_end_of_its_name_says_whose_a_model_is():
@@ -88,7 +90,7 @@ def killed_and_resumed(pytorch_python, tmp_path_factory):
     morse_frames(40, seed=0).save(root / "frames.npz")
     ase.io.write(root / "cell.extxyz", morse_cell(), format="extxyz")
     folder = root / "train"
-    spec = train_spec(root / "frames.npz", 40, n_batches=1000, compress=True, backend="pytorch")
+    spec = train_spec(root / "frames.npz", 40, n_batches=N_BATCHES, compress=True, cores=1, backend="pytorch")
     job.write_spec(folder, "train", spec)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     first = subprocess.Popen(_argv(pytorch_python, "train", folder), env=environment)
@@ -104,10 +106,10 @@ def killed_and_resumed(pytorch_python, tmp_path_factory):
         first.wait()
     assert psutil.wait_procs(children, timeout=30)[1] == []
     reached = checkpoints.newest(folder / "try-1", PYTORCH)
-    assert 0 < checkpoints.batches_of(reached) < 1000
+    assert 0 < checkpoints.batches_of(reached) < N_BATCHES
     half = (folder / "try-1" / f"{reached}.pt").read_bytes()[:-100]
-    (folder / "try-1" / "model.ckpt-990.pt").write_bytes(half)
-    (folder / "try-1" / "checkpoint").write_text("model.ckpt-990.pt")
+    (folder / "try-1" / f"model.ckpt-{HALF}.pt").write_bytes(half)
+    (folder / "try-1" / "checkpoint").write_text(f"model.ckpt-{HALF}.pt")
     return root, spec, reached, _run(pytorch_python, "train", folder, spec)
 
 
@@ -119,11 +121,11 @@ def test_a_killed_training_goes_on_from_its_newest_whole_checkpoint(killed_and_r
     assert curve["step"][[0, -1]].tolist() == [1, spec.n_batches]
     assert (np.diff(curve["step"]) > 0).all()
     assert f"Resuming from {reached}.pt" in (root / "train" / "log").read_text()
-    assert result["force_rmse_eV_A"] < 0.4 * np.sqrt(np.mean(Frames.load(root / "frames.npz").forces_eV_A ** 2))
+    assert result["force_rmse_eV_A"] < 0.6 * curve["rmse_f_trn"][0]
     assert result["versions"]["torch"].startswith("2.11.0")
     assert "tensorflow-cpu" not in result["versions"]
     assert (result["model_file"], result["compressed_model_file"]) == ("try-1/graph.pth", "try-1/graph-compressed.pth")
-    assert (result["checkpoint"], result["checkpoint_files"]) == ("try-1/model.ckpt-1000", ["try-1/model.ckpt-1000.pt"])
+    assert (result["checkpoint"], result["checkpoint_files"]) == (f"try-1/model.ckpt-{N_BATCHES}", [f"try-1/model.ckpt-{N_BATCHES}.pt"])
 
 
 @pytest.mark.engine
@@ -131,12 +133,12 @@ def test_a_killed_training_goes_on_from_its_newest_whole_checkpoint(killed_and_r
 def test_a_warm_start_begins_where_the_earlier_model_ended(killed_and_resumed, pytorch_python):
     root, spec, _, result = killed_and_resumed
     before = str(root / "train" / result["checkpoint"])
-    again = dataclasses.replace(spec, n_batches=40, compress=False, init_checkpoint=before,
+    again = dataclasses.replace(spec, n_batches=20, compress=False, init_checkpoint=before,
                                 descriptor=dataclasses.replace(DESCRIPTOR, sel=result["sel"]))  # fmt: skip
     warm = _run(pytorch_python, "train", root / "warm", again)
     curves = [dp_input.read_learning_curve(root / name / one["learning_curve_file"]) for name, one in (("train", result), ("warm", warm))]
-    assert curves[1]["step"][-1] == 40
-    assert curves[1]["rmse_f_trn"][0] < 0.5 * curves[0]["rmse_f_trn"][0]
+    assert curves[1]["step"][-1] == 20
+    assert curves[1]["rmse_f_trn"][0] < 0.7 * curves[0]["rmse_f_trn"][0]
 
 
 @pytest.mark.engine
