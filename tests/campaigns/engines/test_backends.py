@@ -40,8 +40,12 @@ def test_another_release_of_torch_is_named_with_the_one_that_is_wanted(monkeypat
     monkeypatch.setattr(backends, "version", lambda package: {"torch": "2.13.0+cpu", "e3nn": "0.6.0"}.get(package, ""))
     assert "torch 2.13.0+cpu is installed, it works with 2.11.0 alone" in backends.missing(PYTORCH)
     assert "tensorflow-cpu is not installed" in backends.missing(TENSORFLOW)
-    monkeypatch.setattr(backends, "version", lambda package: {"torch": "2.11.0+cu130"}.get(package, ""))
-    assert "e3nn is not installed" in backends.missing(PYTORCH)
+    there = {"torch": "2.11.0+cu130"}
+    monkeypatch.setattr(backends, "version", lambda package: there.get(package, ""))
+    for name in ("e3nn", "nvidia-cuda-runtime-cu12"):
+        assert f"{name} is not installed" in backends.missing(PYTORCH)
+        there[name] = "1"
+    assert backends.missing(PYTORCH) == ""
 
 
 @pytest.mark.skipif(not backends.missing(PYTORCH), reason="this environment has the backend")
