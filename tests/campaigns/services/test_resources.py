@@ -6,9 +6,11 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from campaigns.engines import backends
-from campaigns.models import Resource
-from campaigns.services import campaigns, resources, settings_file
+from campaigns.enums import StageKind
+from campaigns.models import Resource, Stage
+from campaigns.services import campaigns, resources, settings_file, specs
 from campaigns.services.errors import BadInput
+from tests import factories
 from tests.slurm import document
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,6 +56,19 @@ def test_dynamics_are_sent_where_the_backend_of_their_model_is(owner, material, 
     assert _wanted(owner, material, train="cpu", explore="gpu").pk  # whose environment has both
     monkeypatch.setattr(backends, "missing", lambda backend: "")
     assert _wanted(owner, material, train="gpu").pk
+
+
+def test_no_training_goes_on_from_a_model_of_the_other_backend(owner):
+    row = factories.full_campaign(owner)
+    stage = Stage(campaign=row, kind=StageKind.TRAIN, loop=1, step=4, cores=1)
+    warm = specs.build(stage)
+    assert (warm.backend, warm.n_batches) == ("tensorflow", row.settings.n_batches_step)
+    assert warm.init_checkpoint
+    resources.add("gpu", document(), backend="pytorch")
+    stage.resource = "gpu"
+    cold = specs.build(stage)
+    assert (cold.backend, cold.n_batches, cold.init_checkpoint) == ("pytorch", row.settings.n_batches_first, None)
+    assert cold.descriptor.sel is None
 
 
 def test_the_command_says_what_trains_there(db, tmp_path, capsys):
