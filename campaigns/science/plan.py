@@ -15,7 +15,7 @@ REFERENCE_LABEL_S = {
     "chgnet": 0.2,
     "lammps": 1e-3,
     # 400 Ry, double zeta, from scratch (34 SCF steps): half of the 348 s of processor time that its two ranks took. The machine was busy
-    # with other work (load 12 to 20), and the label took 1439 s by the clock, which is no measure of it.
+    # with other work (load 12 to 20): by the clock it took 1439 s, which is no measure. From the wavefunction before, about a quarter.
     "cp2k": 175.0,
     "espresso": 2000.0,  # not measured: a guess for Goedecker's pseudopotentials at 80 Ry
     "vasp": 400.0,  # not measured: as CP2K
