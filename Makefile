@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SERVE ?= 1
 
-.PHONY: demo demo-cp2k test serve lint benchmark kill-test clean help
+.PHONY: demo demo-cp2k test serve lint benchmark kill-test pytorch clean help
 
 help:
 	@echo "make demo        set up, run LGPS from its CIF to an activation energy, serve the pages (SERVE=0: end after the result)"
 	@echo "make demo-cp2k   the smallest campaign with first-principles labels (CP2K must be installed: apt-get install cp2k openmpi-bin)"
 	@echo "make test        set up, run all tests"
 	@echo "make serve       set up, start broker, web, worker and reconciler on 127.0.0.1"
+	@echo "make pytorch     an environment for DeePMD-kit's PyTorch backend, on a GPU or a CPU (docs/deployment.md)"
 	@echo "make lint        ruff"
 	@echo "make benchmark   tests/benchmarks: speed, memory, calibration"
 	@echo "make kill-test   200 kills at random moments and between any two writes; the result must be as without"
@@ -31,6 +32,19 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing 4 GB: 3 to 5 minutes, on a slow network a quarter of an hour. It goes on where it was if it is interrupted."
 	@$(BIN)/python -m pip install --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[test]' | $(SHOW_LIFE)
+	touch $@
+
+# DeePMD-kit's PyTorch backend loads with one release of torch alone, which brings CUDA's libraries: an environment of its own.
+PYTORCH := .venv-pytorch
+pytorch: $(PYTORCH)/.ready
+$(PYTORCH)/.ready: SHELL := /bin/bash
+$(PYTORCH)/.ready: .SHELLFLAGS := -o pipefail -c
+$(PYTORCH)/.ready: pyproject.toml constraints.txt
+	test -x $(PYTORCH)/bin/python || $(PYTHON) -m venv $(PYTORCH)
+	@echo "Installing 8 GB, CUDA's libraries among them."
+	@grep -v '^torch==' constraints.txt > $(PYTORCH)/constraints.txt
+	@$(PYTORCH)/bin/python -m pip install --progress-bar off --disable-pip-version-check -c $(PYTORCH)/constraints.txt -e '.[$(or $(EXTRA),pytorch)]' \
+	  | $(SHOW_LIFE)
 	touch $@
 
 demo: $(READY)
@@ -57,4 +71,4 @@ kill-test: $(READY)
 	$(BIN)/python -m tests.kill_harness --kills 200 --each-point 2
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PYTORCH) .pytest_cache .ruff_cache

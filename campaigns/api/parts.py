@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from campaigns import queries
 from campaigns.api import serializers
 from campaigns.api.base import REFUSED, ZIP, OfOneCampaign, View
-from campaigns.models import Campaign, Cell, Frame, Stage, TrainedModel
+from campaigns.models import Campaign, Cell, Frame, Resource, Stage, TrainedModel
 from campaigns.services import activity, data_sets, exports
 from campaigns.services.errors import WrongState
 from campaigns.views import stages
@@ -149,6 +149,13 @@ class ModelView(mixins.RetrieveModelMixin, OfAnyCampaign):
         answer = stages.attachment(artefact.file)
         activity.record(request.user, "exported", model.campaign, f"model {model.loop}.{model.step}, {name}")
         return answer
+
+
+class ResourceView(mixins.ListModelMixin, View):
+    """Where stages can run: names for `resources` of a campaign's document. Administrators define them in a shell."""
+
+    queryset = Resource.objects.all()
+    serializer_class = serializers.ResourceSerializer
 
 
 class DataSetView(View):

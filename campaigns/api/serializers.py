@@ -6,7 +6,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from campaigns.forms.campaign import UPLOAD_FORMATS
-from campaigns.models import Activity, Campaign, Cell, Frame, Material, Membership, Project, SharedLink, Stage, TrainedModel
+from campaigns.models import Activity, Campaign, Cell, Frame, Material, Membership, Project, Resource, SharedLink, Stage, TrainedModel
 from campaigns.progress import campaign_progress
 from campaigns.services import materials
 
@@ -99,14 +99,29 @@ class StageSerializer(serializers.ModelSerializer):
                   "startup_seconds", "labels_computed", "labels_found", "versions")  # fmt: skip
 
 
+class ResourceSerializer(serializers.ModelSerializer):
+    """What a user chooses by; how it is reached and by whose account stays with administrators."""
+
+    queueing_system = serializers.CharField(source="profile.batch_type", help_text="Slurm, PBS, Torque, LSF, or Shell: no queue")
+    queue = serializers.CharField(source="profile.resources.queue_name", allow_blank=True)
+    cores = serializers.IntegerField(source="profile.cores", help_text="of a stage")
+    gpus = serializers.IntegerField(source="profile.resources.gpu_per_node", help_text="of a stage")
+    backend = serializers.CharField(source="profile.backend.name", help_text="DeePMD-kit's, that trains there: tensorflow or pytorch")
+
+    class Meta:
+        model = Resource
+        fields = ("name", "queueing_system", "queue", "cores", "gpus", "backend", "created_at")
+
+
 class TrainedModelSerializer(serializers.ModelSerializer):
     frozen_sha256 = serializers.CharField(source="frozen.sha256")
+    backend = serializers.CharField(source="backend.name", help_text="DeePMD-kit's, that trained it: tensorflow or pytorch")
 
     class Meta:
         model = TrainedModel
         fields = ("id", "campaign", "loop", "step", "repeat", "type_map", "sel", "seed", "batch_size", "n_frames", "force_rmse_eV_A",
                   "energy_rmse_meV_atom", "new_force_rmse_eV_A", "new_energy_rmse_meV_atom", "convergence", "convergence_reason",
-                  "attempts", "versions", "frozen_sha256", "created_at")  # fmt: skip
+                  "attempts", "versions", "backend", "frozen_sha256", "created_at")  # fmt: skip
 
 
 class ConfigurationSerializer(serializers.ModelSerializer):

@@ -20,6 +20,7 @@ router.register("cells", parts.CellView)
 router.register("stages", parts.OneStageView, basename="one-stage")
 router.register("configurations", parts.OneConfigurationView, basename="configuration")
 router.register("data-sets", parts.DataSetView, basename="data-set")
+router.register("resources", parts.ResourceView)
 router.register("projects", projects.ProjectView)
 router.register("projects/<int:project>/activity", projects.ProjectActivityView, basename="project-activity")
 

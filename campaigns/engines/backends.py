@@ -6,6 +6,7 @@ a model of the other.
 
 import configparser
 import importlib.metadata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,11 +38,21 @@ def of_model(file: str | Path) -> Backend:
 def missing(backend: Backend) -> str:
     """What of a backend this environment lacks, in a few words; none where it is there. Asks metadata alone: imports take seconds."""
     found = next((found for package in backend.packages if (found := version(package))), "")
-    wanted = _built_with() if backend is PYTORCH else found
-    if found and wanted == found.partition("+")[0]:
-        return ""
-    here = f"{backend.packages[0]} {found} is installed" if found else f"{backend.packages[0]} is not installed"
-    return f"DeePMD-kit's {backend.title} backend ({here}{f', it works with {wanted} alone' if wanted else ''})"
+    problem = f"{backend.packages[0]} is not installed"
+    if found:
+        problem = _unfit(found.partition("+")[0]) if backend is PYTORCH else ""
+    return f"DeePMD-kit's {backend.title} backend ({problem})" if problem else ""
+
+
+def _unfit(torch: str) -> str:
+    """Why DeePMD-kit will not load this release of torch: it was compiled for another, or lacks what it loads beside it."""
+    build = _build()
+    wanted = build.get("pt_version", "none")
+    if torch != wanted:
+        return f"torch {torch} is installed, it works with {wanted} alone"
+    # LAMMPS dies where the wheel finds no CUDA runtime, on a machine without a GPU too.
+    needs = ("e3nn", "nvidia-cuda-runtime-cu12") if build.get("cibuildwheel") == "1" else ("e3nn",)
+    return next((f"{name} is not installed" for name in needs if not version(name)), "")
 
 
 def require(backend: Backend) -> None:
@@ -59,10 +70,10 @@ def version(package: str) -> str:
         return ""
 
 
-def _built_with() -> str:
-    """The one release of torch that the installed DeePMD-kit was compiled for; it refuses to load with another."""
+def _build() -> Mapping[str, str]:
+    """What the installed DeePMD-kit was compiled with, as it writes it down."""
     spec = find_spec("deepmd")
     config = configparser.ConfigParser()
     if spec is not None and spec.origin:
         config.read(Path(spec.origin).parent / "lib" / "run_config.ini")
-    return config.get("CONFIG", "pt_version", fallback="")
+    return config["CONFIG"] if config.has_section("CONFIG") else {}

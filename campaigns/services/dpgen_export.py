@@ -12,7 +12,7 @@ from typing import IO, Any
 from django.conf import settings
 from django.template.loader import render_to_string
 
-from campaigns.engines import bounded
+from campaigns.engines import backends, bounded
 from campaigns.engines.job import read_json, to_json, write_json
 from campaigns.engines.write_dpgen import Selected, Systems, WriteDpgenSpec
 from campaigns.enums import StageKind, Verdict
@@ -107,6 +107,7 @@ def _param(campaign: Campaign, cells: list[Cell], steps: list[tuple[int, int]]) 
         "sys_configs": [[f"confs/cell-{place}/POSCAR"] for place in range(len(cells))],
         "sys_batch_size": ["auto"] * len(cells),
         "numb_models": 4,
+        "train_backend": _backend(campaign),
         "default_training_param": _training(campaign, chosen, type_map),
         "model_devi_dt": chosen.timestep_fs / 1000,
         "model_devi_skip": equilibration,
@@ -138,6 +139,12 @@ def _temperature_K(campaign: Campaign, loop: int, step: int) -> float:
     known = campaign.stages.filter(loop=loop, step=step, kind=StageKind.EXPLORE).values_list("temperature_K", flat=True).first()
     ramp = campaign.settings.ramp_temperatures_K
     return float(known or ramp[min(step, len(ramp)) - 1])
+
+
+def _backend(campaign: Campaign) -> str:
+    """Of the last model: DP-GEN names its models by it."""
+    last = campaign.trained_models.select_related("frozen").last()
+    return last.backend.name if last else backends.DEFAULT
 
 
 def _training(campaign: Campaign, chosen: ProtocolSettings, type_map: list[str]) -> dict[str, Any]:

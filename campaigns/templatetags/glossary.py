@@ -48,8 +48,8 @@ GLOSSARY = {
     "an energy.",
     "resource": "A queue of a cluster that an administrator has defined. A stage that is sent there becomes a job: it waits in the "
     "queue, and takes no core of this machine.",
-    "backend": "The library that DeePMD-kit trains with: TensorFlow, the faster one on a CPU, or PyTorch. LAMMPS needs the same one to run the "
-    "model, and no training goes on from a model of the other.",
+    "backend": "The library that DeePMD-kit trains with: TensorFlow, the faster one on a CPU, or PyTorch. LAMMPS needs the same one to run "
+    "the model, and no training goes on from a model of the other.",
     "attempt": "Folder in which the stage works. A failed try in it goes on from its last checkpoint.",
     "virial": "Minus the stress times the volume: what the model learns about pressure.",
     "interquartile range": "Distance between the lower and the upper quarter of the values: a width that outliers do not stretch.",

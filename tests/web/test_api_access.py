@@ -65,7 +65,16 @@ MANAGE = {
     "material-detail": ("delete", ["material"]),
     "project-detail": ("delete", ["project"]),
 }
-ANYBODY_SIGNED_IN = {"material-list", "campaign-list", "project-list", "trajectoryanalysis-list", "compare", "schema", "docs"}
+ANYBODY_SIGNED_IN = {
+    "material-list",
+    "campaign-list",
+    "project-list",
+    "resource-list",
+    "trajectoryanalysis-list",
+    "compare",
+    "schema",
+    "docs",
+}
 ANYBODY_SIGNED_IN_POST = {"data-set-list", "campaign-estimate"}
 
 

@@ -146,6 +146,21 @@ def test_a_model_comes_with_everything_it_needs_and_its_checksums(as_ada, full, 
     assert manifest["sha256"] == {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
 
 
+def test_a_model_of_pytorch_keeps_its_format_on_the_way_to_lammps(as_ada, full, tmp_path):
+    model = TrainedModel.objects.filter(campaign=full).last()
+    for one in (model.frozen, model.compressed):
+        kept = one.file
+        one.path = one.path.removesuffix(".pb") + ".pth"
+        kept.rename(one.file)
+        one.save()
+    assert "<dd>PyTorch</dd>" in as_ada.get(reverse("model", args=[model.pk])).content.decode()
+    top = unpacked(as_ada.get(reverse("model-package", args=[model.pk])), tmp_path / "package")
+    assert sorted(path.name for path in top.glob("graph*")) == ["graph-compressed.pth", "graph.pth"]
+    assert "pair_style      deepmd ../graph-compressed.pth" in (top / "lammps" / "in.lammps").read_text()
+    assert "pair_style deepmd graph-compressed.pth" in (top / "README.md").read_text()
+    assert json.loads((top / "manifest.json").read_text())["backend"] == "pytorch"
+
+
 def test_no_package_without_a_file_that_is_missing(as_ada, full):
     model = TrainedModel.objects.filter(campaign=full).last()
     model.frozen.file.unlink()

@@ -111,3 +111,29 @@ def test_the_api_takes_and_tells_resources(as_ada, ada, gpu):
     stage = _with_job(Campaign.objects.get(), JobState.QUEUED)
     (told,) = as_ada.get(f"/api/v1/campaigns/{stage.campaign_id}/stages/").json()["results"]
     assert (told["resource"], told["job_state"]) == ("gpu-queue", "queued")
+
+
+def test_the_api_lists_resources_without_what_concerns_administrators_alone(as_ada, gpu):
+    remote = {"hostname": "login.cluster.org", "username": "marie", "key_filename": "/home/marie/key"}
+    ssh = DOCUMENT["machine"] | {"context_type": "SSHContext", "remote_profile": remote}
+    resources.add("far", DOCUMENT | {"machine": ssh, "python": "/secret/python", "backend": "pytorch"})
+    answer = as_ada.get("/api/v1/resources/")
+    far, near = answer.json()["results"]
+    assert {name: far[name] for name in far if name != "created_at"} == {
+        "name": "far", "queueing_system": "Slurm", "queue": "gpu", "cores": 16, "gpus": 1, "backend": "pytorch",
+    }  # fmt: skip
+    assert (near["name"], near["backend"]) == ("gpu-queue", "tensorflow")
+    assert not any(word in answer.content.decode() for word in ("login", "marie", "secret", "--time"))
+    assert as_ada.post("/api/v1/resources/", {"name": "x"}, content_type="application/json").status_code == 405
+
+
+def test_a_resource_of_the_other_backend_says_so_where_it_is_chosen(as_ada, ada, root, gpu, client):
+    resources.add("new", DOCUMENT, backend="pytorch")
+    factories.material(ada)
+    text = as_ada.get(reverse("campaign-new")).content.decode()
+    assert "new (PyTorch)" in text
+    assert "gpu-queue (" not in text
+    client.force_login(root)
+    shown = client.get(reverse("resource-list")).content.decode()
+    assert "<td>PyTorch</td>" in shown
+    assert "<td>TensorFlow</td>" in shown

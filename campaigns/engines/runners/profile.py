@@ -196,6 +196,8 @@ def _remote_profile(given: Any, problems: _Problems) -> dict[str, Any]:
     for name, low, high in (("port", 1, 65535), ("timeout", 1, 60)):
         if name in given:
             problems.whole(f"{place}.{name}", given[name], low, high)
+    if not isinstance(given.get("look_for_keys", True), bool):
+        problems.add(f"{place}.look_for_keys", f"it must be true or false, not {given['look_for_keys']!r}")
     kept = ("hostname", "username", "key_filename", "proxy_command", "port", "timeout", "look_for_keys")
     problems.unknown(f"{place}.", set(given) - {*kept, *SECRETS, "tar_compress", "archive_chunk_size"})
     return {name: given[name] for name in kept if given.get(name) is not None}

@@ -5,9 +5,12 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from campaigns.models import Resource
-from campaigns.services import campaigns, resources, settings_file
+from campaigns.engines import backends
+from campaigns.enums import StageKind
+from campaigns.models import Resource, Stage
+from campaigns.services import campaigns, resources, settings_file, specs
 from campaigns.services.errors import BadInput
+from tests import factories
 from tests.slurm import document
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,6 +39,47 @@ def test_resources_that_do_not_exist_are_refused(owner, material, wanted, field,
     assert words in refused.value.fields[field]
 
 
+def _wanted(owner, material, **kinds):
+    given = {"cells": [{"material": material.pk}], "resources": kinds}
+    return campaigns.create(owner, settings_file.to_request(owner, given, "", None))
+
+
+def test_dynamics_are_sent_where_the_backend_of_their_model_is(owner, material, monkeypatch):
+    resources.add("gpu", document(), backend="pytorch")
+    resources.add("cpu", document())
+    monkeypatch.setattr(backends, "version", {"torch": "2.13.0", "e3nn": "0.6.0"}.get)
+    with pytest.raises(BadInput) as refused:
+        _wanted(owner, material, train="gpu", explore="cpu")
+    assert "cpu is of the TensorFlow backend" in refused.value.fields["resources.explore"]
+    assert "this machine lacks DeePMD-kit's PyTorch backend (torch 2.13.0" in refused.value.fields["resources.evaluate"]
+    assert _wanted(owner, material, train="gpu", explore="gpu", evaluate="gpu").pk
+    assert _wanted(owner, material, train="cpu", explore="gpu").pk  # whose environment has both
+    monkeypatch.setattr(backends, "missing", lambda backend: "")
+    assert _wanted(owner, material, train="gpu").pk
+
+
+def test_no_training_goes_on_from_a_model_of_the_other_backend(owner):
+    row = factories.full_campaign(owner)
+    stage = Stage(campaign=row, kind=StageKind.TRAIN, loop=1, step=4, cores=1)
+    warm = specs.build(stage)
+    assert (warm.backend, warm.n_batches) == ("tensorflow", row.settings.n_batches_step)
+    assert warm.init_checkpoint
+    resources.add("gpu", document(), backend="pytorch")
+    stage.resource = "gpu"
+    cold = specs.build(stage)
+    assert (cold.backend, cold.n_batches, cold.init_checkpoint) == ("pytorch", row.settings.n_batches_first, None)
+    assert cold.descriptor.sel is None
+
+
+def test_the_command_says_what_trains_there(db, tmp_path, capsys):
+    (tmp_path / "machine.json").write_text(json.dumps(document()))
+    call_command("resource", "add", "gpu", str(tmp_path / "machine.json"), "--backend", "pytorch", "--python", "/opt/pt/bin/python")
+    assert "1 cores for a stage, trains with PyTorch" in capsys.readouterr().out
+    assert resources.get("gpu").profile.to_json()["backend"] == "pytorch"
+    with pytest.raises(CommandError, match="invalid choice"):
+        call_command("resource", "add", "tpu", str(tmp_path / "machine.json"), "--backend", "jax")
+
+
 def test_the_command_adds_checks_lists_and_removes(slurm, tmp_path, capsys):
     path = tmp_path / "machine.json"
     one = {"command": "dp"} | document()
@@ -50,7 +94,7 @@ def test_the_command_adds_checks_lists_and_removes(slurm, tmp_path, capsys):
     with pytest.raises(CommandError, match="already"):
         call_command("resource", "add", "ci", str(path))
     call_command("resource", "list")
-    assert "ci-train: Slurm from this machine, queue debug, 1 cores for a stage" in capsys.readouterr().out
+    assert "ci-train: Slurm from this machine, queue debug, 1 cores for a stage, trains with TensorFlow" in capsys.readouterr().out
     call_command("resource", "remove", "ci-train")
     with pytest.raises(CommandError, match="There is no resource"):
         call_command("resource", "check", "ci-train")

@@ -1,7 +1,10 @@
 """What an administrator may write down: DP-GEN's files as they are, and nothing that a shell would understand."""
 
+import json
+
 import pytest
 
+from campaigns.engines.backends import PYTORCH, TENSORFLOW
 from campaigns.engines.runners import profile
 from campaigns.engines.runners.profile import ProfileRefused
 
@@ -41,9 +44,13 @@ def test_a_file_of_dpgen_has_three():
     [
         ("resources", "queue_name", str),
         ("resources", "module_list", lambda text: [text]),
+        ("resources", "module_unload_list", lambda text: [text]),
         ("resources", "source_list", lambda text: [text]),
         ("resources", "prepend_script", lambda text: [text]),
         ("resources", "append_script", lambda text: [text]),
+        ("resources", "custom_flags", lambda text: [text]),
+        ("resources", "kwargs", lambda text: {"custom_gpu_line": text}),
+        ("resources", "kwargs", lambda text: {text: "#SBATCH a"}),
         ("resources", "envs", lambda text: {"A": text}),
         ("resources", "envs", lambda text: {text: "a"}),
         ("machine", "local_root", str),
@@ -61,6 +68,64 @@ def test_shell_characters_are_refused_in_every_field(where, name, wrap):
         with pytest.raises(ProfileRefused) as refused:
             profile.read(document(where, **{name: wrap(poison)}))
         assert any(place.startswith(f"{where}.{name}") for place in refused.value.problems)
+
+
+@pytest.mark.parametrize("name", ["python", "backend"])
+def test_shell_characters_are_refused_beside_machine_and_resources(name):
+    for poison in POISON:
+        with pytest.raises(ProfileRefused) as refused:
+            profile.read(document() | {name: f"/{poison}"})
+        assert set(refused.value.problems) == {name}
+
+
+def test_no_text_of_a_file_is_kept_unchecked():
+    """Every field of what is kept, at any depth, with a new line in it: refused, or not used. One that is added later, too."""
+    kept = profile.read(EVERYTHING)[""].to_json()
+    paths = list(_paths(kept))
+    assert len(paths) > 20
+    passed = {path[-1] for path in paths if _is_kept(_with(kept, path, "x\ntouch y"))}
+    assert passed == set()
+
+
+def _is_kept(document):
+    try:
+        return "touch y" in json.dumps(profile.from_json(document).to_json())
+    except ProfileRefused:
+        return False
+
+
+EVERYTHING = {
+    "machine": MACHINE | {"remote_profile": MACHINE["remote_profile"] | {"key_filename": "/k", "proxy_command": "p", "timeout": 5,
+                                                                         "look_for_keys": True}},
+    "resources": RESOURCES | {"module_unload_list": ["m"], "prepend_script": ["p"], "append_script": ["a"], "module_purge": True,
+                              "kwargs": {"custom_gpu_line": "#SBATCH --gres=gpu:1"}},
+    "python": "/opt/bin/python",
+    "backend": "pytorch",
+}  # fmt: skip
+
+
+def _paths(value, path=()):
+    """Paths to everything below a document that is no mapping and no list."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    if parts is None:
+        yield path
+    else:
+        for key, part in parts:
+            yield from _paths(part, (*path, key))
+
+
+def _with(value, path, text):
+    if not path:
+        return text
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = _with(value[path[0]], path[1:], text)
+    return copy
+
+
+def test_the_backend_that_trains_is_tensorflow_where_nothing_is_said():
+    assert profile.read(document())[""].backend is TENSORFLOW
+    assert profile.read(document() | {"backend": "pytorch"})[""].backend is PYTORCH
+    assert profile.read(document(), backend="pytorch")[""].to_json()["backend"] == "pytorch"
 
 
 @pytest.mark.parametrize("poison", ["#SBATCH -t 5\ntouch x", "touch x", "#SBATCH $(touch x)", "#SBATCH -t 5; touch x", "# SBATCH -t 5"])
