@@ -46,7 +46,7 @@ def rows(database):
 @pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.stem)
 def test_a_database_of_an_earlier_release_comes_forward(tmp_path, release):
     up = Up(tmp_path)
-    up.data.mkdir()
+    up.data.mkdir(exist_ok=True)
     with closing(sqlite3.connect(up.data / "sseweb.sqlite3")) as database:
         database.executescript(release.read_text())
         before = rows(database)
