@@ -67,7 +67,7 @@ def installation(tmp_path):
     postgres = servers.Postgres().start()
     valkey = servers.Valkey(tmp_path).start()
     up = Up(tmp_path)
-    up.data.mkdir()
+    up.data.mkdir(exist_ok=True)
     behaviour = tmp_path / "behaviour.json"
     behaviour.write_text(json.dumps({"kind": "evaluate", "how": "wait", "times": 1}))
     up.environment |= {

@@ -5,6 +5,7 @@
 
 import pytest
 
+from campaigns.models import Artefact
 from campaigns.services import stages
 from tests import factories
 from tests.factories.many import copies
@@ -23,6 +24,13 @@ def test_queries_are_as_many_and_none_reads_a_large_table_whole(as_ada, campaign
     assert {address: len(found) for address, found in many.items()} == {address: len(found) for address, found in few.items()}
     scanned = {address: scans for address, found in many.items() if (scans := full_scans(found))}
     assert scanned == {}
+
+
+def test_a_table_that_is_read_whole_is_seen(campaign):
+    began = "campaigns/1/"
+    assert full_scans([f"SELECT * FROM campaigns_artefact WHERE path LIKE '{began}%' ESCAPE '\\'"])
+    assert full_scans([f'SELECT 1 WHERE 1 IN (SELECT U0."id" FROM "campaigns_artefact" U0 WHERE U0.path LIKE \'{began}%\')'])
+    assert not full_scans([str(Artefact.objects.filter(path=began).query).replace(began, f"'{began}'")])
 
 
 def test_the_reconciler_asks_as_much_whatever_has_ended(campaign, django_assert_num_queries):

@@ -40,7 +40,7 @@ def full_scans(statements):
         if not sql.startswith("SELECT"):
             continue
         with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN QUERY PLAN {sql.replace('%', '%%')}")
+            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
             plan = [line[-1] for line in cursor.fetchall()]
         aliases = dict.fromkeys(LARGE) | {alias: table for table, alias in re.findall(r'"(\w+)" (U\d+|T\d+)\b', sql) if table in LARGE}
         found += [(line, sql) for line in plan if (match := re.match(r"SCAN (\w+)", line)) and match[1] in aliases]
