@@ -13,7 +13,7 @@ from pymatgen.io.cif import CifParser
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer, SymmetryUndeterminedError
 
 from campaigns.science.charge_balance import charge_doubt, charge_notes
-from campaigns.science.mobile_ions import DIVALENT_CATIONS, MOBILE_ANIONS, UNIVALENT_CATIONS
+from campaigns.science.mobile_ions import DIVALENT_CATIONS, MOBILE_ANIONS, UNIVALENT_CATIONS, is_mobile_cation
 from campaigns.science.ordering_composition import CannotBeNeutral, neutral_composition, pools_of, tolerance_e
 from campaigns.science.ordering_problem import partial_sites
 from campaigns.science.oxidation import guess_oxidation_states, net_charge_e
@@ -258,9 +258,12 @@ def mobile_ion_of(sites: tuple[SiteFacts, ...], amounts: Mapping[str, float], st
     Cations of one charge move even on full sites, and so does F; other anions move by vacancies, and then sooner than divalent cations.
     """
     vacant = {share.symbol for site in sites if sum(share.occupancy for share in site.species) < 1 - WHOLE for share in site.species}
-    anions = [symbol for symbol in MOBILE_ANIONS if symbol in vacant or symbol == "F"]
-    for kind, wanted, ions in (("cation", 1, UNIVALENT_CATIONS), ("anion", -1, anions), ("cation", 1, DIVALENT_CATIONS)):
-        present = [symbol for symbol in ions if symbol in amounts and states.get(symbol, wanted) * wanted > 0]
+    univalent, divalent = (
+        [symbol for symbol in ions if is_mobile_cation(symbol, states.get(symbol))] for ions in (UNIVALENT_CATIONS, DIVALENT_CATIONS)
+    )
+    anions = [symbol for symbol in MOBILE_ANIONS if (symbol in vacant or symbol == "F") and states.get(symbol, -1.0) < 0]
+    for kind, ions in (("cation", univalent), ("anion", anions), ("cation", divalent)):
+        present = [symbol for symbol in ions if symbol in amounts]
         if present:
             likeliest = min(present, key=lambda symbol: symbol not in vacant)
             reason = f"{likeliest} is the {'likeliest' if len(present) > 1 else 'only'} mobile {kind} of the composition"

@@ -88,12 +88,15 @@ def check(owner: AbstractBaseUser, request: CampaignRequest, keep: Campaign | No
     first = materials[request.cells[0].material_id]
     mobile_ion = request.mobile_ion or first.mobile_ion
     states = [oxidation_states(cell, materials[cell.material_id]) for cell in request.cells]
-    charge_e = next((found[mobile_ion] for found in states if mobile_ion in found), None)
+    charge_e = next((float(found[mobile_ion]) for found in states if mobile_ion in found), None)
     warnings = [
         *(text for cell in request.cells if (text := _charge_warning(cell, materials[cell.material_id]))),
         *([f"{doubt} {first.facts.get('mobile_ion_reason', '')}".strip()] if (doubt := mobile_ions.doubt(mobile_ion, charge_e)) else []),
+        *([mobile_ions.assumed(mobile_ion)] if charge_e is None else []),
     ]
-    return Checked(materials, chosen, mobile_ion, 1.0 if charge_e is None else float(charge_e), s0_upload, list(dict.fromkeys(warnings)))
+    if charge_e is None:
+        charge_e = mobile_ions.usual_charge_e(mobile_ion)
+    return Checked(materials, chosen, mobile_ion, charge_e, s0_upload, list(dict.fromkeys(warnings)))
 
 
 def check_wholly(owner: AbstractBaseUser, request: CampaignRequest, keep: Campaign | None = None) -> Checked:
