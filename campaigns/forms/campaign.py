@@ -57,7 +57,7 @@ class CellForm(PlainForm):
             field, guessed = self.fields["oxidation_states"], material.facts.get("oxidation_states") or {}
             field.widget.attrs["placeholder"] = numbers_in_words(guessed) or numbers_in_words(dict.fromkeys(material.facts["elements"], 0))
             if not guessed:
-                needed = "give one for each element." if material.is_disordered else "without them the mobile ion is taken to carry its usual charge."
+                needed = "give one for each element." if material.is_disordered else "without them the mobile ion gets its usual charge."
                 field.help_text = f"They could not be guessed: {needed}"
 
     def clean(self) -> dict[str, Any]:

@@ -43,6 +43,6 @@ def usual_charge_e(symbol: str) -> float:
 def assumed(symbol: str) -> str:
     """What to tell where the usual charge stands for one that is not known."""
     return (
-        f"The charge of {symbol} could not be guessed: conductivities, which go with its square, are reckoned with {usual_charge_e(symbol):+g} e. "
-        "If that is wrong, give the oxidation states of the cells."
+        f"The charge of {symbol} could not be guessed: conductivities, which go with its square, are reckoned with "
+        f"{usual_charge_e(symbol):+g} e. If that is wrong, give the oxidation states of the cells."
     )

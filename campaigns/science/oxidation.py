@@ -7,17 +7,22 @@ from itertools import pairwise, product
 from pymatgen.core import Element
 from pymatgen.core.bond_valence import PRIOR_PROB
 
+
+def _symbols(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 MAX_CHARGE_SHARE = 0.03  # net charge over positive charge that rounded occupancies may leave
 CHARGE_SHARE_SCALE = 0.01  # so much is as unlikely as a state that is e times rarer
 MAX_STATES = 6  # an element's likeliest
 MAX_COMBINATIONS = 200_000
 USUAL_SHARE = 0.05  # of the entries of an element, from which on a state is usual
 # Whose states differ by one electron in one and the same compound: only these take a mean. Not Zr and the like, which have one state.
-MIXED_VALENT = frozenset("Ti V Cr Mn Fe Co Ni Cu Nb Mo Tc Ru Rh Pd Ta W Re Os Ir Pt Au Ce Pr Eu Tb U".split())
-EASILY_MIXED = frozenset("V Cr Mn Fe Co Ni".split())  # sooner than atoms are missing or too many
+MIXED_VALENT = _symbols("Ti V Cr Mn Fe Co Ni Cu Nb Mo Tc Ru Rh Pd Ta W Re Os Ir Pt Au Ce Pr Eu Tb U")
+EASILY_MIXED = _symbols("V Cr Mn Fe Co Ni")  # sooner than atoms are missing or too many
 ROUNDED_SHARE = 0.005  # of the charge, which rounded occupancies explain beside one of those
 # Not reduced beside one of those: P is +5 in a phosphate of Ti 3+, La +3 in a manganite of Mn 4+.
-STEADFAST = frozenset("B C N Al Si P S Ga Ge Sc Y La Nd Sm Gd Dy Ho Er Tm Yb Lu".split())
+STEADFAST = _symbols("B C N Al Si P S Ga Ge Sc Y La Nd Sm Gd Dy Ho Er Tm Yb Lu")
 CAGE_CATIONS = {"C": 2.0}  # in a cage of B-H, where C replaces B with one proton more
 CAGE_ANIONS = {"H": -1.0, "F": -1.0, "Cl": -1.0, "Br": -1.0, "I": -1.0}
 USUAL_IN_CAGES = (0.66, 0.84)  # B in closo-borates, 1 - 2/n for B(n)H(n) 2-: 0.667 for n = 6, 0.833 for 12; with C 0.78 and 0.82

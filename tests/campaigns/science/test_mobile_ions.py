@@ -20,8 +20,8 @@ def test_every_ion_that_may_be_proposed_has_the_sign_it_is_proposed_with():
 
 @pytest.mark.parametrize(
     ("symbol", "charge_e", "is_doubted"),
-    [("Cu", 2.0, True), ("Cu", 1.0, False), ("Cu", 1.1, False), ("Cu", None, False), ("Mg", 2.0, False), ("Ge", 4.0, True), ("O", -2.0, False),
-     ("Tl", 1.0, False), ("Zr", None, True)],
+    [("Cu", 2.0, True), ("Cu", 1.0, False), ("Cu", 1.1, False), ("Cu", None, False), ("Mg", 2.0, False), ("Ge", 4.0, True),
+     ("O", -2.0, False), ("Tl", 1.0, False), ("Zr", None, True)],
 )  # fmt: skip
 def test_a_divalent_ion_of_an_element_that_moves_with_one_charge_is_doubted(symbol, charge_e, is_doubted):
     assert bool(doubt(symbol, charge_e)) == is_doubted
