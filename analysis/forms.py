@@ -7,6 +7,7 @@ from django import forms
 from analysis.services.trajectories import AnalysisRequest
 from campaigns.forms.fields import PlainForm, SeveralFilesField
 from campaigns.science.elements import ELEMENTS
+from campaigns.science.mobile_ions import usual_charge_e
 
 
 def _element(word: str) -> str:
@@ -37,7 +38,11 @@ class TrajectoryForm(PlainForm):
         help_text="In the order of the types, if the dump has no element column: Li, Ge, P, S.",
     )
     charge = forms.FloatField(
-        required=False, initial=1, min_value=-10, max_value=10, label="Charge of the mobile ion", help_text="For the conductivity."
+        required=False,
+        min_value=-10,
+        max_value=10,
+        label="Charge of the mobile ion",
+        help_text="For the conductivity. Left empty: its usual one, as Li 1, Mg 2, O -2.",
     )
 
     hop_length_A = forms.FloatField(
@@ -72,6 +77,6 @@ class TrajectoryForm(PlainForm):
             found["frame_interval_fs"],
             found["timestep_fs"],
             found["elements"],
-            found["charge"] if found["charge"] is not None else 1.0,
+            found["charge"] if found["charge"] is not None else usual_charge_e(found["mobile_ion"]),
             found["hop_length_A"] or 3.0,
         )

@@ -9,6 +9,7 @@ from campaigns.engines import labellers
 from campaigns.enums import S0Route
 from campaigns.forms.fields import MappingField, PlainForm, numbers_in_words, whole_number
 from campaigns.models import Material, Project
+from campaigns.science.mobile_ions import usual_charge_e
 from campaigns.science.protocol import PRESET_HELP, PRESETS
 from campaigns.services.requests import CellRequest
 
@@ -56,7 +57,7 @@ class CellForm(PlainForm):
             field, guessed = self.fields["oxidation_states"], material.facts.get("oxidation_states") or {}
             field.widget.attrs["placeholder"] = numbers_in_words(guessed) or numbers_in_words(dict.fromkeys(material.facts["elements"], 0))
             if not guessed:
-                needed = "give one for each element." if material.is_disordered else "without them the mobile ion is taken to carry +1 e."
+                needed = "give one for each element." if material.is_disordered else "without them the mobile ion gets its usual charge."
                 field.help_text = f"They could not be guessed: {needed}"
 
     def clean(self) -> dict[str, Any]:
@@ -125,7 +126,7 @@ class CampaignForm(PlainForm):
         typed = str(bound.value() or "")
         if typed and typed not in offered:  # shown, and refused
             offered[typed] = None
-        names = {symbol: symbol if states.get(symbol) is None else f"{symbol} ({states[symbol]:+g})" for symbol in offered}
+        names = {symbol: f"{symbol} ({_charge(symbol, states.get(symbol))})" for symbol in offered}
         bound.field.widget.choices = [(symbol, f"{name}, proposed" if symbol == proposed else name) for symbol, name in names.items()]
         bound.help_text = f"Proposed: {chosen[0].facts.get('mobile_ion_reason', '')}".removesuffix(": ")
 
@@ -133,3 +134,7 @@ class CampaignForm(PlainForm):
     def preset_choices(self) -> list[dict[str, Any]]:
         chosen = self["preset"].value()
         return [{"name": name, "help": text, "checked": name == chosen} for name, text in PRESET_HELP.items()]
+
+
+def _charge(symbol: str, state: float | None) -> str:
+    return f"{usual_charge_e(symbol):+g} assumed" if state is None else f"{state:+.3g}"

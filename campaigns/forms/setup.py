@@ -16,7 +16,7 @@ from campaigns.forms.settings import LabellerOptionsForm, ProtocolForm
 from campaigns.models import Campaign, Material
 from campaigns.services import potential_files
 from campaigns.services.errors import BadInput, sentence
-from campaigns.services.requests import CampaignRequest, check
+from campaigns.services.requests import CampaignRequest, check, elements_of
 
 MAX_CELLS = 12
 
@@ -143,7 +143,10 @@ class CampaignSetup:
         )
 
     def elements(self) -> list[str]:
-        return sorted({symbol for form in self.cells for symbol in form.cleaned_data["material"].facts["elements"]})
+        """That the cells as they are typed will hold. For cells that could be read."""
+        materials = {form.cleaned_data["material"].pk: form.cleaned_data["material"] for form in self.cells}
+        proposed = next(iter(materials.values())).mobile_ion
+        return elements_of([form.request() for form in self.cells], materials, str(self.campaign["mobile_ion"].value() or proposed))
 
     def _add_problems(self, problems: dict[str, str], readable: list[CellForm]) -> None:
         """Put what a service refused at the fields it names; what names no field stands above the form."""

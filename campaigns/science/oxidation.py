@@ -1,24 +1,39 @@
 """Oxidation states of the elements of a composition whose amounts need not be whole numbers, as a refinement gives them."""
 
 import math
-from collections.abc import Mapping
-from itertools import product
+from collections.abc import Iterator, Mapping
+from itertools import pairwise, product
 
 from pymatgen.core import Element
 from pymatgen.core.bond_valence import PRIOR_PROB
+
+
+def _symbols(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
 
 MAX_CHARGE_SHARE = 0.03  # net charge over positive charge that rounded occupancies may leave
 CHARGE_SHARE_SCALE = 0.01  # so much is as unlikely as a state that is e times rarer
 MAX_STATES = 6  # an element's likeliest
 MAX_COMBINATIONS = 200_000
 USUAL_SHARE = 0.05  # of the entries of an element, from which on a state is usual
+# Whose states differ by one electron in one and the same compound: only these take a mean. Not Zr and the like, which have one state.
+MIXED_VALENT = _symbols("Ti V Cr Mn Fe Co Ni Cu Nb Mo Tc Ru Rh Pd Ta W Re Os Ir Pt Au Ce Pr Eu Tb U")
+EASILY_MIXED = _symbols("V Cr Mn Fe Co Ni")  # sooner than atoms are missing or too many
+ROUNDED_SHARE = 0.005  # of the charge, which rounded occupancies explain beside one of those
+# Not reduced beside one of those: P is +5 in a phosphate of Ti 3+, La +3 in a manganite of Mn 4+.
+STEADFAST = _symbols("B C N Al Si P S Ga Ge Sc Y La Nd Sm Gd Dy Ho Er Tm Yb Lu")
+CAGE_CATIONS = {"C": 2.0}  # in a cage of B-H, where C replaces B with one proton more
+CAGE_ANIONS = {"H": -1.0, "F": -1.0, "Cl": -1.0, "Br": -1.0, "I": -1.0}
+USUAL_IN_CAGES = (0.66, 0.84)  # B in closo-borates, 1 - 2/n for B(n)H(n) 2-: 0.667 for n = 6, 0.833 for 12; with C 0.78 and 0.82
 
 
 def guess_oxidation_states(amounts: Mapping[str, float]) -> dict[str, float] | None:
     """One state for each element so that the composition is (nearly) neutral; None where there is no such.
 
-    amounts: atoms of each element. States are weighed by how often they occur in the ICSD (pymatgen's table). An element with several
-    positive states may take a mean between them when whole ones do not balance: Fe in Fe3O4, Mn in LiMn2O4.
+    amounts: atoms of each element. States are weighed by how often they occur in the ICSD (pymatgen's table). An element of mixed
+    valence takes a mean between its states when whole ones do not balance, or only with a strange one of an element that has none:
+    Fe in Fe3O4, Mn in LiMn2O4, Ti in Li2Ti2(PO4)3. So does B in cages, as in Li2B12H12.
     """
     symbols = sorted(amounts)
     choices = [_likely(symbol) for symbol in symbols]
@@ -26,9 +41,12 @@ def guess_oxidation_states(amounts: Mapping[str, float]) -> dict[str, float] | N
         return None
     counts = [amounts[symbol] for symbol in symbols]
     best = max(product(*choices), key=lambda chosen: _score(chosen, counts))
+    whole = {symbol: float(state) for symbol, (state, _) in zip(symbols, best, strict=True)}
     if _score(best, counts) == -math.inf:
-        return _with_a_mean(dict(zip(symbols, choices, strict=True)), amounts)
-    return {symbol: float(state) for symbol, (state, _) in zip(symbols, best, strict=True)}
+        return _with_a_mean(amounts, MIXED_VALENT, usual_only=False) or _in_cages(amounts)
+    if any(_is_strained(symbol, state) for symbol, state in whole.items()):
+        return _with_a_mean(amounts, MIXED_VALENT) or _in_cages(amounts) or whole
+    return whole if _charge_share(amounts, whole) <= ROUNDED_SHARE else _with_a_mean(amounts, EASILY_MIXED) or whole
 
 
 def net_charge_e(amounts: Mapping[str, float], states: Mapping[str, float]) -> float:
@@ -36,7 +54,9 @@ def net_charge_e(amounts: Mapping[str, float], states: Mapping[str, float]) -> f
 
 
 def is_usual(symbol: str, state: float) -> bool:
-    """Whether an element often has this state; a mean is usual between two usual ones of its sign."""
+    """Whether an element often has this state; a mean only where that is of mixed valence, between two usual ones, or in a cage."""
+    if state != round(state) and symbol not in MIXED_VALENT:
+        return symbol == "B" and USUAL_IN_CAGES[0] <= state <= USUAL_IN_CAGES[1]
     alike = [usual for usual, _ in _usual(symbol) if usual * state > 0]
     return bool(alike) and min(alike) <= state <= max(alike)
 
@@ -83,14 +103,45 @@ def _score(chosen: tuple[tuple[int, float], ...], counts: list[float]) -> float:
     return sum(logarithm for _, logarithm in chosen) - share / CHARGE_SHARE_SCALE
 
 
-def _with_a_mean(choices: Mapping[str, list[tuple[int, float]]], amounts: Mapping[str, float]) -> dict[str, float] | None:
-    """The likeliest states of all elements but one, which takes the mean that balances them."""
-    usual = {symbol: float(states[0][0]) for symbol, states in choices.items()}
-    found: list[tuple[float, dict[str, float]]] = []
-    for symbol, states in choices.items():
-        positive = [state for state, _ in states if state > 0]
-        others = {other: count for other, count in amounts.items() if other != symbol}
-        mean = -net_charge_e(others, usual) / amounts[symbol]
-        if len(positive) > 1 and min(positive) <= mean <= max(positive):
-            found.append((abs(mean - usual[symbol]), usual | {symbol: mean}))
-    return min(found, key=lambda item: item[0])[1] if found else None
+def _charge_share(amounts: Mapping[str, float], states: Mapping[str, float]) -> float:
+    return abs(net_charge_e(amounts, states)) / sum(count * max(states[symbol], 0.0) for symbol, count in amounts.items())
+
+
+def _is_strained(symbol: str, state: float) -> bool:
+    """A state of an element that would not be reduced or oxidised before one of mixed valence; with H, B that is not bonded to itself."""
+    first = next((likely for likely, _ in _likely(symbol) if likely > 0), state)
+    return symbol in STEADFAST and state != first and (state > 0 or symbol == "B")
+
+
+def _with_a_mean(amounts: Mapping[str, float], mixed: frozenset[str], usual_only: bool = True) -> dict[str, float] | None:
+    """The likeliest states with a mean that balances them for one element of `mixed`; None without one."""
+    found = [item for symbol in sorted(amounts.keys() & mixed) for item in _means_of(symbol, amounts)]
+    likeliest = max(found, key=lambda item: item[0], default=None)
+    return dict(sorted(likeliest[1].items())) if likeliest and (likeliest[0][0] or not usual_only) else None
+
+
+def _means_of(mixed: str, amounts: Mapping[str, float]) -> Iterator[tuple[tuple[bool, float], dict[str, float]]]:
+    """Usual states of the others with the mean of this element, and whether that is usual and how likely all are."""
+    known = sorted(item for item in _likely(mixed) if item[0] > 0)
+    others = {symbol: count for symbol, count in amounts.items() if symbol != mixed}
+    choices = [[item for item in _usual(symbol) if not _is_strained(symbol, item[0])] for symbol in others]
+    for chosen in product(*choices):
+        states = {symbol: float(state) for symbol, (state, _) in zip(others, chosen, strict=True)}
+        mean = -net_charge_e(others, states) / amounts[mixed]
+        for (low, of_low), (high, of_high) in pairwise(known):
+            if low <= mean <= high:
+                likely = of_low + (of_high - of_low) * (mean - low) / (high - low)
+                yield (is_usual(mixed, mean), likely + sum(logarithm for _, logarithm in chosen)), states | {mixed: mean}
+
+
+def _in_cages(amounts: Mapping[str, float]) -> dict[str, float] | None:
+    """B with the mean that balances a salt of cages, where its atoms are bonded to each other; None where there are other anions."""
+    if "B" not in amounts or not amounts.keys() & CAGE_ANIONS.keys():
+        return None
+    states = CAGE_CATIONS | CAGE_ANIONS
+    others = {symbol: count for symbol, count in amounts.items() if symbol != "B"}
+    found = {symbol: states.get(symbol) or float(_likely(symbol)[0][0]) for symbol in others}
+    mean = -net_charge_e(others, found) / amounts["B"]
+    if any(state < 0 and symbol not in CAGE_ANIONS for symbol, state in found.items()) or not 0 < mean < 3:
+        return None
+    return dict(sorted((found | {"B": mean}).items()))

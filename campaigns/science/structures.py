@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from ase.data import atomic_numbers, covalent_radii
-from pymatgen.core import Composition, Element, Species, Structure
+from pymatgen.core import Composition, Structure
 from pymatgen.io.cif import CifParser
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer, SymmetryUndeterminedError
 
 from campaigns.science.charge_balance import charge_doubt, charge_notes
-from campaigns.science.mobile_ions import DIVALENT_CATIONS, MOBILE_ANIONS, UNIVALENT_CATIONS
+from campaigns.science.close_sites import close_pairs, distance_notes, overlap
+from campaigns.science.mobile_ions import DIVALENT_CATIONS, MOBILE_ANIONS, UNIVALENT_CATIONS, is_mobile_cation
 from campaigns.science.ordering_composition import CannotBeNeutral, neutral_composition, pools_of, tolerance_e
 from campaigns.science.ordering_problem import partial_sites
 from campaigns.science.oxidation import guess_oxidation_states, net_charge_e
@@ -23,12 +23,6 @@ OCCUPANCY_TOLERANCE = 1.05  # rounded occupancies may sum to so much: they are s
 SITE_TOLERANCE = 1e-4
 COARSE_SITE_TOLERANCE = 5e-3  # 0.333 for one third
 SYMMETRY_A = 0.01
-OVERLAP_A = 0.6
-SPLIT_A = 1.2
-SHORT_A = 2.0
-SHORT_FACTOR = 0.65  # of the sum of the covalent radii
-OVERLAP_OCCUPANCY = 1.5  # two sites this close that together hold so much cannot be one split site
-FULL_PAIR = 1.1  # two sites that exclude each other hold at most one atom; refinements say up to so much
 VOLUME_PER_ATOM_A3 = (4.0, 60.0)  # diamond has 5.7, CsI 48
 WHOLE = 1e-3
 NO_MOBILE_ION = (
@@ -92,14 +86,14 @@ class MaterialFacts:
 def structure_from_cif(text: str) -> tuple[Structure, list[str]]:
     """The one structure of a CIF and what is worth knowing about how it was read. Raises StructureRefused, or whatever pymatgen raises."""
     structure, notes = _parse(text, SITE_TOLERANCE)
-    if any(distance_A < 0.2 for *_, distance_A in _close_pairs(structure)):
+    if any(distance_A < 0.2 for *_, distance_A in close_pairs(structure)):
         rounded, notes = _parse(text, COARSE_SITE_TOLERANCE)
         if len(rounded) < len(structure):
             structure, notes = (
                 rounded,
                 [*notes, "Coordinates of special positions are rounded (0.333 for 1/3?); sites that fell together were merged."],
             )
-    problem = _overlap(structure)
+    problem = overlap(structure)
     if problem:
         raise StructureRefused(problem)
     return structure, notes
@@ -130,22 +124,6 @@ def _parse(text: str, site_tolerance: float) -> tuple[Structure, list[str]]:
     if any("sum to > 1" in note for note in parser.warnings):
         notes.append("Occupancies of a site that sum to slightly more than one were scaled to one.")
     return structure, notes
-
-
-def _close_pairs(structure: Structure, within_A: float = OVERLAP_A) -> list[tuple[int, int, float]]:
-    first, second, _, distances_A = structure.get_neighbor_list(within_A)
-    return [(int(i), int(j), float(d)) for i, j, d in zip(first, second, distances_A, strict=True) if i < j]
-
-
-def _overlap(structure: Structure) -> str:
-    for i, j, distance_A in _close_pairs(structure):
-        together = structure[i].species.num_atoms + structure[j].species.num_atoms
-        if together > OVERLAP_OCCUPANCY:
-            return (
-                f"Sites {structure[i].label} and {structure[j].label} overlap: {distance_A:.2f} Å apart and both occupied (symmetry "
-                "applied). Check coordinates, space group and occupancies; give special positions with five digits (0.33333)."
-            )
-    return ""
 
 
 def material_facts(structure: Structure, notes: list[str]) -> MaterialFacts:
@@ -191,7 +169,7 @@ def material_facts(structure: Structure, notes: list[str]) -> MaterialFacts:
             *([reason] if reason.startswith(NO_MOBILE_ION) else []),
             *charge_notes(states, charge_e, is_disordered, doubt),
             *_volume_notes(lattice.volume / n_atoms, float(structure.density)),
-            *_distance_notes(structure),
+            *distance_notes(structure),
         ),
     )
 
@@ -258,9 +236,12 @@ def mobile_ion_of(sites: tuple[SiteFacts, ...], amounts: Mapping[str, float], st
     Cations of one charge move even on full sites, and so does F; other anions move by vacancies, and then sooner than divalent cations.
     """
     vacant = {share.symbol for site in sites if sum(share.occupancy for share in site.species) < 1 - WHOLE for share in site.species}
-    anions = [symbol for symbol in MOBILE_ANIONS if symbol in vacant or symbol == "F"]
-    for kind, wanted, ions in (("cation", 1, UNIVALENT_CATIONS), ("anion", -1, anions), ("cation", 1, DIVALENT_CATIONS)):
-        present = [symbol for symbol in ions if symbol in amounts and states.get(symbol, wanted) * wanted > 0]
+    univalent, divalent = (
+        [symbol for symbol in ions if is_mobile_cation(symbol, states.get(symbol))] for ions in (UNIVALENT_CATIONS, DIVALENT_CATIONS)
+    )
+    anions = [symbol for symbol in MOBILE_ANIONS if (symbol in vacant or symbol == "F") and states.get(symbol, -1.0) < 0]
+    for kind, ions in (("cation", univalent), ("anion", anions), ("cation", divalent)):
+        present = [symbol for symbol in ions if symbol in amounts]
         if present:
             likeliest = min(present, key=lambda symbol: symbol not in vacant)
             reason = f"{likeliest} is the {'likeliest' if len(present) > 1 else 'only'} mobile {kind} of the composition"
@@ -278,40 +259,3 @@ def _volume_notes(volume_per_atom_A3: float, density_g_cm3: float) -> list[str]:
         f"Each atom has {volume_per_atom_A3:.3g} Å³ of the cell ({density_g_cm3:.2g} g/cm³); in solids it is {low:g} to {high:g} Å³. "
         f"Check the cell lengths, which are in Å, and whether {wrong}."
     ]
-
-
-def _distance_notes(structure: Structure) -> list[str]:
-    """Pairs of sites that cannot both be occupied, and pairs that are much closer than a bond."""
-    split: dict[tuple[str, str], tuple[float, float]] = {}
-    short: dict[tuple[str, str], float] = {}
-    for i, j, distance_A in _close_pairs(structure, SHORT_A):
-        labels = (structure[i].label or "", structure[j].label or "")
-        pair = (min(labels), max(labels))
-        first, second = (float(structure[index].species.num_atoms) for index in (i, j))
-        if max(first, second) > 1 - WHOLE:
-            bond_A = min(_radius_A(one) + _radius_A(other) for one in structure[i].species for other in structure[j].species)
-            if distance_A < SHORT_FACTOR * bond_A:
-                short[pair] = min(distance_A, short.get(pair, distance_A))
-        elif distance_A < SPLIT_A:
-            split[pair] = min((distance_A, first + second), split.get(pair, (distance_A, first + second)))
-    return [
-        *(_split_note(one, other, distance_A, together) for (one, other), (distance_A, together) in sorted(split.items())),
-        *(
-            f"Sites {one} and {other} are only {distance_A:.2f} Å apart: check the CIF, and relax the cell before use."
-            for (one, other), distance_A in sorted(short.items())
-        ),
-    ]
-
-
-def _split_note(one: str, other: str, distance_A: float, together: float) -> str:
-    """Of two sites that exclude each other; `together`: the sum of their occupancies."""
-    which = f"Two symmetry copies of the partly occupied site {one}" if one == other else f"The partly occupied sites {one} and {other}"
-    if together > FULL_PAIR:
-        return (
-            f"{which} are {distance_A:.2f} Å apart, but together they hold {together:.2f} atoms: only one has room. Check the occupancies."
-        )
-    return f"{which} are {distance_A:.2f} Å apart. That is harmless: only one of the two is filled at a time."
-
-
-def _radius_A(species: Species | Element) -> float:
-    return float(covalent_radii[atomic_numbers[species.symbol]])

@@ -21,6 +21,7 @@ from campaigns.enums import CampaignState, FrameSource, RunOutcome, RunPurpose, 
 from campaigns.models import Campaign, Cell, Frame, Material, MdRun, Stage, TrainedModel, TrainingSet, VerdictChange
 from campaigns.science.cleaning import MIN_HALF_WIDTH_EV_A, MIN_HALF_WIDTH_EV_ATOM, interval
 from campaigns.science.frames import Frames, reduced_composition
+from campaigns.science.mobile_ions import usual_charge_e
 from campaigns.science.protocol import PRESETS
 from campaigns.services import archives, artefacts, materials
 from campaigns.services.errors import BadInput, Busy
@@ -57,14 +58,15 @@ class _Builder:
     name: str
 
     def build(self) -> Campaign:
-        protocol = asdict(PRESETS["quick"])
+        protocol, ion = asdict(PRESETS["quick"]), self.material.mobile_ion
         self.campaign = Campaign.objects.create(
             pk=self.key,
             owner=self.owner,
             name=self.name[:200],
             state=CampaignState.IMPORTED,
             reason=self._reason(),
-            mobile_ion=self.material.mobile_ion,
+            mobile_ion=ion,
+            mobile_ion_charge=(self.material.facts.get("oxidation_states") or {}).get(ion, usual_charge_e(ion)),
             labeller=self.found["fp_style"][:40],
             s0_route=S0Route.UPLOAD,
             preset="quick",

@@ -1,6 +1,7 @@
 """What a user asks for, and whether it can be carried out: one check for the form, the estimate and the settings file."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ from campaigns.enums import CLUSTER_KINDS, S0Route, StageKind
 from campaigns.models import Campaign, Material
 from campaigns.science import mobile_ions
 from campaigns.science.protocol import ProtocolSettings, SettingsError, settings_from_mapping
-from campaigns.services import data_sets, resources
+from campaigns.services import compositions, data_sets, resources
 from campaigns.services.errors import BadInput, sentence
 
 MIN_ATOMS = 2
@@ -88,12 +89,16 @@ def check(owner: AbstractBaseUser, request: CampaignRequest, keep: Campaign | No
     first = materials[request.cells[0].material_id]
     mobile_ion = request.mobile_ion or first.mobile_ion
     states = [oxidation_states(cell, materials[cell.material_id]) for cell in request.cells]
-    charge_e = next((found[mobile_ion] for found in states if mobile_ion in found), None)
+    charge_e = next((float(found[mobile_ion]) for found in states if mobile_ion in found), None)
     warnings = [
         *(text for cell in request.cells if (text := _charge_warning(cell, materials[cell.material_id]))),
+        *(text for cell in request.cells if (text := _loss_warning(cell, materials[cell.material_id], mobile_ion))),
         *([f"{doubt} {first.facts.get('mobile_ion_reason', '')}".strip()] if (doubt := mobile_ions.doubt(mobile_ion, charge_e)) else []),
+        *([mobile_ions.assumed(mobile_ion)] if charge_e is None else []),
     ]
-    return Checked(materials, chosen, mobile_ion, 1.0 if charge_e is None else float(charge_e), s0_upload, list(dict.fromkeys(warnings)))
+    if charge_e is None:
+        charge_e = mobile_ions.usual_charge_e(mobile_ion)
+    return Checked(materials, chosen, mobile_ion, charge_e, s0_upload, list(dict.fromkeys(warnings)))
 
 
 def check_wholly(owner: AbstractBaseUser, request: CampaignRequest, keep: Campaign | None = None) -> Checked:
@@ -103,9 +108,27 @@ def check_wholly(owner: AbstractBaseUser, request: CampaignRequest, keep: Campai
     """
     checked = check(owner, request, keep)
     if request.s0_route == S0Route.UPLOAD:
-        elements = sorted({symbol for material in checked.materials.values() for symbol in material.facts["elements"]})
+        elements = elements_of(request.cells, checked.materials, checked.mobile_ion)
         data_sets.require_usable(checked.s0_upload, request.s0_upload_format, elements)
     return checked
+
+
+def elements_of(cells: list[CellRequest], materials: Mapping[int, Material], mobile_ion: str) -> list[str]:
+    """Elements that the cells will really hold: of a dopant there may be too little for one atom."""
+    found: set[str] = set()
+    for cell in cells:
+        material = materials[cell.material_id]
+        found |= set(material.facts["elements"]) - set(_lost(cell, material, mobile_ion))
+    return sorted(found)
+
+
+def _lost(cell: CellRequest, material: Material, mobile_ion: str) -> list[str]:
+    return compositions.lost_elements(material, cell.supercell, oxidation_states(cell, material), mobile_ion)
+
+
+def _loss_warning(cell: CellRequest, material: Material, mobile_ion: str) -> str:
+    lost = _lost(cell, material, mobile_ion)
+    return compositions.loss(material, cell.supercell, lost) if lost else ""
 
 
 def _s0_upload(owner: AbstractBaseUser, request: CampaignRequest, keep: Campaign | None) -> str:
@@ -144,8 +167,7 @@ def oxidation_states(cell: CellRequest, material: Material) -> dict[str, float]:
 def _net_charge_e(cell: CellRequest, material: Material) -> float:
     """Of one unit cell, as the CIF's occupancies have it."""
     states = oxidation_states(cell, material)
-    occupied = [(share, site["multiplicity"]) for site in material.facts.get("sites", []) for share in site["species"]]
-    return sum(share["occupancy"] * multiplicity * states[share["symbol"]] for share, multiplicity in occupied)
+    return sum(amount * states[symbol] for symbol, amount in compositions.amounts_of(material).items())
 
 
 def _charge_warning(cell: CellRequest, material: Material) -> str:

@@ -27,10 +27,10 @@ FACTS = {
         {
             "label": "Ge1",
             "species": [{"symbol": "Ge", "occupancy": 0.515}, {"symbol": "P", "occupancy": 0.485}],
-            "multiplicity": 1,
+            "multiplicity": 4,
             "fractional": [0.0, 0.5, 0.69],
             "disordered": True,
-            "positions": [[0.0, 0.5, 0.69]],
+            "positions": [[0.0, 0.5, 0.69], [0.5, 0.0, 0.81], [0.5, 0.0, 0.31], [0.0, 0.5, 0.19]],
         },
         {
             "label": "S1",

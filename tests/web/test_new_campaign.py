@@ -202,6 +202,22 @@ def test_a_doubt_about_the_charges_is_said_at_the_material_and_the_campaign_and_
     assert f"Li3O: {doubt}" in as_ada.get(reverse("campaign-overview", args=[Campaign.objects.get().pk])).content.decode()
 
 
+def test_the_usual_charge_of_the_ion_is_taken_where_none_was_guessed_and_shown(as_ada, ada):
+    facts = factories.FACTS | {"elements": ["Bi", "Mg"], "oxidation_states": {}, "mobile_ion": "Mg", "sites": [], "warnings": []}
+    material = factories.material(ada, "Mg3Bi2", facts=facts, is_disordered=False, mobile_ion="Mg")
+    field = as_ada.get(reverse("campaign-new"), {"material": material.pk}).context["setup"].campaign["mobile_ion"]
+    assert [words for _, words in field.field.widget.choices] == ["Mg (+2 assumed), proposed", "Bi (+3 assumed)"]
+    sent = typed_campaign(material)
+    warnings = as_ada.post(reverse("campaign-new-estimate"), sent).context["estimate"].warnings
+    assert any("reckoned with +2 e" in text and "give the oxidation states of the cells" in text for text in warnings)
+    as_ada.post(reverse("campaign-new"), sent)
+    made = Campaign.objects.get()
+    assert made.mobile_ion_charge == 2.0
+    assert "Mg, 2 e" in as_ada.get(reverse("campaign-overview", args=[made.pk])).content.decode()
+    given = as_ada.post(reverse("campaign-new-estimate"), sent | {"cell-0-oxidation_states": "Mg 1, Bi -1", "cell-4-oxidation_states": ""})
+    assert not any("reckoned with" in text for text in given.context["estimate"].warnings)
+
+
 def test_a_draft_is_edited_in_the_form_it_was_made_with(as_ada, ada):
     material = factories.material(ada)
     token = potential_files.store(ada, "Ge.sw", b"Ge Ge Ge 1").token

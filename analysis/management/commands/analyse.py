@@ -11,6 +11,7 @@ from analysis import report
 from analysis.engines import trajectory
 from campaigns.engines.job import EngineFailed, Progress, to_json
 from campaigns.management.arguments import number
+from campaigns.science.mobile_ions import usual_charge_e
 
 
 class Command(BaseCommand):
@@ -25,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--frame-interval-fs", type=number, help="time between stored frames")
         parser.add_argument("--timestep-fs", type=number, help="instead, where the files say MD steps (LAMMPS dumps)")
         parser.add_argument("--elements", default="", help="of LAMMPS's types 1, 2, ..., separated by commas: Li,Ge,P,S")
-        parser.add_argument("--charge", type=number, default=1.0, help="of the mobile ion in units of e, for the conductivity (1)")
+        parser.add_argument("--charge", type=number, help="of the mobile ion in units of e, for the conductivity (its usual one)")
         parser.add_argument("--hop-length-A", type=number, default=3.0, help="between neighbouring sites: what counts as a hop (3)")
         parser.add_argument("--json", action="store_true", help="print for programs")
 
@@ -37,7 +38,7 @@ class Command(BaseCommand):
             frame_interval_fs=options["frame_interval_fs"],
             timestep_fs=options["timestep_fs"],
             elements=[word.strip() for word in elements.split(",") if word.strip()],
-            charge=options["charge"],
+            charge=usual_charge_e(mobile) if options["charge"] is None else options["charge"],
             hop_length_A=options["hop_length_A"],
         )
         try:

@@ -80,6 +80,9 @@ SITES = [[0, 0, 0], [0.5, 0.5, 0.5]]
         (["Mg", "O"], "Mg", "only mobile cation"),
         (["Li", "Na"], "Li", "likeliest"),
         (["Li", {"Na": 0.5}], "Na", "partly empty"),
+        (["Cu", "I"], "Cu", "only mobile cation"),
+        (["Cu", "O"], "Cu", "No ion is likely to move"),
+        (["Cu", {"O": 0.95}], "O", "partly empty"),
     ],
 )
 def test_the_mobile_ion_is_proposed_with_a_reason(species, ion, words):
@@ -200,6 +203,18 @@ def test_a_pair_of_sites_that_holds_more_than_one_atom_is_not_harmless():
     sites = [{"Li": 0.7}, {"Li": 0.7}, "S"]
     found = material_facts(Structure(Lattice.cubic(5), sites, [[0, 0, 0], [0, 0, 0.16], [0.5, 0.5, 0.5]], labels=["Li1", "Li2", "S1"]), [])
     assert any("Li1 and Li2 are 0.80 Å apart, but together they hold 1.40 atoms" in note for note in found.warnings)
+
+
+def test_many_pairs_of_sites_of_the_same_elements_are_one_sentence():
+    rng = np.random.default_rng(2)
+    cages = rng.permutation([[x, y, z] for x in range(3) for y in range(3) for z in range(3)]) / 3
+    sites = np.vstack([cages, cages + np.array([0, 0, 0.06]), cages + np.full(3, 1 / 6)])
+    species = [{"Cu": 0.4}] * 54 + ["S"] * 27
+    found = material_facts(Structure(Lattice.cubic(15), species, sites, labels=[f"X{n}" for n in range(81)]), [])
+    close = [note for note in found.warnings if "apart" in note]
+    assert len(close) == 1
+    assert "27 pairs of partly occupied sites of Cu are close" in close[0]
+    assert "0.90 Å apart. That is harmless" in close[0]
 
 
 @pytest.mark.parametrize(("a_A", "words"), [(1.9, "too many atoms"), (4.0, ""), (5.6, "atoms are missing")])

@@ -113,3 +113,44 @@ def test_an_upload_that_does_not_fit_on_the_disk_is_said_and_leaves_no_half(owne
     with pytest.raises(BadInput, match=r"No space left on device\): free some space"):
         data_sets.store_upload(owner, Overflowing("set.extxyz", b"x" * 200))
     assert [path for path in (data_dir / "uploads").rglob("*") if path.is_file()] == []
+
+
+ANTIPEROVSKITE = b"""data_x
+_cell_length_a 3.91
+_cell_length_b 3.91
+_cell_length_c 3.91
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 90
+_symmetry_space_group_name_H-M 'P m -3 m'
+loop_
+_atom_site_label
+_atom_site_type_symbol
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+_atom_site_occupancy
+Li1 Li 0.5 0 0.5 0.99667
+Ba1 Ba 0.5 0 0.5 0.00167
+O1 O 0.5 0.5 0.5 1
+Cl1 Cl 0 0 0 1
+"""
+
+
+def test_a_dopant_that_the_cells_are_too_small_to_hold_is_not_asked_of_the_set_and_its_loss_is_said(owner):
+    from campaigns.services import materials, requests
+
+    doped = materials.create_material(owner, ANTIPEROVSKITE, "doped.cif")
+    token = data_sets.store_upload(owner, upload(frames(symbols="Li2OCl")))
+
+    def request(n):
+        return CampaignRequest(name="x", cells=[CellRequest(doped.pk, (n, n, n), True, True)], labeller="chgnet", s0_route="upload",
+                               s0_upload=token)  # fmt: skip
+
+    (said,) = [text for text in requests.check_wholly(owner, request(3)).warnings if "Ba" in text]
+    assert "3×3×3 will hold no Ba: by the occupancies it has 0.14 Ba, rounded to whole atoms" in said
+    assert "one in 200 unit cells (999 atoms)" in said
+    assert requests.elements_of(request(3).cells, {doped.pk: doped}, "Li") == ["Cl", "Li", "O"]
+    with pytest.raises(BadInput, match="holds no Ba"):
+        requests.check_wholly(owner, request(8))
+    assert not any("Ba" in text for text in requests.check(owner, request(8)).warnings)
