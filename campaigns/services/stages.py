@@ -89,8 +89,9 @@ def _is_due(now: datetime) -> Q:
 
 def _has_lost_its_owner(now: datetime) -> Q:
     """A lease that ran out, or one longer than any that is given: the clock was set back since. Its owner, if alive, renews it at once."""
-    too_long = now + timedelta(seconds=2 * settings.STAGE_LEASE_S)
-    return Q(state=StageState.RUNNING) & (Q(lease_until__lt=now) | Q(lease_until__gt=too_long))
+    here = Q(resource="", lease_until__gt=now + timedelta(seconds=2 * settings.STAGE_LEASE_S))
+    on_clusters = Q(lease_until__gt=now + timedelta(seconds=2 * cluster_stages.longest_lease_s()))
+    return Q(state=StageState.RUNNING) & (Q(lease_until__lt=now) | here | on_clusters)
 
 
 def claim(stage_id: int) -> Stage | None:

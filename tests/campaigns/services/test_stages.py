@@ -14,7 +14,7 @@ from campaigns.engines import disk, job
 from campaigns.engines.runners import local
 from campaigns.enums import CampaignState, StageState
 from campaigns.models import Stage
-from campaigns.services import artefacts, campaigns, deletion, ingest, protocol, stages
+from campaigns.services import artefacts, campaigns, cluster_stages, deletion, ingest, protocol, stages
 from campaigns.services.closing import closing
 from campaigns.services.errors import WrongState
 
@@ -52,6 +52,23 @@ def test_a_finished_stage_says_how_many_of_its_cores_other_work_used(first_stage
 def test_a_claim_that_is_not_renewed_belongs_to_nobody(first_stage):
     stages.claim(first_stage.pk)
     expire(first_stage)
+    assert stages.claim(first_stage.pk) is not None
+
+
+@pytest.mark.parametrize("seconds", [cluster_stages.TALK_S, cluster_stages.STOP_S, 600])
+def test_a_stage_of_a_cluster_keeps_the_longer_lease_that_it_is_given(first_stage, settings, seconds):
+    settings.CLUSTER_POLL_S = 600
+    stages.claim(first_stage.pk)
+    Stage.objects.update(resource="debug", lease_until=timezone.now() + timedelta(seconds=seconds), sent_at=None)
+    assert stages.reconcile() == 0
+    assert stages.claim(first_stage.pk) is None
+
+
+@pytest.mark.parametrize("resource", ["", "debug"])
+def test_a_lease_longer_than_any_was_given_before_the_clock_was_set_back(first_stage, resource):
+    stages.claim(first_stage.pk)
+    Stage.objects.update(resource=resource, lease_until=timezone.now() + timedelta(hours=1), sent_at=None)
+    assert stages.reconcile() == 1
     assert stages.claim(first_stage.pk) is not None
 
 
