@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from campaigns.engines import lammps_frames, lammps_run
+from campaigns.engines import lammps_frames, lammps_run, outputs
 from campaigns.engines.job import Progress, main
 from campaigns.engines.specs import EvaluateResult, EvaluateSpec
 from campaigns.science.lammps_input import Box, Dynamics
 from campaigns.science.selection import min_distance_A
 
 DISTANCE_SAMPLES = 50
+KEPT = ("trajectory.npz", "thermo.npz")
 MIN_FRAMES = 2
 
 
@@ -36,7 +37,7 @@ def run(folder: Path, spec: EvaluateSpec, progress: Progress) -> EvaluateResult:
     )
     facts = lammps_run.run(folder, dynamics, spec.cell_file, spec.launch, progress)
     atoms, box = lammps_run.read_cell(spec.cell_file)
-    if not (folder / "thermo.npz").exists():
+    if outputs.lost(folder, KEPT):
         _keep(folder, dynamics, facts.outcome == "completed", atoms.get_chemical_symbols(), box)
     with np.load(folder / "trajectory.npz") as trajectory, np.load(folder / "thermo.npz") as thermo:
         measured = _measured(
@@ -61,7 +62,7 @@ def run(folder: Path, spec: EvaluateSpec, progress: Progress) -> EvaluateResult:
 
 
 def _keep(folder: Path, dynamics: Dynamics, completed: bool, symbols: list[str], box: Box) -> None:
-    """Turn dump and table into two npz files; the second to be written says that both are whole."""
+    """Turn dump and table into two npz files, which are on the disk before the dump is removed."""
     steps, positions, table = lammps_frames.frames_with_thermo(folder, dynamics, len(symbols), completed)
     time_fs = steps * dynamics.timestep_fs
     np.savez(
@@ -74,6 +75,7 @@ def _keep(folder: Path, dynamics: Dynamics, completed: bool, symbols: list[str],
     columns = ("temperature_K", "potential_energy_eV", "total_energy_eV", "pxx", "pyy", "pzz")
     np.savez(folder / "thermo.part.npz", time_fs=time_fs, **{name: table[name] for name in columns})
     (folder / "thermo.part.npz").replace(folder / "thermo.npz")
+    outputs.make_durable(folder, KEPT)
 
 
 def _measured(

@@ -147,6 +147,7 @@ class TrainAttempt:
     force_rms_ratio: float
     accepted: bool
     reason: str
+    n_batches: int | None = None  # None: of an earlier release, which did not say
 
 
 @dataclass(frozen=True)

@@ -317,6 +317,77 @@ def test_retry_after_a_registration_that_failed_keeps_the_result(make_campaign, 
     assert computed(stage) == 1
 
 
+@pytest.fixture
+def done_but_not_registered(first_stage, monkeypatch):
+    """Its engine has left a result; the worker was killed before it could say so."""
+    with monkeypatch.context() as patched:
+        patched.setattr(protocol, "advance", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            stages.run(first_stage.pk)
+    return first_stage
+
+
+def again(stage):
+    Stage.objects.filter(pk=stage.pk).update(due_at=None)
+    stages.run(stage.pk)
+    stage.refresh_from_db()
+
+
+@pytest.mark.parametrize("how", ["empty", "missing"])
+def test_a_file_of_a_result_that_was_lost_is_made_again(done_but_not_registered, how):
+    stage = done_but_not_registered
+    cell = stage.folder / "cell.extxyz"
+    cell.write_bytes(b"") if how == "empty" else cell.unlink()
+    again(stage)
+    assert (stage.state, stage.cause, stage.tries, stage.attempt) == (StageState.PENDING, "output_lost", 1, 1)
+    assert "Lost or not whole: cell.extxyz" in stage.message
+    again(stage)
+    assert (stage.state, computed(stage), stage.attempt) == (StageState.DONE, 2, 1)
+    assert stage.cell.structure.file == cell
+    assert cell.stat().st_size > 0
+
+
+def test_retry_mends_what_an_earlier_release_could_not(done_but_not_registered):
+    stage = done_but_not_registered
+    (stage.folder / "cell.extxyz").write_bytes(b"")
+    Stage.objects.filter(pk=stage.pk).update(state=StageState.FAILED)
+    stage.failures.create(attempt=1, cause="unforeseen", message="EOFError", permanent=False)
+    type(stage.campaign).objects.update(state=CampaignState.FAILED)
+    stage.campaign.refresh_from_db()
+    campaigns.retry(stage.campaign)
+    again(stage)
+    again(stage)
+    assert (stage.state, computed(stage)) == (StageState.DONE, 2)
+
+
+def test_a_folder_that_cannot_be_gone_on_with_is_left_for_a_new_one(done_but_not_registered, stand_ins):
+    stage = done_but_not_registered
+    (stage.folder / "cell.extxyz").unlink()
+    again(stage)
+    stand_ins("prepare", "stumble")
+    again(stage)
+    assert (stage.state, stage.attempt) == (StageState.PENDING, 2)
+    again(stage)
+    assert (stage.state, stage.folder.name) == (StageState.DONE, "attempt-2")
+    assert (stage.folder.parent / "attempt-1" / "result.json.unreadable").exists()
+
+
+def test_the_lease_is_renewed_while_files_are_hashed(first_stage, monkeypatch, settings):
+    """Else others claim the stage meanwhile, and hash the same files."""
+    settings.STAGE_LEASE_S = 2
+    hash_file, claimed = artefacts.hash_file, []
+
+    def slowly(path):
+        time.sleep(3)
+        claimed.append(stages.claim(first_stage.pk))
+        return hash_file(path)
+
+    monkeypatch.setattr(artefacts, "hash_file", slowly)
+    stages.run(first_stage.pk)
+    first_stage.refresh_from_db()
+    assert (first_stage.state, claimed) == (StageState.DONE, [None])
+
+
 def _full_disk_at(kind, hash_outputs):
     def refuse(folder, result):
         if folder.parent.name.startswith(kind):
