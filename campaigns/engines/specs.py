@@ -331,3 +331,4 @@ class EvaluateResult:
     steps_per_s: float
     startup_seconds: float
     versions: dict[str, Any] = field(default_factory=dict)  # of the programs that did it
+    energy_drift_error_meV_atom_ns: float | None = None  # by blocking; None: too few frames, or of an earlier release

@@ -22,6 +22,7 @@ from campaigns.models import Stage
 from campaigns.services import resources, specs
 from campaigns.services.claims import WANTED
 from campaigns.services.errors import ServiceError
+from campaigns.services.silence import limit_s
 
 VISIT_S = 5.0  # files are looked at more often than the queue is asked
 TALK_S = cluster.ANSWER_LIMIT_S + VISIT_S  # nobody else need look while the queue is spoken with
@@ -80,7 +81,7 @@ def _ask(stage: Stage, profile: Profile) -> str:
         return _away(stage, JobState.UNKNOWN)
     if said.state == "ended":
         return _over(stage, _ended(stage, said))
-    if said.state == "running" and cluster.seconds_of_silence(stage.folder) > settings.STAGE_SILENCE_S:
+    if said.state == "running" and cluster.seconds_of_silence(stage.folder) > limit_s(stage):
         if cluster.stop(module, stage.folder, stage.resource, profile).outcome == "ok":
             return _over(stage, "hung")
         return _away(stage, JobState.UNKNOWN)

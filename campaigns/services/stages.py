@@ -24,7 +24,7 @@ from campaigns.models import Campaign, Stage, StageFailure
 from campaigns.services import artefacts, cluster_stages, ingest, leases, logs, protocol, specs, storage
 from campaigns.services.claims import WANTED, one_at_a_time
 from campaigns.services.closing import closing
-from campaigns.services.silence import Silence
+from campaigns.services.silence import Silence, limit_s
 from campaigns.services.wake import QUEUE, wake
 
 __all__ = ["QUEUE", "claim", "reconcile", "run"]
@@ -150,7 +150,7 @@ def _compute(stage: Stage) -> str:
                 seconds, last_renewal = time.monotonic() - last_renewal, time.monotonic()
                 if not leases.renew(stage, seconds):
                     return "released"
-                if silence.seconds() > settings.STAGE_SILENCE_S:
+                if silence.seconds() > limit_s(stage):
                     child.stop()
                     return "hung"
             if closing.is_set() or not _is_wanted(stage):
@@ -243,8 +243,9 @@ def _labels_of_all_attempts(stage: Stage, said: dict[str, Any]) -> int:
 
 
 def fail_hung(stage: Stage) -> None:
-    waited = settings.STAGE_SILENCE_S
-    message = f"The engine wrote nothing for {waited} s and was stopped: it hangs. (SSEWEB_STAGE_SILENCE_S sets how long is waited.)"
+    waited = limit_s(stage)
+    by = "SSEWEB_STAGE_SILENCE_S" if waited == settings.STAGE_SILENCE_S else "The time limit of a label"
+    message = f"The engine wrote nothing for {waited:g} s and was stopped: it hangs. ({by} sets how long is waited.)"
     _fail_with(stage, {"message": message, "cause": "timeout", "permanent": False})
 
 

@@ -14,7 +14,7 @@ from campaigns.engines.labellers.base import Label, LabelFailed, Labeller, Optio
 from campaigns.engines.labellers.known import KnownLabels, RememberingLabeller, data_versions, method_key
 from campaigns.engines.specs import LabellerSpec
 
-__all__ = ["MODULES", "Label", "LabelFailed", "Labeller", "Option", "build", "check", "module", "problems", "versions"]
+__all__ = ["MODULES", "Label", "LabelFailed", "Labeller", "Option", "build", "check", "module", "problems", "silent_s", "versions"]
 
 DESCRIPTION = "labeller.json"
 
@@ -90,6 +90,12 @@ def build(spec: LabellerSpec, folder: Path, cores: int) -> Labeller:
     versions = labeller.describe()["versions"] | data_versions(getattr(chosen, "DATA_VARIABLES", ()))
     key = method_key(spec.name, spec.options, chosen.OPTIONS, versions)
     return RememberingLabeller(labeller, KnownLabels(Path(spec.known_labels), key, str(folder)))
+
+
+def silent_s(spec: LabellerSpec) -> float:
+    """How long the method may write nothing and still be at work on a label; 0 where it keeps a log, or is fast."""
+    limit_s = getattr(module(spec.name), "silent_s", None)
+    return limit_s(spec.options) if limit_s else 0.0
 
 
 def versions(folder: Path) -> dict[str, Any]:

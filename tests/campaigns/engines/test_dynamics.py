@@ -264,3 +264,16 @@ def test_a_run_that_lost_its_numbers_is_measured_up_to_there():
     assert evaluate._measured(positions_A, 5 * np.eye(3), time_fs, temperature_K, energy_eV) == before
     positions_A[0] = np.nan
     assert set(evaluate._measured(positions_A, 5 * np.eye(3), time_fs, temperature_K, energy_eV).values()) == {None}
+
+
+def test_the_error_of_an_energy_drift_is_that_of_many_runs():
+    """A correlated energy without any drift: the slope scatters by as much as its error says."""
+    rng = np.random.default_rng(5)
+    time_fs = np.arange(4000) * 10.0
+    slopes, errors = [], []
+    for _ in range(100):
+        noise = np.convolve(rng.normal(size=4019), np.ones(20) / 20, mode="valid")
+        slopes.append(np.polyfit(time_fs - time_fs.mean(), noise, 1)[0])
+        errors.append(evaluate.slope_error(time_fs, noise))
+    assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(slopes), rel=0.25)
+    assert evaluate.slope_error(time_fs[:15], np.zeros(15)) is None

@@ -14,7 +14,7 @@ from campaigns.engines import disk, job
 from campaigns.engines.runners import local
 from campaigns.enums import CampaignState, StageState
 from campaigns.models import Stage
-from campaigns.services import artefacts, campaigns, cluster_stages, deletion, ingest, protocol, stages
+from campaigns.services import artefacts, campaigns, cluster_stages, deletion, ingest, protocol, silence, specs, stages
 from campaigns.services.closing import closing
 from campaigns.services.errors import WrongState
 
@@ -127,9 +127,6 @@ def _killed(*args, **kwargs):
 def test_an_engine_left_by_a_killed_worker_is_waited_for(first_stage, stand_ins):
     stand_ins("prepare", "slow")
     stage = stages.claim(first_stage.pk)
-    from campaigns.engines import job
-    from campaigns.services import specs
-
     job.write_spec(stage.folder, stage.kind, specs.build(stage))
     orphan = local.start("tests.stand_ins.engine", stage.folder, 1)
     expire(stage)
@@ -327,6 +324,14 @@ def done_but_not_registered(first_stage, monkeypatch):
     return first_stage
 
 
+def test_of_a_repeated_step_the_last_judgement_alone_counts(make_campaign):
+    campaign = make_campaign()
+    for step, repeat in ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1)):
+        state = StageState.RUNNING if (step, repeat) == (3, 1) else StageState.DONE
+        judge = Stage.objects.create(campaign=campaign, kind="judge", loop=1, step=step, repeat=repeat, state=state)
+    assert [(one.step, one.repeat) for one in specs._judged_before(judge)] == [(1, 0), (2, 1)]
+
+
 def again(stage):
     Stage.objects.filter(pk=stage.pk).update(due_at=None)
     stages.run(stage.pk)
@@ -431,6 +436,25 @@ def test_an_engine_that_says_nothing_is_stopped_and_tried_again(make_campaign, s
     (failure,) = campaign.stages.get(kind="prepare").failures.all()
     assert failure.cause == "timeout"
     assert "it hangs" in failure.message
+
+
+def test_a_reference_method_within_the_engine_may_be_silent_for_as_long_as_its_time_limit(make_campaign, settings):
+    campaign = make_campaign()
+    campaigns.start(campaign)
+    stage = campaign.stages.get()
+    assert silence.limit_s(stage) == settings.STAGE_SILENCE_S == 3600
+    stage.campaign.labeller, stage.campaign.labeller_options = "ase", {"walltime_h": 5}
+    assert silence.limit_s(stage) == 5 * 3600
+    stage.kind = "train"
+    assert silence.limit_s(stage) == 3600
+
+
+def test_an_earlier_failure_is_not_the_reason_of_an_engine_that_dies_before_it_says_anything(first_stage, settings):
+    first_stage.folder.mkdir(parents=True, exist_ok=True)
+    job.write_json(first_stage.folder / "failure.json", {"message": "Old.", "cause": "bad_output", "permanent": True})
+    settings.STAGE_MODULES = settings.STAGE_MODULES | {"prepare": "tests.no_such_module"}
+    stages.run(first_stage.pk)
+    assert first_stage.failures.get().cause == "engine_died"
 
 
 def test_small_stages_do_not_keep_the_cores_from_an_older_large_one(make_campaign, stand_ins, settings):
