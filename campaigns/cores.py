@@ -1,4 +1,4 @@
-"""Who holds the cores of this machine, and what waits for them in which order."""
+"""Who holds the cores of the hosts that work, and what waits for them in which order: one queue, from which each host takes the oldest."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -35,22 +35,23 @@ def waiting(campaign: Campaign) -> Waiting | None:
 
 
 def _queue() -> QuerySet[Stage]:
-    """Stages that want cores of this machine now; older ones have the first claim."""
+    """Stages that want cores of any host now; older ones have the first claim."""
     due = Q(due_at=None) | Q(due_at__lte=timezone.now())
     return Stage.objects.filter(due, state=StageState.PENDING, resource="", campaign__state=CampaignState.RUNNING).order_by("pk")
 
 
 def in_words(found: Waiting, viewer: AbstractBaseUser | None = None) -> str:
     """Names only campaigns that `viewer` may see; without one all: the command line."""
-    by_campaign: dict[int, list[Stage]] = defaultdict(list)
+    held_by: dict[tuple[int, str], list[Stage]] = defaultdict(list)
     for stage in found.holders:
-        by_campaign[stage.campaign_id].append(stage)
+        held_by[stage.campaign_id, stage.host].append(stage)
+    several_hosts = len({host for _, host in held_by}) > 1
     seen = Campaign.objects.all() if viewer is None else Campaign.objects.visible_to(viewer)
-    names = dict(seen.filter(pk__in=by_campaign).values_list("pk", "name"))
+    names = dict(seen.filter(pk__in={pk for pk, _ in held_by}).values_list("pk", "name"))
     parts = []
-    for pk, stages in by_campaign.items():
+    for (pk, host), stages in held_by.items():
         held = sum(stage.cores for stage in stages)
-        cores = f"{held} core{'s' * (held > 1)}"
+        cores = f"{held} core{'s' * (held > 1)}{f' of {host}' if several_hosts else ''}"
         what = "; ".join(stage_words(stage) for stage in stages)
         parts.append(
             f"{names[pk]} (campaign {pk}) holds {cores} with {what}" if pk in names else f"a campaign of somebody else holds {cores}"

@@ -86,12 +86,14 @@ def job_in_words(stage: Stage) -> str:
 
 @dataclass(frozen=True)
 class _Part:
-    """A stage that is there, or some that are only planned (`stage` None)."""
+    """A stage that is there, or some that are only planned (`stage` None). `work_core_s`: what one that is done did, where that is not the
+    plan's."""
 
     planned: PlannedStages
     n: int
     stage: Stage | None = None
     at: StageProgress | None = None
+    work_core_s: float | None = None
 
     @property
     def done(self) -> float:
@@ -101,11 +103,12 @@ class _Part:
 def campaign_progress(campaign: Campaign) -> CampaignProgress:
     """How much of the loop under way is done, and when it will be."""
     loop = max(campaign.loop, 1)
-    stages = campaign.stages.exclude(state=StageState.CANCELLED).exclude(kind__in=ASIDE).select_related("campaign", "cell__material")
+    stages = campaign.stages.exclude(state=StageState.CANCELLED).exclude(kind__in=ASIDE)
+    stages = stages.select_related("campaign", "cell__material", "trained_model")
     cells = _planned_cells(campaign)
     plans = {number: _plan(campaign, cells, number) for number in range(1, loop + 1)}
     there = [
-        _Part(_planned(campaign, cells, plans[number], stage), 1, stage, stage_progress(stage))
+        _Part(_planned(campaign, cells, plans[number], stage), 1, stage, stage_progress(stage), _trained_core_s(campaign, cells, stage))
         for stage in stages.defer("cell__material__cif", "cell__material__facts")
         if (number := max(stage.loop, 1)) in plans
     ]
@@ -145,6 +148,15 @@ def _planned(campaign: Campaign, cells: list[PlannedCell], plans: dict[tuple[Any
     return one
 
 
+def _trained_core_s(campaign: Campaign, cells: list[PlannedCell], stage: Stage) -> float | None:
+    """Of a training that is done, with the tries that its loss condition took: its pace, not its share of the loop, depends on them."""
+    model = getattr(stage, "trained_model", None)
+    if model is None or not model.attempts:
+        return None
+    n = plan.configurations_trained_on(campaign.settings, model.attempts, model.loop, model.step, model.repeat)
+    return plan.batches_core_s(campaign.settings, cells, n)
+
+
 def _missing(campaign: Campaign, planned: dict[tuple[Any, ...], PlannedStages], here: list[_Part]) -> list[_Part]:
     """What is planned and not there yet; nothing is added to steps that are behind us."""
     n_there: dict[tuple[Any, ...], int] = defaultdict(int)
@@ -166,7 +178,7 @@ class _Pace:
             took_s, share = part.at.measured
             if part.stage.state == StageState.DONE:
                 took_s, share = part.stage.seconds - part.stage.startup_seconds, 1.0
-            work = share * part.planned.work_core_s
+            work = share * (part.planned.work_core_s if part.work_core_s is None else part.work_core_s)
             if took_s > 0 and work >= LEAST_WORK_CORE_S:
                 self._add(part.stage, took_s * part.stage.cores, work)
 

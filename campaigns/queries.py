@@ -125,7 +125,7 @@ def learning_curve(model: TrainedModel) -> dict[str, NDArray[np.floating]]:
 
 def result(campaign: Campaign) -> dict[str, Any]:
     """What a campaign found, for programs: D(T) and Ea of its last judged model, the verdicts, the cost."""
-    model = campaign.trained_models.exclude(convergence="").order_by("-loop", "-step").first()
+    model = campaign.trained_models.exclude(convergence="").order_by("-loop", "-step", "-repeat").first()
     wall_s, in_engines_s = wall_time(campaign)
     document = {
         "id": campaign.pk,
@@ -170,11 +170,12 @@ def result(campaign: Campaign) -> dict[str, Any]:
 
 
 def _energies_of_loop(campaign: Campaign, loop: int) -> list[dict[str, Any]]:
-    """Ea of every judged model of a loop: how far models differ, which the error of one fit does not hold."""
+    """Ea of the judged models of a loop: how far models differ, which the error of one fit does not hold. Of a repeated step the last."""
     judged = campaign.trained_models.filter(loop=loop, arrhenius__isnull=False).order_by("step", "repeat")
     columns = ("step", "arrhenius__activation_energy_eV", "arrhenius__activation_energy_error_eV")
     names = ("step", "activation_energy_eV", "activation_energy_error_eV")
-    return [dict(zip(names, values, strict=True)) for values in judged.values_list(*columns)]
+    last = {values[0]: values for values in judged.values_list(*columns)}
+    return [dict(zip(names, values, strict=True)) for values in last.values()]
 
 
 def _run_row(run: Any) -> dict[str, Any]:

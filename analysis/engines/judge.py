@@ -93,6 +93,8 @@ def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats]) -> Run
         n = paths.n_ions
         flags.append("every atom is mobile: the drift of all atoms was taken off, and there is no Haven ratio"
                      + (f"; MSD and D are multiplied by {n}/{n - 1} for what this took from each" if n > 1 else ""))  # fmt: skip
+    if remark := verdict.drift_remark(evidence):
+        flags.append(remark)
     details: dict[str, Any] = {
         "n_ions": paths.n_ions,
         "volume_A3": abs(float(np.linalg.det(cell_A))),
@@ -160,7 +162,7 @@ def _evidence(one: JudgedRun, spec: JudgeSpec, n_ions: int, estimate: Diffusivit
         kinetic_temperature_K=result.mean_kinetic_temperature_K, kinetic_temperature_error_K=result.kinetic_temperature_error_K,
         temperature_limit_percent=spec.temperature_limit_percent, completed_ps=result.completed_ps, n_ions=n_ions, estimate=estimate,
         hop_length_A=spec.hop_length_A, framework_msd_A2=framework_A2, framework_slope=framework_slope,
-        moved_fraction=moved, framework_species=name,
+        moved_fraction=moved, framework_species=name, energy_drift_error_meV_atom_ns=result.energy_drift_error_meV_atom_ns,
     )  # fmt: skip
 
 

@@ -26,6 +26,8 @@ SLOPE_TOLERANCE = 0.2  # what chance may add to the slope of a short run
 CAGE_TOLERANCE = 0.1  # what it may take off where the ions may still be in one cage: one of several sites levels off slowly
 WIDEST_CAGE = 8.0  # hops squared, of the MSD: twice the square of a cage's radius, here of two hops
 TEMPERATURE_SIGMAS = 3.0  # of its own error, by which the mean temperature may always miss its target
+DRIFT_SIGMAS = 3.0  # likewise of the energy's slope, which a short run does not tell from nothing
+GOOD_DRIFT_MEV_ATOM_NS = 1.0  # a larger one is said, although the run is used
 LARGEST_SLOPE_ERROR = 0.5  # with a larger one the slope cannot tell anything from diffusion
 
 
@@ -51,6 +53,7 @@ class Evidence:
     framework_slope: float | None
     moved_fraction: float
     framework_species: str = "framework"
+    energy_drift_error_meV_atom_ns: float | None = None
 
 
 @dataclass(frozen=True)
@@ -126,10 +129,20 @@ def _dynamics(evidence: Evidence) -> Verdict | None:
 
 def _drifting(evidence: Evidence) -> Verdict | None:
     drift, limit = evidence.energy_drift_meV_atom_ns, evidence.energy_drift_limit_meV_atom_ns
+    limit = max(limit, DRIFT_SIGMAS * (evidence.energy_drift_error_meV_atom_ns or 0.0))
     if drift is None or abs(drift) <= limit:
         return None
-    return Verdict("drifting", f"The total energy drifts by {drift:.3g} meV/atom/ns; at most {limit:g} is allowed.",
+    return Verdict("drifting", f"The total energy drifts by {drift:.3g} meV/atom/ns; at most {limit:.3g} is allowed.",
                    abs(drift), limit, "meV/atom/ns")  # fmt: skip
+
+
+def drift_remark(evidence: Evidence) -> str:
+    """Of a run that is used, but whose energy is kept less well than a good model keeps it; '' where it is, or where it cannot be told."""
+    drift, error = evidence.energy_drift_meV_atom_ns, evidence.energy_drift_error_meV_atom_ns
+    if drift is None or abs(drift) <= max(GOOD_DRIFT_MEV_ATOM_NS, DRIFT_SIGMAS * (error or 0.0)):
+        return ""
+    found = f"{drift:.2g}" if error is None else f"{drift:.2g} ± {error:.1g}"
+    return f"the total energy drifts by {found} meV/atom/ns; a good model stays below {GOOD_DRIFT_MEV_ATOM_NS:g}"
 
 
 def _temperature(evidence: Evidence) -> Verdict | None:

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from campaigns.engines import lammps_frames, lammps_run
+from campaigns.engines import lammps_frames, lammps_run, outputs
 from campaigns.engines.job import Progress, main
 from campaigns.engines.specs import EvaluateResult, EvaluateSpec
 from campaigns.science.lammps_input import Box, Dynamics
 from campaigns.science.selection import min_distance_A
 
 DISTANCE_SAMPLES = 50
+KEPT = ("trajectory.npz", "thermo.npz")
 MIN_FRAMES = 2
 
 
@@ -36,7 +37,7 @@ def run(folder: Path, spec: EvaluateSpec, progress: Progress) -> EvaluateResult:
     )
     facts = lammps_run.run(folder, dynamics, spec.cell_file, spec.launch, progress)
     atoms, box = lammps_run.read_cell(spec.cell_file)
-    if not (folder / "thermo.npz").exists():
+    if outputs.lost(folder, KEPT):
         _keep(folder, dynamics, facts.outcome == "completed", atoms.get_chemical_symbols(), box)
     with np.load(folder / "trajectory.npz") as trajectory, np.load(folder / "thermo.npz") as thermo:
         measured = _measured(
@@ -61,7 +62,7 @@ def run(folder: Path, spec: EvaluateSpec, progress: Progress) -> EvaluateResult:
 
 
 def _keep(folder: Path, dynamics: Dynamics, completed: bool, symbols: list[str], box: Box) -> None:
-    """Turn dump and table into two npz files; the second to be written says that both are whole."""
+    """Turn dump and table into two npz files, which are on the disk before the dump is removed."""
     steps, positions, table = lammps_frames.frames_with_thermo(folder, dynamics, len(symbols), completed)
     time_fs = steps * dynamics.timestep_fs
     np.savez(
@@ -74,6 +75,7 @@ def _keep(folder: Path, dynamics: Dynamics, completed: bool, symbols: list[str],
     columns = ("temperature_K", "potential_energy_eV", "total_energy_eV", "pxx", "pyy", "pzz")
     np.savez(folder / "thermo.part.npz", time_fs=time_fs, **{name: table[name] for name in columns})
     (folder / "thermo.part.npz").replace(folder / "thermo.npz")
+    outputs.make_durable(folder, KEPT)
 
 
 def _measured(
@@ -90,15 +92,19 @@ def _measured(
         positions_A, time_fs, temperature_K, total_energy_eV = (
             column[:end] for column in (positions_A, time_fs, temperature_K, total_energy_eV)
         )
-    nothing = dict.fromkeys(("mean_kinetic_temperature_K", "kinetic_temperature_error_K", "energy_drift_meV_atom_ns", "min_distance_A"))
+    nothing = dict.fromkeys(("mean_kinetic_temperature_K", "kinetic_temperature_error_K", "energy_drift_meV_atom_ns",
+                             "energy_drift_error_meV_atom_ns", "min_distance_A"))  # fmt: skip
     if len(positions_A) < MIN_FRAMES:
         return nothing
     chosen = np.unique(np.linspace(0, len(positions_A) - 1, DISTANCE_SAMPLES).astype(int))
     slope_eV_fs = np.polyfit(time_fs - time_fs.mean(), total_energy_eV - total_energy_eV.mean(), 1)[0]
+    slope_error_eV_fs = slope_error(time_fs, total_energy_eV)
+    to_meV_atom_ns = 1e3 * 1e6 / positions_A.shape[1]
     return {
         "mean_kinetic_temperature_K": float(temperature_K.mean()),
         "kinetic_temperature_error_K": blocked_error(temperature_K),
-        "energy_drift_meV_atom_ns": float(slope_eV_fs * 1e3 * 1e6 / positions_A.shape[1]),
+        "energy_drift_meV_atom_ns": float(slope_eV_fs * to_meV_atom_ns),
+        "energy_drift_error_meV_atom_ns": None if slope_error_eV_fs is None else slope_error_eV_fs * to_meV_atom_ns,
         "min_distance_A": min(min_distance_A(positions_A[index].astype(float), cell_A) for index in chosen),
     }
 
@@ -109,6 +115,16 @@ def blocked_error(values: NDArray[np.floating], n_blocks: int = 8) -> float | No
         return None
     blocks = values[: len(values) // n_blocks * n_blocks].reshape(n_blocks, -1).mean(axis=1)
     return float(blocks.std(ddof=1) / np.sqrt(n_blocks))
+
+
+def slope_error(times: NDArray[np.floating], values: NDArray[np.floating], n_blocks: int = 8) -> float | None:
+    """Standard error of the slope of a correlated series (n,), from the scatter of block means about a line through them."""
+    if len(values) < 2 * n_blocks:
+        return None
+    t, y = (one[: len(one) // n_blocks * n_blocks].reshape(n_blocks, -1).mean(axis=1) for one in (times, values - values.mean()))
+    t = t - t.mean()
+    residuals = y - np.polyval(np.polyfit(t, y, 1), t)
+    return float(np.sqrt(residuals @ residuals / (n_blocks - 2) / (t @ t)))
 
 
 if __name__ == "__main__":

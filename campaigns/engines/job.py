@@ -1,8 +1,8 @@
 """The stage folder: the contract between the database and the physics.
 
 A stage is one folder. `spec.json` says everything the stage needs; `progress.json` (replaced atomically) says how far
-it is; `log` is what it prints; `result.json` (written, fsynced, renamed: never half) is the last file and is never
-computed again; `failure.json` says why there is none; `load.json` how busy other work kept the machine.
+it is; `log` is what it prints; `result.json` (written, fsynced, renamed: never half) is the last file, after all that it
+names, and is never computed again; `failure.json` says why there is none; `load.json` how busy other work kept the machine.
 
     python -m campaigns.engines.train FOLDER
 
@@ -31,7 +31,7 @@ from typing import Any, TypeVar
 
 import psutil
 
-from campaigns.engines import disk, memory
+from campaigns.engines import disk, memory, outputs
 from campaigns.engines.load import Load
 
 SCHEMA_VERSION = 1
@@ -113,15 +113,7 @@ def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
             os.fsync(stream.fileno())
     os.replace(temporary, path)
     if durable:
-        _fsync_folder(path.parent)
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        outputs.sync(path.parent)
 
 
 def read_json(path: Path) -> Any | None:
@@ -315,6 +307,7 @@ def main(run: Callable[[Path, Any, Progress], Any], spec_type: type) -> None:
                 if not _is_recorded(folder):
                     raise FolderBusy(str(folder))
                 write_json(folder / "load.json", {"others_cores": load.others_cores(), "n_cores": psutil.cpu_count()}, durable=False)
+                outputs.make_durable(folder, outputs.names(to_json(result)))
                 write_json(folder / "result.json", to_json(result))
     except FolderBusy:
         sys.exit(75)

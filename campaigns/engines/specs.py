@@ -148,6 +148,7 @@ class TrainAttempt:
     force_rms_ratio: float
     accepted: bool
     reason: str
+    n_batches: int | None = None  # None: of an earlier release, which did not say
 
 
 @dataclass(frozen=True)
@@ -331,3 +332,4 @@ class EvaluateResult:
     steps_per_s: float
     startup_seconds: float
     versions: dict[str, Any] = field(default_factory=dict)  # of the programs that did it
+    energy_drift_error_meV_atom_ns: float | None = None  # by blocking; None: too few frames, or of an earlier release

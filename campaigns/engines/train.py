@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from campaigns.engines import backends, checkpoints, process
+from campaigns.engines import backends, checkpoints, outputs, process
 from campaigns.engines.backends import BACKENDS, PYTORCH, Backend
 from campaigns.engines.dp_session import EXIT_DIVERGED
 from campaigns.engines.job import EngineFailed, Progress, main, read_json, to_json, write_json
@@ -37,6 +37,7 @@ class Try:
     energy_rmse_meV_atom: float
     training_seconds: float
     startup_seconds: float
+    n_batches: int | None = None
 
     def ratio(self, rms_force_eV_A: float) -> float:
         return self.force_rmse_eV_A / rms_force_eV_A
@@ -55,7 +56,8 @@ def run(folder: Path, spec: TrainSpec, progress: Progress) -> TrainResult:
         ratio = done.ratio(rms_force_eV_A)
         accepted = ratio < spec.max_force_rms_ratio  # false for NaN
         tries.append(done)
-        attempts.append(TrainAttempt(done.batch_size, ratio if math.isfinite(ratio) else -1.0, accepted, _reason(ratio, spec)))
+        attempts.append(TrainAttempt(done.batch_size, ratio if math.isfinite(ratio) else -1.0, accepted, _reason(ratio, spec),
+                                     done.n_batches))  # fmt: skip
         if accepted:
             break
     best = _best(tries)
@@ -143,8 +145,8 @@ def _train(folder: Path, number: int, spec: TrainSpec, systems: list[str], sel: 
     own = folder / f"try-{number + 1}"
     own.mkdir(exist_ok=True)
     known = read_json(own / "trained.json")
-    if known:
-        return _try(known)
+    if known and _is_kept(own, done := _try(known), FROZEN + backend.suffix):
+        return done
     began = time.monotonic()
     batch_size = spec.batch_size * 2**number
     n_batches = spec.n_batches if warm else spec.n_batches_from_scratch or spec.n_batches
@@ -164,9 +166,21 @@ def _train(folder: Path, number: int, spec: TrainSpec, systems: list[str], sel: 
     curve = {} if diverged else dp_input.read_learning_curve(own / "lcurve.out")
     trained_s = watcher.training_seconds
     done = Try(own.name, batch_size, dp_input.final_error(curve, "f"), 1e3 * dp_input.final_error(curve, "e"),
-               trained_s, time.monotonic() - began - trained_s)  # fmt: skip
+               trained_s, time.monotonic() - began - trained_s, n_batches)  # fmt: skip
+    outputs.make_durable(own, _products(own))
     write_json(own / "trained.json", to_json(done))
     return done
+
+
+def _products(own: Path) -> list[str]:
+    """Of a try: what its result names, and the checkpoints, from which a model that was lost is frozen again."""
+    patterns = (f"{FROZEN}.*", f"{COMPRESSED}.*", "lcurve.out", "input.json", f"{checkpoints.PREFIX}*")
+    return sorted({path.name for pattern in patterns for path in own.glob(pattern) if path.suffix != ".unreadable"})
+
+
+def _is_kept(own: Path, done: Try, frozen: str) -> bool:
+    """Whether the files of a finished try are there still. One that diverged has left none."""
+    return not math.isfinite(done.force_rmse_eV_A) or not outputs.lost(own, {frozen, *_products(own)})
 
 
 def _try(record: dict[str, Any]) -> Try:

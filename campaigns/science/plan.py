@@ -4,8 +4,9 @@ It follows from the settings and the sizes of the cells alone and not from what 
 cannot fall while a loop goes on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from campaigns.science.protocol import ProtocolSettings
 
@@ -73,11 +74,25 @@ def loop_plan(chosen: ProtocolSettings, cells: Sequence[PlannedCell], loop: int,
 
 
 def training_core_s(chosen: ProtocolSettings, cells: Sequence[PlannedCell], loop: int, step: int, repeat: int) -> float:
-    """A training that is repeated starts from scratch, with twice the batch size each time."""
+    """If its loss condition is met at once. A training that is repeated starts from scratch, with twice the batch size each time."""
+    return batches_core_s(chosen, cells, _first_batches(chosen, loop, step, repeat) * chosen.batch_size * 2**repeat)
+
+
+def batches_core_s(chosen: ProtocolSettings, cells: Sequence[PlannedCell], n_configurations: float) -> float:
     n_atoms = _mean([cell.n_atoms for cell in cells if cell.for_training])
+    return n_configurations * n_atoms * REFERENCE_BATCH_S_ATOM[chosen.precision] * REFERENCE_CORES
+
+
+def configurations_trained_on(chosen: ProtocolSettings, attempts: Sequence[Mapping[str, Any]], loop: int, step: int, repeat: int) -> int:
+    """Batches times their size, over all tries of a training (`TrainAttempt`). An earlier release did not say how many batches a try
+    had: then as many as were planned, for only the first may be a warm start."""
+    planned = (_first_batches(chosen, loop, step, repeat), *[chosen.n_batches_first] * len(attempts))
+    return sum((one.get("n_batches") or batches) * one["batch_size"] for one, batches in zip(attempts, planned, strict=False))
+
+
+def _first_batches(chosen: ProtocolSettings, loop: int, step: int, repeat: int) -> int:
     from_scratch = repeat > 0 or not chosen.warm_start or (loop, step) == (1, 1)
-    batches = chosen.n_batches_first if from_scratch else chosen.n_batches_step
-    return batches * chosen.batch_size * 2**repeat * n_atoms * REFERENCE_BATCH_S_ATOM[chosen.precision] * REFERENCE_CORES
+    return chosen.n_batches_first if from_scratch else chosen.n_batches_step
 
 
 def _before_the_loop(chosen: ProtocolSettings, cells: Sequence[PlannedCell], labeller: str, fpmd: bool) -> list[PlannedStages]:

@@ -68,7 +68,7 @@ class ProtocolSettings:
     compress_model: bool = _setting(True, "training", "Compress the model", "", "dp compress tabulates the embedding net; whether the compressed model is used is measured.")
 
     ramp_T_min_K: float = _setting(300.0, "ramp", "Lowest temperature", "K", "Each training loop is one ramp of NVT explorations.", low=1, high=5000, key=True)
-    ramp_T_max_K: float = _setting(1000.0, "ramp", "Highest temperature", "K", "The last exploration of a loop. Reach the hottest evaluation temperature: a model holds only where it has been trained.", low=1, high=5000, key=True)
+    ramp_T_max_K: float = _setting(1000.0, "ramp", "Highest temperature", "K", "No exploration is hotter. The ramp goes up in whole steps, so its last one is here only where steps meet it: 300 to 1000 K by 300 K ends at 900 K. Reach the hottest evaluation temperature: a model holds only where it has been trained.", low=1, high=5000, key=True)
     ramp_T_step_K: float = _setting(50.0, "ramp", "Step", "K", "One training step for each temperature.", low=1, high=5000, key=True)
     max_loops: int = _setting(3, "ramp", "Training loops at most", "", "A loop is repeated until D(T) is stationary.", low=1, high=50, key=True)
     snapshots_per_step: int = _setting(100, "ramp", "Snapshots per step", "", "Configurations labelled in each training step, for each training cell (paper: 100, or 40 in larger cells).", low=1, high=100000, key=True)
@@ -92,7 +92,7 @@ class ProtocolSettings:
     evaluated_steps_per_loop: int = _setting(5, "evaluation", "Evaluated steps per loop", "", "The last training steps of each loop whose model is evaluated. Stationarity is judged over them: it takes at least three.", low=1, high=1000, key=True)
 
     stationary_spread_dex: float = _setting(0.1, "convergence", "Stationary within", "log10 D", "Model-to-model spread of log10 D that still counts as stationary (paper: about 0.1).", low=0.001, high=2, key=True)
-    energy_drift_limit_meV_atom_ns: float = _setting(10.0, "convergence", "Energy drift limit", "meV/atom/ns", "A run that drifts more is not used for D.", low=1e-4, high=1e6)
+    energy_drift_limit_meV_atom_ns: float = _setting(2.5, "convergence", "Energy drift limit", "meV/atom/ns", "A run whose total energy drifts by more (and by more than three of its errors) is not used for D. 1 meV/atom heats a crystal by 4 K. More than 1 meV/atom/ns is remarked on.", low=1e-4, high=1e6)
     temperature_limit_percent: float = _setting(10.0, "convergence", "Temperature limit", "% of target", "A run whose mean kinetic temperature misses its target by more (and by more than three of its errors) was not equilibrated and is not used for D.", low=0.1, high=100)
     hop_length_A: float = _setting(3.0, "convergence", "Hop length", "Å", "Distance between neighbouring sites of the mobile ion: what counts as a hop, and where the fit of D may begin (LLZO 2.4, LGPS 2.8, LATP 3.2, Na in NASICON 3.5).", low=0.5, high=10)
 
@@ -188,11 +188,12 @@ PRESETS: dict[str, ProtocolSettings] = {
         ramp_T_min_K=400.0, ramp_T_step_K=200.0, max_loops=2, snapshots_per_step=12, snapshot_interval_ps=0.2,
         explore_equilibration_ps=0.4, timestep_fs=2.0, evaluation_temperatures_K=(650.0, 725.0, 800.0, 875.0, 950.0),
         evaluation_duration_ps=15.0, evaluation_equilibration_ps=2.0, evaluation_frame_interval_fs=40.0,
-        evaluated_steps_per_loop=3),
+        evaluated_steps_per_loop=3, energy_drift_limit_meV_atom_ns=10.0),
     "standard": ProtocolSettings(
         precision="float32", n_batches_first=60000, n_batches_step=20000, warm_start=True, learning_rate_stop=1e-6,
         ramp_T_step_K=100.0, snapshots_per_step=50, snapshot_interval_ps=0.5, explore_equilibration_ps=1.0,
-        timestep_fs=2.0, evaluation_duration_ps=500.0, evaluation_equilibration_ps=5.0, evaluated_steps_per_loop=4),
+        timestep_fs=2.0, evaluation_duration_ps=500.0, evaluation_equilibration_ps=5.0, evaluated_steps_per_loop=4,
+        energy_drift_limit_meV_atom_ns=10.0),
     "paper": ProtocolSettings(),
 }
 PRESET_HELP = {

@@ -49,6 +49,10 @@ def _found(chosen: ProtocolSettings, training: Sequence[int]) -> list[tuple[tupl
     if training and components < PAPER_FORCE_COMPONENTS:
         text = f"S0 will hold {components:,} force components; the paper's smallest had {PAPER_FORCE_COMPONENTS:,}."
         found.append((("s0_frames_per_temperature", "s0_temperatures_K"), text))
+    last_K = chosen.ramp_temperatures_K[-1]
+    if chosen.ramp_T_max_K - last_K > 1e-6 * chosen.ramp_T_max_K:
+        text = f"Steps of {chosen.ramp_T_step_K:g} K from {chosen.ramp_T_min_K:g} K do not meet {chosen.ramp_T_max_K:g} K: "
+        found.append((("ramp_T_min_K", "ramp_T_max_K", "ramp_T_step_K"), f"{text}the last exploration of a loop is at {last_K:g} K."))
     where = ("evaluated_steps_per_loop", "ramp_T_min_K", "ramp_T_max_K", "ramp_T_step_K")
     if min(chosen.evaluated_steps_per_loop, len(chosen.ramp_temperatures_K)) < 2:
         text = "One evaluated model per loop: D has nothing to be compared with, so every loop that is allowed will be run."

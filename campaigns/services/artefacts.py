@@ -8,7 +8,10 @@ from typing import Any
 
 from django.conf import settings
 
+from campaigns.engines import outputs
 from campaigns.models import Artefact
+
+LOST = "output_lost"
 
 
 @dataclass(frozen=True)
@@ -27,15 +30,31 @@ def hash_file(path: Path) -> FileFacts:
     return FileFacts(str(path.relative_to(settings.DATA_DIR)), digest, n_bytes)
 
 
+class OutputsLost(Exception):
+    """Files that a result names are missing, empty or not whole: a power cut, a file system that lost them."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(", ".join(names))
+        self.names = names
+
+
 def hash_outputs(folder: Path, result: dict[str, Any]) -> dict[str, FileFacts]:
-    """Every file that a result names (fields ending in `_file` or `_files`), by its name in the result."""
-    names: list[str] = []
-    for key, value in result.items():
-        if key.endswith("_file") and value:
-            names.append(value)
-        elif key.endswith("_files"):
-            names.extend(value)
+    """Every file that a result names, by its name in the result. Raises OutputsLost."""
+    names = outputs.names(result)
+    if lost := outputs.lost(folder, names):
+        raise OutputsLost(lost)
     return {name: hash_file(folder / name) for name in names}
+
+
+def set_aside(folder: Path, lost: list[str]) -> dict[str, Any]:
+    """Put a result away with what of its files cannot be used, so that the engine makes them again. Returns the failure."""
+    for name in (*lost, "result.json"):
+        path = folder / name
+        if path.exists():
+            path.replace(path.with_name(f"{path.name}.unreadable"))
+    files = f"{', '.join(lost[:3])}{' and others' if len(lost) > 3 else ''}"
+    message = f"Lost or not whole: {files} (a power cut, a failing disk?). The result is set aside and made again from what is whole."
+    return {"message": message, "cause": LOST, "permanent": False}
 
 
 def register(facts: FileFacts) -> Artefact:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from campaigns.enums import ASIDE, CampaignState, StageState
 from campaigns.models import Campaign, Cell, Project
-from campaigns.services import activity, method_checks, projects, protocol, quotas
+from campaigns.services import activity, method_checks, projects, protocol, quotas, stages
 from campaigns.services.errors import AlreadyDone, Outdated, WrongState
 from campaigns.services.requests import CampaignRequest, Checked, check_wholly, oxidation_states
 from campaigns.services.wake import wake
@@ -138,7 +138,7 @@ def _try_again(campaign: Campaign) -> None:
     failed = list(campaign.stages.filter(state=StageState.FAILED).exclude(kind__in=ASIDE))
     for stage in failed:
         last = stage.failures.last()
-        if last is not None and last.cause in FROM_SCRATCH:
+        if last is not None and (last.cause in FROM_SCRATCH or stages.is_given_up(stage)):
             stage.attempt += 1
         if not (stage.folder / "result.json").exists():  # else the engine is done, and only its registration failed
             for name in ("spec.json", "failure.json"):  # what was mended may stand there

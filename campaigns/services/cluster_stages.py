@@ -22,10 +22,18 @@ from campaigns.models import Stage
 from campaigns.services import resources, specs
 from campaigns.services.claims import WANTED
 from campaigns.services.errors import ServiceError
+from campaigns.services.silence import limit_s
 
 VISIT_S = 5.0  # files are looked at more often than the queue is asked
+TALK_S = cluster.ANSWER_LIMIT_S + VISIT_S  # nobody else need look while the queue is spoken with
+STOP_S = 2 * cluster.ANSWER_LIMIT_S
 ADVANCED = 0.01  # of the whole: a job that came so much further than the one before has earned another
 SEEN = {"submitting": JobState.SUBMITTING, "queued": JobState.QUEUED, "running": JobState.RUNNING, "ending": JobState.RUNNING}
+
+
+def longest_lease_s() -> float:
+    """Of all that a stage of a cluster is given."""
+    return max(TALK_S, STOP_S, settings.CLUSTER_POLL_S, settings.STAGE_LEASE_S)
 
 
 def look(stage: Stage) -> str:
@@ -56,7 +64,7 @@ def _said(stage: Stage, known: Job) -> str:
 def _submit(stage: Stage, profile: Profile) -> str:
     if not (stage.folder / "spec.json").exists():
         job.write_spec(stage.folder, stage.kind, specs.build(stage))
-    if not _note(stage, JobState.SUBMITTING, cluster.ANSWER_LIMIT_S + VISIT_S):
+    if not _note(stage, JobState.SUBMITTING, TALK_S):
         return "away"  # cancelled meanwhile
     said = cluster.submit(settings.STAGE_MODULES[stage.kind], stage.folder, stage.resource, profile)
     if said.outcome == "refused":
@@ -67,13 +75,13 @@ def _submit(stage: Stage, profile: Profile) -> str:
 
 def _ask(stage: Stage, profile: Profile) -> str:
     module = settings.STAGE_MODULES[stage.kind]
-    _note(stage, stage.job_state, cluster.ANSWER_LIMIT_S + VISIT_S)
+    _note(stage, stage.job_state, TALK_S)
     said = cluster.ask(module, stage.folder, stage.resource, profile)
     if said.outcome != "ok":
         return _away(stage, JobState.UNKNOWN)
     if said.state == "ended":
         return _over(stage, _ended(stage, said))
-    if said.state == "running" and cluster.seconds_of_silence(stage.folder) > settings.STAGE_SILENCE_S:
+    if said.state == "running" and cluster.seconds_of_silence(stage.folder) > limit_s(stage):
         if cluster.stop(module, stage.folder, stage.resource, profile).outcome == "ok":
             return _over(stage, "hung")
         return _away(stage, JobState.UNKNOWN)
@@ -134,8 +142,8 @@ def unwanted() -> Any:
 
 def stop_unwanted(stage_id: int) -> None:
     """Cancel the job of such a stage. Where the cluster is not reached, the reconciler has it tried again."""
-    owner, lease_s = uuid.uuid4().hex, 2 * cluster.ANSWER_LIMIT_S
-    if not unwanted().filter(pk=stage_id).update(owner=owner, lease_until=timezone.now() + timedelta(seconds=lease_s)):
+    owner = uuid.uuid4().hex
+    if not unwanted().filter(pk=stage_id).update(owner=owner, lease_until=timezone.now() + timedelta(seconds=STOP_S)):
         return
     stage = Stage.objects.select_related("campaign").get(pk=stage_id)
     mine = Stage.objects.filter(pk=stage_id, owner=owner)

@@ -13,7 +13,14 @@ from django.db.models import Avg, QuerySet
 
 from campaigns.enums import RunPurpose, StageKind, StageState
 from campaigns.models import Campaign, Cell, MdRun, MethodCheck, Stage
-from campaigns.science.plan import LABEL_EXPONENT, REFERENCE_ATOMS, REFERENCE_BATCH_S_ATOM, REFERENCE_LABEL_S, REFERENCE_MD_ATOM_STEPS_S
+from campaigns.science.plan import (
+    LABEL_EXPONENT,
+    REFERENCE_ATOMS,
+    REFERENCE_BATCH_S_ATOM,
+    REFERENCE_LABEL_S,
+    REFERENCE_MD_ATOM_STEPS_S,
+    configurations_trained_on,
+)
 from campaigns.science.protocol import ProtocolSettings
 from campaigns.services import method_checks
 
@@ -176,18 +183,11 @@ def _batch_measurements() -> Iterable[tuple[Campaign, Measurement]]:
     cells = Cell.objects.filter(campaign__in={stage.campaign_id for stage in stages}, for_training=True, n_atoms__gt=0)
     n_atoms = dict(cells.values_list("campaign").annotate(Avg("n_atoms")).order_by())
     for stage in stages:
-        n_configurations = _configurations_trained_on(stage)
+        model = stage.trained_model
+        n_configurations = configurations_trained_on(stage.campaign.settings, model.attempts, model.loop, model.step, model.repeat)
         if stage.campaign_id in n_atoms and n_configurations:
             seconds = (stage.seconds - stage.startup_seconds) / n_configurations
             yield stage.campaign, Measurement(n_atoms[stage.campaign_id], seconds, stage.finished_at, _is_disturbed(stage))
-
-
-def _configurations_trained_on(stage: Stage) -> int:
-    """Batches times their size, over all tries of a training."""
-    made_with, model = stage.campaign.settings, stage.trained_model
-    from_scratch = stage.repeat or not made_with.warm_start or (model.loop, model.step) == (1, 1)
-    n_batches = made_with.n_batches_first if from_scratch else made_with.n_batches_step
-    return n_batches * sum(attempt["batch_size"] for attempt in model.attempts)
 
 
 def _md_measurements() -> Iterable[tuple[Campaign, Measurement]]:

@@ -3,6 +3,23 @@
 import time
 from pathlib import Path
 
+from django.conf import settings
+
+from campaigns.engines import labellers
+from campaigns.engines.specs import LabellerSpec
+from campaigns.enums import StageKind
+from campaigns.models import Stage
+
+WITH_LABELS = (StageKind.PREPARE, StageKind.S0, StageKind.LABEL, StageKind.RELABEL, StageKind.CHECK)
+
+
+def limit_s(stage: Stage) -> float:
+    """Who writes nothing for so long hangs. A reference method that computes within the engine is silent for as long as a label takes."""
+    if stage.kind not in WITH_LABELS:
+        return settings.STAGE_SILENCE_S
+    method = LabellerSpec(stage.campaign.labeller, stage.campaign.labeller_options)
+    return max(settings.STAGE_SILENCE_S, labellers.silent_s(method))
+
 
 class Silence:
     """How long nothing in a stage folder has changed, by our own steady clock: the file system's may jump."""

@@ -1,10 +1,10 @@
 """From rows to a stage's spec: what its engine needs, and nothing that it would have to ask the database for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.db.models import Exists, Max, OuterRef
 
 from campaigns.engines import check_specs, judge_specs, specs
 from campaigns.engines.backends import BACKENDS, DEFAULT, Backend
@@ -287,7 +287,7 @@ def _judge(stage: Stage) -> judge_specs.JudgeSpec:
         mobile_ion_charge=campaign.mobile_ion_charge,
         loop=stage.loop,
         step=stage.step,
-        earlier=_earlier(_judged(campaign, stage.loop)),
+        earlier=_earlier(_judged_before(stage)),
         stationary_spread_dex=campaign.settings.stationary_spread_dex,
         energy_drift_limit_meV_atom_ns=campaign.settings.energy_drift_limit_meV_atom_ns,
         temperature_limit_percent=campaign.settings.temperature_limit_percent,
@@ -312,11 +312,13 @@ def _evaluate_result(stage: Stage) -> specs.EvaluateResult:
     return specs.EvaluateResult(**read_json(stage.folder / "result.json"))
 
 
-def _judged(campaign: Campaign, loop: int) -> QuerySet[Stage]:
-    return campaign.stages.filter(kind=StageKind.JUDGE, loop=loop, state=StageState.DONE).order_by("step")
+def _judged_before(stage: Stage) -> list[Stage]:
+    """The last judgement of each earlier step of the loop: what a repetition has replaced was rejected."""
+    done = stage.campaign.stages.filter(kind=StageKind.JUDGE, loop=stage.loop, step__lt=stage.step, state=StageState.DONE)
+    return list({one.step: one for one in done.order_by("step", "repeat")}.values())
 
 
-def _earlier(stages: QuerySet[Stage]) -> list[judge_specs.EarlierModel]:
+def _earlier(stages: Iterable[Stage]) -> list[judge_specs.EarlierModel]:
     results = [(stage, read_json(stage.folder / "result.json")) for stage in stages]
     return [judge_specs.EarlierModel(stage.loop, stage.step, result["runs"], result["arrhenius"]) for stage, result in results]
 

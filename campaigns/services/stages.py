@@ -9,12 +9,11 @@ import logging
 import socket
 import time
 import uuid
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, close_old_connections, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, Max, Q, QuerySet, Sum
 from django.utils import timezone
 
@@ -22,10 +21,10 @@ from campaigns.engines import job
 from campaigns.engines.runners import local
 from campaigns.enums import ASIDE, CampaignState, JobState, StageState
 from campaigns.models import Campaign, Stage, StageFailure
-from campaigns.services import artefacts, cluster_stages, ingest, logs, protocol, specs, storage
+from campaigns.services import artefacts, cluster_stages, ingest, leases, logs, protocol, specs, storage
 from campaigns.services.claims import WANTED, one_at_a_time
 from campaigns.services.closing import closing
-from campaigns.services.silence import Silence
+from campaigns.services.silence import Silence, limit_s
 from campaigns.services.wake import QUEUE, wake
 
 __all__ = ["QUEUE", "claim", "reconcile", "run"]
@@ -56,6 +55,8 @@ def run(stage_id: int) -> None:
         {"done": finish, "failed": fail, "hung": fail_hung, "released": release, "left": _leave, "away": _leave}[outcome](stage)
     except (OperationalError, InterfaceError):
         raise  # the database is away: our lease runs out, and the next owner goes on from where the folder stands
+    except artefacts.OutputsLost as error:
+        _fail_with(stage, artefacts.set_aside(stage.folder, error.names))
     except Exception as error:
         # Unforeseen: the traceback is for the log, the user gets a stage that failed with a reason, and nothing is lost.
         _fail_with(stage, {"message": _unforeseen(error), "cause": "unforeseen", "permanent": False})
@@ -87,12 +88,6 @@ def _is_due(now: datetime) -> Q:
     return Q(due_at=None) | Q(due_at__lte=now) | Q(due_at__gt=now + timedelta(seconds=10 * RETRY_DELAY_S * settings.STAGE_MAX_TRIES))
 
 
-def _has_lost_its_owner(now: datetime) -> Q:
-    """A lease that ran out, or one longer than any that is given: the clock was set back since. Its owner, if alive, renews it at once."""
-    too_long = now + timedelta(seconds=2 * settings.STAGE_LEASE_S)
-    return Q(state=StageState.RUNNING) & (Q(lease_until__lt=now) | Q(lease_until__gt=too_long))
-
-
 def claim(stage_id: int) -> Stage | None:
     """Take a stage that waits, or one whose owner is gone. None: done, taken, paused, not due, or no core is free."""
     now = timezone.now()
@@ -103,7 +98,7 @@ def claim(stage_id: int) -> Stage | None:
         busy = busy.filter(resource="")  # what runs on a cluster takes no core here
         used = busy.aggregate(total=Sum("cores"))["total"] or 0
         free = Q(state=StageState.PENDING) & _is_due(now)
-        abandoned = _has_lost_its_owner(now)
+        abandoned = leases.lost_owner(now)
         owner = uuid.uuid4().hex
         # A stage planned for more cores than there are now runs alone.
         room = Q(cores__lte=settings.ENGINE_CORES - used) | ~Q(resource="") if used else Q()
@@ -111,7 +106,7 @@ def claim(stage_id: int) -> Stage | None:
         starved = used and _due(now).filter(pk__lt=stage_id, cores__gt=settings.ENGINE_CORES - used, resource="").exists()
         unwatched_since = Stage.objects.filter(abandoned, pk=stage_id, resource="").values_list("lease_until", flat=True).first()
         taken = Stage.objects.filter(WANTED, abandoned | free & ~Q(resource="") if starved else free | abandoned, room, pk=stage_id).update(
-            state=StageState.RUNNING, owner=owner, host=host, lease_until=_lease(), message=""
+            state=StageState.RUNNING, owner=owner, host=host, lease_until=leases.until(), message=""
         )
         if not taken:
             return None
@@ -134,10 +129,6 @@ def _unwatched_seconds(stage: Stage, since: datetime) -> float:
     return max(0.0, until_s - since.timestamp())
 
 
-def _lease() -> datetime:
-    return timezone.now() + timedelta(seconds=settings.STAGE_LEASE_S)
-
-
 def _compute(stage: Stage) -> str:
     """See to it that the stage's engine runs to its end: `done`, `failed`, or `released` when it was paused or taken from us, or when
     this worker is to stop.
@@ -157,9 +148,9 @@ def _compute(stage: Stage) -> str:
             closing.wait(POLL_S)
             if time.monotonic() - last_renewal > settings.STAGE_LEASE_S / 4:
                 seconds, last_renewal = time.monotonic() - last_renewal, time.monotonic()
-                if not _renew(stage, seconds):
+                if not leases.renew(stage, seconds):
                     return "released"
-                if silence.seconds() > settings.STAGE_SILENCE_S:
+                if silence.seconds() > limit_s(stage):
                     child.stop()
                     return "hung"
             if closing.is_set() or not _is_wanted(stage):
@@ -179,27 +170,8 @@ def _start(stage: Stage) -> local.Child:
     return local.start(settings.STAGE_MODULES[stage.kind], stage.folder, stage.cores)
 
 
-def _renew(stage: Stage, seconds: float) -> bool:
-    """Whether the stage is still ours; `seconds` of work are added to it."""
-    mine = Stage.objects.filter(pk=stage.pk, owner=stage.owner, state=StageState.RUNNING)
-    return _unless_away(lambda: bool(mine.update(lease_until=_lease(), seconds=F("seconds") + seconds)))
-
-
 def _is_wanted(stage: Stage) -> bool:
-    return _unless_away(Stage.objects.filter(WANTED, pk=stage.pk).exists)
-
-
-def _unless_away(question: Callable[[], bool]) -> bool:
-    """The database's answer; yes where it cannot be asked now: an engine is not stopped for a database that is started again.
-
-    Should another owner take the stage meanwhile, he waits for this engine, and our next renewal is refused.
-    """
-    try:
-        return question()
-    except (OperationalError, InterfaceError) as error:
-        log.warning("database not reached (%s): the engine goes on", error)
-        close_old_connections()
-        return True
+    return leases.unless_away(Stage.objects.filter(WANTED, pk=stage.pk).exists)
 
 
 def _leave(stage: Stage) -> None:
@@ -220,7 +192,10 @@ def finish(stage: Stage) -> None:
     result = job.read_json(stage.folder / "result.json")
     if result is None:
         raise RuntimeError(f"{stage.folder}/result.json is not readable")
-    files = artefacts.hash_outputs(stage.folder, result)
+    with leases.held(stage) as is_ours:
+        if not is_ours:
+            return
+        files = artefacts.hash_outputs(stage.folder, result)
     with transaction.atomic():
         mine = Stage.objects.filter(pk=stage.pk, owner=stage.owner, state=StageState.RUNNING).update(
             state=StageState.DONE,
@@ -260,8 +235,9 @@ def _labels_of_all_attempts(stage: Stage, said: dict[str, Any]) -> int:
 
 
 def fail_hung(stage: Stage) -> None:
-    waited = settings.STAGE_SILENCE_S
-    message = f"The engine wrote nothing for {waited} s and was stopped: it hangs. (SSEWEB_STAGE_SILENCE_S sets how long is waited.)"
+    waited = limit_s(stage)
+    by = "SSEWEB_STAGE_SILENCE_S" if waited == settings.STAGE_SILENCE_S else "The time limit of a label"
+    message = f"The engine wrote nothing for {waited:g} s and was stopped: it hangs. ({by} sets how long is waited.)"
     _fail_with(stage, {"message": message, "cause": "timeout", "permanent": False})
 
 
@@ -297,6 +273,8 @@ def _fail_with(stage: Stage, failure: dict[str, Any]) -> None:
                 stage=stage, attempt=stage.attempt, cause=failure["cause"], message=failure["message"], permanent=failure["permanent"],
                 labels_computed=failure.get("labels_computed") or 0,
             )  # fmt: skip
+        if mine and again and is_given_up(stage):
+            Stage.objects.filter(pk=stage.pk).update(attempt=F("attempt") + 1)
         if mine and not again and stage.kind not in ASIDE:
             campaign = Campaign.objects.select_for_update().get(pk=stage.campaign_id)
             protocol.end(
@@ -307,12 +285,18 @@ def _fail_with(stage: Stage, failure: dict[str, Any]) -> None:
             )
 
 
+def is_given_up(stage: Stage) -> bool:
+    """Whether its folder has lost a file of a result and could not be gone on with since: another attempt then begins in a new one."""
+    causes = list(stage.failures.filter(attempt=stage.attempt).values_list("cause", flat=True))
+    return artefacts.LOST in causes[:-1]
+
+
 def reconcile() -> int:
     """Send what is due and what lost its worker. Safe at any time, from anywhere; returns how many messages were sent."""
     now = timezone.now()
     _stop_orphans(now)
     stale = Q(sent_at=None) | Q(sent_at__lt=now - timedelta(seconds=RESEND_AFTER_S)) | Q(sent_at__gt=now + timedelta(seconds=1))
-    abandoned = Stage.objects.filter(WANTED, _has_lost_its_owner(now))
+    abandoned = Stage.objects.filter(WANTED, leases.lost_owner(now))
     # A message from before the lease ran out was for its owner, or came too early.
     unsent = stale | Q(sent_at__lt=F("lease_until"))
     rows = (_due(now).filter(stale), abandoned.filter(unsent), cluster_stages.unwanted().filter(stale))
@@ -329,7 +313,7 @@ def _stop_orphans(now: datetime) -> None:
         if child is not None and not child.is_here:
             continue  # the reconciler of its own host stops it
         mine = Stage.objects.filter(pk=stage.pk, owner=stage.owner, lease_until=stage.lease_until).exclude(WANTED)
-        if not mine.update(lease_until=_lease()):
+        if not mine.update(lease_until=leases.until()):
             continue  # a worker has it again
         if child is not None:
             log.warning("stopping the engine of %s: its campaign is not running", stage)

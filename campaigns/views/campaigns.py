@@ -66,7 +66,8 @@ def actions(campaign: Campaign) -> tuple[str, ...]:
 @login_required
 @require_GET
 def campaign_list(request: HttpRequest) -> HttpResponse:
-    last = TrainedModel.objects.filter(campaign=OuterRef("pk"), arrhenius__activation_energy_eV__isnull=False).order_by("-loop", "-step")
+    judged = TrainedModel.objects.filter(campaign=OuterRef("pk"), arrhenius__activation_energy_eV__isnull=False)
+    last = judged.order_by("-loop", "-step", "-repeat")
     found = (
         access.campaigns(request)
         .chosen(request.user, request.GET.get("whose", ""))

@@ -43,6 +43,17 @@ def test_who_has_the_cores_and_the_place_in_the_queue_are_said(queue):
     factories.campaign(factories.user("eve"), "done").stages.all()
 
 
+def test_cores_of_several_hosts_are_told_apart(queue):
+    busy, waits, _ = queue
+    first, second = busy.stages.filter(state=StageState.RUNNING)
+    for stage, host in ((first, "node1"), (second, "node2")):
+        stage.host = host
+        stage.save()
+    words = cores.in_words(cores.waiting(waits))
+    assert f"LGPS, busy (campaign {busy.pk}) holds 1 core of node1 with" in words
+    assert "holds 1 core of node2 with" in words
+
+
 def test_a_page_says_it_without_the_names_of_what_others_keep_private(queue, client):
     busy, waits, last = queue
     client.force_login(waits.owner)

@@ -128,3 +128,16 @@ def test_a_loop_that_became_longer_says_why():
     found = campaign_progress(row)
     assert found.changed.startswith("Step 2 is done again with a larger batch")
     assert found.changed in report.result_text(queries.result(row), found, [])
+
+
+@pytest.mark.django_db
+def test_a_training_that_took_several_tries_is_no_slower_than_one_that_took_one():
+    left = []
+    for n_batches in ([2500], [2500, 2500]):
+        row = factories.campaign(factories.user(f"u{len(n_batches)}"), loop=1)
+        attempts = [{"batch_size": 2**number, "n_batches": n} for number, n in enumerate(n_batches)]
+        model = factories.trained_model(row, attempts=attempts)
+        model.stage.seconds = model.stage.startup_seconds + 0.1 * sum(one["batch_size"] * one["n_batches"] for one in attempts)
+        model.stage.save()
+        left.append(campaign_progress(row).eta_seconds)
+    assert left[0] == pytest.approx(left[1])

@@ -29,8 +29,9 @@ def test_a_draft_has_taken_no_time():
 @pytest.mark.django_db
 def test_how_far_the_models_of_a_loop_differ_is_said_beside_the_error_of_the_last():
     row = factories.campaign(factories.user(), state=CampaignState.CONVERGED)
-    for step, energy_eV in ((1, 0.20), (2, 0.24), (3, 0.22)):
+    for step, energy_eV in ((1, 0.20), (2, 0.24), (3, 0.31)):
         factories.judged(factories.trained_model(row, 1, step), energy_eV)
+    factories.judged(factories.trained_model(row, 1, 3, repeat=1), 0.22)  # the first of step 3 was rejected
     found = queries.result(row)
     assert [(one["step"], one["activation_energy_eV"]) for one in found["models"]] == [(1, 0.20), (2, 0.24), (3, 0.22)]
     text = report.result_text(found, campaign_progress(row), [])

@@ -14,7 +14,20 @@ from campaigns.engines.labellers.base import Label, LabelFailed, Labeller, Optio
 from campaigns.engines.labellers.known import KnownLabels, RememberingLabeller, data_versions, method_key
 from campaigns.engines.specs import LabellerSpec
 
-__all__ = ["MODULES", "Label", "LabelFailed", "Labeller", "Option", "build", "check", "keeps_labels", "module", "problems", "versions"]
+__all__ = [
+    "MODULES",
+    "Label",
+    "LabelFailed",
+    "Labeller",
+    "Option",
+    "build",
+    "check",
+    "keeps_labels",
+    "module",
+    "problems",
+    "silent_s",
+    "versions",
+]
 
 DESCRIPTION = "labeller.json"
 
@@ -95,6 +108,12 @@ def build(spec: LabellerSpec, folder: Path, cores: int) -> Labeller:
 def keeps_labels(name: str) -> bool:
     """False for a method that is faster than the search, and for one that is none of ours."""
     return name in MODULES and not getattr(module(name), "CHEAP", False)
+
+
+def silent_s(spec: LabellerSpec) -> float:
+    """How long the method may write nothing and still be at work on a label; 0 where it keeps a log, or is fast."""
+    limit_s = getattr(module(spec.name), "silent_s", None)
+    return limit_s(spec.options) if limit_s else 0.0
 
 
 def versions(folder: Path) -> dict[str, Any]:

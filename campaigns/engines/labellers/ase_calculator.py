@@ -26,6 +26,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("calculator", "text", "", "Import path of its class, for example `ase.calculators.emt.EMT`. The administrator of this "
            f"installation lists those that may be used in {ALLOWED_VARIABLE}.", ""),
     Option("keywords", "json", "", "What it is made with, as JSON: `{\"sigma\": 2.5, \"epsilon\": 0.01}`. Plain values, no paths.", {}),
+    Option("walltime_h", "number", "h", "Time limit of one label. A calculator works without a word: only after this is it taken to hang.",
+           24.0, low=0.001, high=1000, label="Time limit of a label", changes_label=False),
 )  # fmt: skip
 
 
@@ -63,6 +65,10 @@ def _keyword_problems(keywords: Mapping[str, Any]) -> list[str]:
     if "/" in text or "\\\\" in text or ".." in text:
         problems.append("A keyword may not name a path.")
     return problems
+
+
+def silent_s(options: Mapping[str, Any]) -> float:
+    return 3600 * option_values(OPTIONS, options)["walltime_h"]
 
 
 def propose(symbols: Sequence[str], oxidation_states: Mapping[str, float]) -> dict[str, Any]:

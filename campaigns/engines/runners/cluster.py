@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from campaigns.engines.job import read_json, write_json
-from campaigns.engines.runners.dispatch import RECORD, ROOT
+from campaigns.engines.runners.dispatch import CLOSED, OVER, RECORD, ROOT
 from campaigns.engines.runners.profile import Profile
 
 ANSWER_LIMIT_S = 60.0
-CLOSED = "closed"
 OURS = ("job.json", "job.lock", "result.json", "failure.json")
 
 
@@ -45,7 +44,7 @@ class Job:
 
     @property
     def is_over(self) -> bool:
-        return self.state in ("", "ended", "stopped", CLOSED)
+        return self.state in OVER
 
 
 def _job(record: dict[str, Any]) -> Job:

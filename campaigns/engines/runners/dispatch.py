@@ -28,6 +28,8 @@ from campaigns.engines.runners.profile import Profile, ProfileRefused, from_json
 
 ROOT = Path(__file__).resolve().parents[3]
 RECORD = "job.json"
+CLOSED = "closed"
+OVER = ("", "ended", "stopped", CLOSED)
 TRANSIENT = re.compile(
     r"timed out|unable to contact|zero bytes|transport endpoint|temporarily|connection (refused|reset)|try again|cannot connect|no route|"
     r"inactive or drain",
@@ -185,12 +187,13 @@ def _last_words(text: str) -> str:
 
 
 def submit(folder: Path, request: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
-    """Submit, unless an earlier try of the same submission is in the queue already."""
-    adopted = []
-    if record.get("state") != "submitting":
+    """Submit, unless an earlier try of the same submission is in the queue already, or its job is not over yet."""
+    adopted, state = [], record.get("state", "")
+    if state not in ("submitting", *OVER):
+        return record  # another worker was first: a second job would take the folder from the one that works there
+    if state in OVER:
         progress = stage_folder.read_json(folder / "progress.json") or {}
-        for name in ("failure.json", "child.json"):
-            (folder / name).unlink(missing_ok=True)
+        _forget_the_last_job(folder)
         record = {
             "resource": request["resource"],
             "name": job_name(folder),
@@ -211,6 +214,16 @@ def submit(folder: Path, request: dict[str, Any], record: dict[str, Any]) -> dic
     return record | {"job_id": job_id, "state": "queued", "detail": "", "submitted_at": time.time()}
 
 
+def _forget_the_last_job(folder: Path) -> None:
+    """Only where none of its processes is left: by `child.json` an engine knows that the folder is still its own. Raises CouldNotAsk."""
+    try:
+        with stage_folder.folder_lock(folder):
+            for name in ("failure.json", "child.json"):
+                (folder / name).unlink(missing_ok=True)
+    except stage_folder.FolderBusy as error:
+        raise CouldNotAsk("the engine of the last job still works in the folder") from error
+
+
 def ask(folder: Path, request: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
     """A job that is gone is `ending` at first: its last files may not have reached this machine yet."""
     dispatcher = _dispatcher(folder, record, request)
@@ -228,7 +241,7 @@ def ask(folder: Path, request: dict[str, Any], record: dict[str, Any]) -> dict[s
 
 def stop(folder: Path, request: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
     """Cancel every job of this name, and see that they are gone."""
-    if not record or record["state"] in ("ended", "stopped", "closed"):
+    if record.get("state", "") in OVER:
         return record
     dispatcher = _dispatcher(folder, record, request)
     jobs = {*dispatcher.find(), *filter(None, [record["job_id"]])}

@@ -65,7 +65,9 @@ class ForeignChild:
 
 
 def start(module: str, folder: Path, cores: int) -> Child:
-    """Start `python -m module folder`; its output goes to `log`."""
+    """Start `python -m module folder`; its output goes to `log`. An earlier try's `failure.json` must not be taken for the reason of one
+    that dies before it says anything."""
+    (folder / "failure.json").unlink(missing_ok=True)
     environment = os.environ | {"OMP_NUM_THREADS": str(cores), "PYTHONUNBUFFERED": "1"}
     with (folder / "log").open("ab") as log:
         popen = subprocess.Popen(

@@ -99,6 +99,22 @@ def test_what_spoils_a_run_names_its_verdict(diffusive, changes, name, words):
     assert words in found.reason
 
 
+def test_a_drift_within_three_of_its_errors_spoils_no_run(diffusive):
+    noisy = replace(diffusive, energy_drift_meV_atom_ns=20.0, energy_drift_limit_meV_atom_ns=10.0)
+    assert verdict.judge(noisy).name == "drifting"
+    assert verdict.judge(replace(noisy, energy_drift_error_meV_atom_ns=7.0)).name == "diffusive"
+    assert verdict.judge(replace(noisy, energy_drift_error_meV_atom_ns=6.0)).name == "drifting"
+
+
+@pytest.mark.parametrize(("drift", "error", "words"), [
+    (-3.21, None, "drifts by -3.2 meV/atom/ns"), (2.5, 0.31, "2.5 ± 0.3 meV/atom/ns"), (0.9, 0.1, ""), (4.0, 2.0, ""), (None, None, ""),
+])  # fmt: skip
+def test_a_drift_that_is_allowed_but_large_is_said(diffusive, drift, error, words):
+    remark = verdict.drift_remark(replace(diffusive, energy_drift_meV_atom_ns=drift, energy_drift_error_meV_atom_ns=error))
+    assert words in remark
+    assert bool(words) == bool(remark)
+
+
 def test_dynamics_come_before_all_else(diffusive):
     everything = replace(diffusive, outcome="blown_up", energy_drift_meV_atom_ns=9.0, framework_msd_A2=9.0, framework_slope=1.0)
     assert verdict.judge(everything).name == "blown_up"

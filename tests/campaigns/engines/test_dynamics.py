@@ -199,12 +199,13 @@ def test_frames_that_a_power_cut_took_are_computed_again_from_the_restart_before
         assert np.array_equal(trajectory["time_fs"], np.arange(10.0, 4001.0, 10.0))
 
 
-def test_a_run_whose_frames_were_lost_starts_over_when_it_is_tried_again(tmp_path, tiny_model, skewed_cell):
-    """`fix print` says nothing of a full disk."""
+@pytest.mark.parametrize("lost", ["thermo.npz", "trajectory.npz"])
+def test_a_run_whose_frames_were_lost_starts_over_when_it_is_tried_again(tmp_path, tiny_model, skewed_cell, lost):
+    """`fix print` says nothing of a full disk; a power cut leaves an empty file."""
     spec = evaluate_spec(tiny_model, skewed_cell)
     run("evaluate", tmp_path, spec)
-    for name in ("result.json", "thermo.npz"):  # as it was before dump and table became arrays
-        (tmp_path / name).unlink()
+    (tmp_path / "result.json").unlink()
+    (tmp_path / lost).write_bytes(b"")
     assert start("evaluate", tmp_path, spec).wait(timeout=60) == 1  # the dump is gone
     failure = job.read_json(tmp_path / "failure.json")
     assert (failure["cause"], failure["permanent"]) == ("bad_output", False)
@@ -212,6 +213,20 @@ def test_a_run_whose_frames_were_lost_starts_over_when_it_is_tried_again(tmp_pat
     result = run("evaluate", tmp_path, spec)
     with np.load(tmp_path / result["trajectory_file"]) as trajectory:
         assert len(trajectory["time_fs"]) == 40
+
+
+def test_the_dump_is_removed_when_its_arrays_are_on_the_disk(tmp_path, tiny_model, skewed_cell, monkeypatch):
+    synced, fsync = [], os.fsync
+
+    def noted(descriptor):
+        if (tmp_path / "frames.dump").exists():
+            synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    evaluate.run(tmp_path, evaluate_spec(tiny_model, skewed_cell), job.Progress(tmp_path))
+    assert {str(tmp_path / name) for name in ("trajectory.npz", "thermo.npz")} <= set(synced)
+    assert not (tmp_path / "frames.dump").exists()
 
 
 @pytest.mark.parametrize(("ranks", "share"), [(1, 0.0), (1, 0.98), (2, 0.5)])
@@ -249,3 +264,16 @@ def test_a_run_that_lost_its_numbers_is_measured_up_to_there():
     assert evaluate._measured(positions_A, 5 * np.eye(3), time_fs, temperature_K, energy_eV) == before
     positions_A[0] = np.nan
     assert set(evaluate._measured(positions_A, 5 * np.eye(3), time_fs, temperature_K, energy_eV).values()) == {None}
+
+
+def test_the_error_of_an_energy_drift_is_that_of_many_runs():
+    """A correlated energy without any drift: the slope scatters by as much as its error says."""
+    rng = np.random.default_rng(5)
+    time_fs = np.arange(4000) * 10.0
+    slopes, errors = [], []
+    for _ in range(100):
+        noise = np.convolve(rng.normal(size=4019), np.ones(20) / 20, mode="valid")
+        slopes.append(np.polyfit(time_fs - time_fs.mean(), noise, 1)[0])
+        errors.append(evaluate.slope_error(time_fs, noise))
+    assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(slopes), rel=0.25)
+    assert evaluate.slope_error(time_fs[:15], np.zeros(15)) is None

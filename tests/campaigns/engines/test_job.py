@@ -6,9 +6,10 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
-from campaigns.engines import job, judge_specs, specs
+from campaigns.engines import job, judge_specs, outputs, specs
 
 MODULE = """
 import sys, time
@@ -100,6 +101,36 @@ def test_progress_that_starts_again_counts_from_there(tmp_path):
     second = job.read_json(tmp_path / "progress.json")
     assert (first["done_before"], second["done_before"]) == (100, 0)
     assert second["started_at"] > first["started_at"]
+
+
+def test_files_are_on_the_disk_before_the_result_that_names_them(tmp_path, monkeypatch):
+    @dataclass(frozen=True)
+    class Result:
+        frames_file: str
+        other_files: list[str]
+
+    def run(folder, spec, progress):
+        (folder / "try").mkdir()
+        for name in ("frames.npz", "try/model"):
+            (folder / name).write_text("x")
+        return Result("frames.npz", ["try/model"])
+
+    synced, fsync = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.append(os.readlink(f"/proc/self/fd/{descriptor}")), fsync(descriptor)))
+    job.write_spec(tmp_path, "test", specs.FrameSelection("x", []))
+    monkeypatch.setattr(sys, "argv", ["engine", str(tmp_path)])
+    job.main(run, specs.FrameSelection)
+    before = synced[: synced.index(str(tmp_path / f".result.json.{os.getpid()}"))]
+    assert {str(tmp_path / name) for name in ("frames.npz", "try/model", "try")} <= set(before)
+
+
+@pytest.mark.parametrize("content", [b"", b"half", None])
+def test_files_that_were_lost_are_known(tmp_path, content):
+    path = tmp_path / "frames.npz"
+    np.savez(path, x=np.arange(1000))
+    assert outputs.lost(tmp_path, ["frames.npz"]) == []
+    path.write_bytes(path.read_bytes()[:-200] + bytes(200) if content is None else content)
+    assert outputs.lost(tmp_path, ["frames.npz", "missing"]) == ["frames.npz", "missing"]
 
 
 def test_two_processes_do_not_compute_the_same_folder(engine):

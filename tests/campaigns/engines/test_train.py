@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -102,6 +103,7 @@ def test_the_loss_condition_repeats_in_larger_batches_and_keeps_the_best(tiny_mo
     counts = dp_input.neighbour_counts(morse_frames(20, seed=3), TYPE_MAP, DESCRIPTOR.cutoff_A)
     assert result.sel == dp_input.sel_with_margin(counts)
     assert [attempt.batch_size for attempt in result.attempts] == [1, 2]
+    assert [attempt.n_batches for attempt in result.attempts] == [60, 60]
     assert not any(attempt.accepted for attempt in result.attempts)
     assert "not below the limit of 0.0001" in result.attempts[-1].reason
     ratios = [attempt.force_rms_ratio for attempt in result.attempts]
@@ -135,6 +137,26 @@ def test_a_killed_training_goes_on_from_its_checkpoint(frames_file, tmp_path):
     curve = dp_input.read_learning_curve(folder / result["learning_curve_file"])
     assert curve["step"][[0, -1]].tolist() == [0, 4000]
     assert (np.diff(curve["step"]) == 80).all()
+
+
+def test_a_model_that_was_lost_is_frozen_again_from_its_checkpoint(frames_file, tmp_path, monkeypatch):
+    """A power cut: what says that the try is done must not outlive its files; where it does, they are made again."""
+    folder = stage_folder(tmp_path)
+    spec = train_spec(frames_file, 20, n_batches=20, max_force_rms_ratio=10.0)
+    synced, fsync = [], os.fsync
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", lambda one: (synced.append(Path(os.readlink(f"/proc/self/fd/{one}")).name), fsync(one)))
+        first = train.run(folder, spec, Progress(folder))
+    before = synced[: synced.index(f".trained.json.{os.getpid()}")]
+    assert {"graph.pb", "lcurve.out", "try-1"} <= set(before)
+    assert any(name.startswith("model.ckpt") for name in before)
+
+    model = folder / first.model_file
+    model.write_bytes(b"")
+    second = train.run(folder, spec, Progress(folder))
+    assert model.stat().st_size > 0
+    assert (second.force_rmse_eV_A, second.batch_size) == (first.force_rmse_eV_A, first.batch_size)
+    assert (folder / "log").read_text().count("initialize model from scratch") == 1
 
 
 def wait_for(condition, timeout_s=120.0):

@@ -14,7 +14,7 @@ from campaigns.engines import disk, job
 from campaigns.engines.runners import local
 from campaigns.enums import CampaignState, StageState
 from campaigns.models import Stage
-from campaigns.services import artefacts, campaigns, deletion, ingest, protocol, stages
+from campaigns.services import artefacts, campaigns, cluster_stages, deletion, ingest, protocol, silence, specs, stages
 from campaigns.services.closing import closing
 from campaigns.services.errors import WrongState
 
@@ -52,6 +52,23 @@ def test_a_finished_stage_says_how_many_of_its_cores_other_work_used(first_stage
 def test_a_claim_that_is_not_renewed_belongs_to_nobody(first_stage):
     stages.claim(first_stage.pk)
     expire(first_stage)
+    assert stages.claim(first_stage.pk) is not None
+
+
+@pytest.mark.parametrize("seconds", [cluster_stages.TALK_S, cluster_stages.STOP_S, 600])
+def test_a_stage_of_a_cluster_keeps_the_longer_lease_that_it_is_given(first_stage, settings, seconds):
+    settings.CLUSTER_POLL_S = 600
+    stages.claim(first_stage.pk)
+    Stage.objects.update(resource="debug", lease_until=timezone.now() + timedelta(seconds=seconds), sent_at=None)
+    assert stages.reconcile() == 0
+    assert stages.claim(first_stage.pk) is None
+
+
+@pytest.mark.parametrize("resource", ["", "debug"])
+def test_a_lease_longer_than_any_was_given_before_the_clock_was_set_back(first_stage, resource):
+    stages.claim(first_stage.pk)
+    Stage.objects.update(resource=resource, lease_until=timezone.now() + timedelta(hours=1), sent_at=None)
+    assert stages.reconcile() == 1
     assert stages.claim(first_stage.pk) is not None
 
 
@@ -110,9 +127,6 @@ def _killed(*args, **kwargs):
 def test_an_engine_left_by_a_killed_worker_is_waited_for(first_stage, stand_ins):
     stand_ins("prepare", "slow")
     stage = stages.claim(first_stage.pk)
-    from campaigns.engines import job
-    from campaigns.services import specs
-
     job.write_spec(stage.folder, stage.kind, specs.build(stage))
     orphan = local.start("tests.stand_ins.engine", stage.folder, 1)
     expire(stage)
@@ -300,6 +314,85 @@ def test_retry_after_a_registration_that_failed_keeps_the_result(make_campaign, 
     assert computed(stage) == 1
 
 
+@pytest.fixture
+def done_but_not_registered(first_stage, monkeypatch):
+    """Its engine has left a result; the worker was killed before it could say so."""
+    with monkeypatch.context() as patched:
+        patched.setattr(protocol, "advance", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            stages.run(first_stage.pk)
+    return first_stage
+
+
+def test_of_a_repeated_step_the_last_judgement_alone_counts(make_campaign):
+    campaign = make_campaign()
+    for step, repeat in ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1)):
+        state = StageState.RUNNING if (step, repeat) == (3, 1) else StageState.DONE
+        judge = Stage.objects.create(campaign=campaign, kind="judge", loop=1, step=step, repeat=repeat, state=state)
+    assert [(one.step, one.repeat) for one in specs._judged_before(judge)] == [(1, 0), (2, 1)]
+
+
+def again(stage):
+    Stage.objects.filter(pk=stage.pk).update(due_at=None)
+    stages.run(stage.pk)
+    stage.refresh_from_db()
+
+
+@pytest.mark.parametrize("how", ["empty", "missing"])
+def test_a_file_of_a_result_that_was_lost_is_made_again(done_but_not_registered, how):
+    stage = done_but_not_registered
+    cell = stage.folder / "cell.extxyz"
+    cell.write_bytes(b"") if how == "empty" else cell.unlink()
+    again(stage)
+    assert (stage.state, stage.cause, stage.tries, stage.attempt) == (StageState.PENDING, "output_lost", 1, 1)
+    assert "Lost or not whole: cell.extxyz" in stage.message
+    again(stage)
+    assert (stage.state, computed(stage), stage.attempt) == (StageState.DONE, 2, 1)
+    assert stage.cell.structure.file == cell
+    assert cell.stat().st_size > 0
+
+
+def test_retry_mends_what_an_earlier_release_could_not(done_but_not_registered):
+    stage = done_but_not_registered
+    (stage.folder / "cell.extxyz").write_bytes(b"")
+    Stage.objects.filter(pk=stage.pk).update(state=StageState.FAILED)
+    stage.failures.create(attempt=1, cause="unforeseen", message="EOFError", permanent=False)
+    type(stage.campaign).objects.update(state=CampaignState.FAILED)
+    stage.campaign.refresh_from_db()
+    campaigns.retry(stage.campaign)
+    again(stage)
+    again(stage)
+    assert (stage.state, computed(stage)) == (StageState.DONE, 2)
+
+
+def test_a_folder_that_cannot_be_gone_on_with_is_left_for_a_new_one(done_but_not_registered, stand_ins):
+    stage = done_but_not_registered
+    (stage.folder / "cell.extxyz").unlink()
+    again(stage)
+    stand_ins("prepare", "stumble")
+    again(stage)
+    assert (stage.state, stage.attempt) == (StageState.PENDING, 2)
+    again(stage)
+    assert (stage.state, stage.folder.name) == (StageState.DONE, "attempt-2")
+    assert (stage.folder.parent / "attempt-1" / "result.json.unreadable").exists()
+
+
+def test_the_lease_is_renewed_while_files_are_hashed(first_stage, monkeypatch, settings):
+    """Else others claim the stage meanwhile, and hash the same files."""
+    settings.STAGE_LEASE_S = 2
+    hash_file, claimed = artefacts.hash_file, []
+
+    def slowly(path):
+        time.sleep(3)
+        claimed.append(stages.claim(first_stage.pk))
+        return hash_file(path)
+
+    monkeypatch.setattr(artefacts, "hash_file", slowly)
+    stages.run(first_stage.pk)
+    first_stage.refresh_from_db()
+    assert (first_stage.state, claimed) == (StageState.DONE, [None])
+
+
 def _full_disk_at(kind, hash_outputs):
     def refuse(folder, result):
         if folder.parent.name.startswith(kind):
@@ -343,6 +436,25 @@ def test_an_engine_that_says_nothing_is_stopped_and_tried_again(make_campaign, s
     (failure,) = campaign.stages.get(kind="prepare").failures.all()
     assert failure.cause == "timeout"
     assert "it hangs" in failure.message
+
+
+def test_a_reference_method_within_the_engine_may_be_silent_for_as_long_as_its_time_limit(make_campaign, settings):
+    campaign = make_campaign()
+    campaigns.start(campaign)
+    stage = campaign.stages.get()
+    assert silence.limit_s(stage) == settings.STAGE_SILENCE_S == 3600
+    stage.campaign.labeller, stage.campaign.labeller_options = "ase", {"walltime_h": 5}
+    assert silence.limit_s(stage) == 5 * 3600
+    stage.kind = "train"
+    assert silence.limit_s(stage) == 3600
+
+
+def test_an_earlier_failure_is_not_the_reason_of_an_engine_that_dies_before_it_says_anything(first_stage, settings):
+    first_stage.folder.mkdir(parents=True, exist_ok=True)
+    job.write_json(first_stage.folder / "failure.json", {"message": "Old.", "cause": "bad_output", "permanent": True})
+    settings.STAGE_MODULES = settings.STAGE_MODULES | {"prepare": "tests.no_such_module"}
+    stages.run(first_stage.pk)
+    assert first_stage.failures.get().cause == "engine_died"
 
 
 def test_small_stages_do_not_keep_the_cores_from_an_older_large_one(make_campaign, stand_ins, settings):

@@ -135,6 +135,29 @@ def test_a_machine_without_a_queue_runs_jobs_as_processes(folder):
     assert job.has_result(folder)
 
 
+def test_a_job_that_is_not_over_is_not_submitted_again(folder):
+    """Of two workers that wanted to submit the same stage the second comes to the folder when the first is done."""
+    first = cluster.submit(MODULE, folder, "q", SHELL)
+    second = cluster.submit(MODULE, folder, "q", SHELL)
+    assert (second.outcome, second.state, second.job_id) == ("ok", "queued", first.job_id)
+    assert not (folder / "job-2").exists()
+    ask_until(folder, SHELL, lambda found: found.state == "ended")
+    assert job.has_result(folder)
+
+
+def test_nothing_is_submitted_while_an_engine_works_in_the_folder(folder):
+    """Else it would find that `child.json` is not its own, and throw its result away."""
+    cluster.submit(MODULE, folder, "q", SHELL)
+    ask_until(folder, SHELL, lambda found: found.state == "ended")
+    cluster.close(folder)
+    with job.folder_lock(folder):
+        job.record_child(folder)
+        assert cluster.submit(MODULE, folder, "q", SHELL).outcome == "unknown"
+        assert (folder / "child.json").exists()
+    assert cluster.submit(MODULE, folder, "q", SHELL).state == "queued"
+    ask_until(folder, SHELL, lambda found: found.state == "ended")
+
+
 def test_stopping_a_process_stops_what_it_started(folder, tmp_path, monkeypatch):
     behaviour = tmp_path / "behaviour.json"
     behaviour.write_text('{"kind": "judge", "how": "hang", "times": 1}')
