@@ -142,7 +142,7 @@ def _train(folder: Path, number: int, spec: TrainSpec, systems: list[str], sel: 
 
     The first try may be a warm start; repeats never are.
     """
-    own = folder / f"try-{number + 1}"
+    own, backend = folder / f"try-{number + 1}", BACKENDS[spec.backend]
     own.mkdir(exist_ok=True)
     known = read_json(own / "trained.json")
     if known and _is_kept(own, done := _try(known), FROZEN + backend.suffix):
@@ -151,7 +151,6 @@ def _train(folder: Path, number: int, spec: TrainSpec, systems: list[str], sel: 
     batch_size = spec.batch_size * 2**number
     n_batches = spec.n_batches if warm else spec.n_batches_from_scratch or spec.n_batches
     (own / "input.json").write_text(json.dumps(_input(spec, systems, sel, n_batches, batch_size, number), indent=1))
-    backend = BACKENDS[spec.backend]
     command = ["train", "input.json", "--skip-neighbor-stat"]
     if (last := checkpoints.newest(own, backend)) is not None:
         command += ["--restart", last]
