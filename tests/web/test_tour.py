@@ -132,7 +132,7 @@ def _sign_in(page):
 def _upload(page, folder, pictures):
     path = folder / "rock-salt.cif"
     path.write_text(CIF)
-    page.get_by_role("link", name="Materials", exact=True).click()
+    page.get_by_role("link", name="Materials", exact=True).first.click()
     page.get_by_role("link", name="Add a material").click()
     page.get_by_label("CIF file").set_input_files(path)
     page.get_by_label("Name").fill("rock salt")
