@@ -70,7 +70,7 @@ def _method(setup: CampaignSetup) -> list[Choice]:
     options = {name: value for name, value in setup.options.values().items() if value != fields[name].initial}
     found = [
         Choice("Reference method", methods.get(chosen.get("labeller"), UNREADABLE)),
-        *(Choice(str(fields[name].label), _in_short(value), fields[name].unit) for name, value in options.items()),
+        *(_option(fields[name], value) for name, value in options.items()),
         Choice("Starting set S0", routes.get(chosen.get("s0_route"), UNREADABLE)),
     ]
     if chosen.get("s0_route") == S0Route.UPLOAD:
@@ -78,11 +78,15 @@ def _method(setup: CampaignSetup) -> list[Choice]:
     return found
 
 
-def _in_short(value: Any) -> Any:
-    """Of an option: a text of many lines, a table of numbers and files have no place in a review as they are."""
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {item:g}" if isinstance(item, int | float) else name for name, item in value.items())
-    return "your own text" if isinstance(value, str) and "\n" in value else value
+def _option(field: forms.Field, value: Any) -> Choice:
+    """Of the reference method. Lines, long texts and files have no place in a review as they are."""
+    if isinstance(value, list):
+        value = value[0] if len(value) == 1 else f"{len(value)} lines"
+    elif isinstance(value, dict):
+        value = ", ".join(f"{name} {item:g}" if isinstance(item, int | float) else name for name, item in value.items())
+    elif isinstance(value, str) and "\n" in value:
+        value = "your own text"
+    return Choice(str(field.label), value, field.unit if isinstance(value, int | float) else "")
 
 
 def _protocol(setup: CampaignSetup) -> list[Choice]:

@@ -47,6 +47,7 @@ Li1 Li 1.0 0.0 0.0 0.0
 H1 H 0.5 0.5 0.5 0.5
 F1 F 0.5 0.5 0.5 0.5
 """
+ATOMS = {"Li": 4, "H": 2, "F": 2}
 # Born-Mayer repulsion and formal charges, near equilibrium at this lattice constant: stable, and a label takes a millisecond.
 METHOD = {
     "pair_style": "born/coul/dsf 0.25 5.0",
@@ -132,7 +133,7 @@ def _sign_in(page):
 def _upload(page, folder, pictures):
     path = folder / "rock-salt.cif"
     path.write_text(CIF)
-    page.get_by_role("link", name="Materials", exact=True).click()
+    page.get_by_role("link", name="Materials", exact=True).first.click()
     page.get_by_role("link", name="Add a material").click()
     page.get_by_label("CIF file").set_input_files(path)
     page.get_by_label("Name").fill("rock salt")
@@ -231,7 +232,7 @@ def _run_the_exported_model(top):
     assert done.returncode == 0, done.stdout[-2000:]
     images = ase.io.read(top / "lammps" / "trajectory.dump", ":", format="lammps-dump-text")
     assert len(images) == 21
-    assert images[-1].get_chemical_formula() == "F2H2Li4"
+    assert images[-1].symbols.formula.count() == ATOMS
 
 
 def _export_the_set(page, folder):
@@ -243,4 +244,4 @@ def _export_the_set(page, folder):
 def _read_the_exported_set(top):
     systems = [dpdata.LabeledSystem(str(path.parent), fmt="deepmd/npy") for path in top.rglob("type.raw")]
     assert sum(map(len, systems)) == 2 * 15 + 2 * 5
-    assert {"".join(f"{name}{n}" for name, n in zip(one["atom_names"], one["atom_numbs"], strict=True)) for one in systems} == {"F2H2Li4"}
+    assert all(dict(zip(one["atom_names"], one["atom_numbs"], strict=True)) == ATOMS for one in systems)
