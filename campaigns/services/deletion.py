@@ -105,13 +105,13 @@ def _unreferenced(artefacts: QuerySet[Artefact]) -> QuerySet[Artefact]:
 def _referred_to_elsewhere(campaign: Campaign) -> set[Path]:
     """Files in the campaign's folder that rows of other campaigns point to."""
     own = Artefact.objects.beginning_with(f"campaigns/{campaign.pk}/")
-    found: set[Path] = set()
+    found: set[int] = set()
     for model, column in _references():
         names = {field.name for field in model._meta.get_fields()}
         of_campaign = next(path for name, path in _CAMPAIGN_OF.items() if name in names)
-        rows = model._default_manager.filter(**{f"{column}__in": own}).exclude(**{of_campaign: campaign})
-        found |= {settings.DATA_DIR / path for path in rows.values_list(f"{column}__path", flat=True)}
-    return found
+        rows = model._default_manager.filter(**{f"{column}__in": own.values("pk")}).exclude(**{of_campaign: campaign})
+        found |= set(rows.order_by().values_list(f"{column}_id", flat=True))  # no join: it would look at each row once for each file
+    return {artefact.file for artefact in Artefact.objects.filter(pk__in=found)}
 
 
 _CAMPAIGN_OF = {"campaign": "campaign", "model": "model__campaign", "md_run": "md_run__campaign"}

@@ -155,8 +155,12 @@ def _is_disturbed(stage: Stage) -> bool:
 
 
 def _done_here(**columns: Any) -> QuerySet[Stage]:
-    """The last finished stages; what ran on a cluster says nothing of this machine."""
-    return Stage.objects.filter(state=StageState.DONE, resource="", **columns).select_related("campaign", "cell").order_by("-id")
+    """The last finished stages; what ran on a cluster says nothing of this machine.
+
+    Said by what they are not: SQLite would else collect all that are done by the index of states, and sort them, to give the last few.
+    """
+    stages = Stage.objects.exclude(state__in=set(StageState) - {StageState.DONE}).filter(resource="", **columns)
+    return stages.select_related("campaign", "cell").order_by("-id")
 
 
 def _label_measurements(labeller: str, key: str) -> tuple[list[Measurement], list[Measurement]]:

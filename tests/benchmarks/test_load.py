@@ -12,7 +12,7 @@ from statistics import median
 import pytest
 from django.contrib.auth import get_user_model
 
-from campaigns.enums import CampaignState
+from campaigns.enums import CampaignState, RunPurpose
 from campaigns.models import Campaign, Frame
 from campaigns.services import stages
 from tests import factories
@@ -21,16 +21,17 @@ from tests.stand_ins.installation import CREATE, Up
 from tests.web.visited import addresses, full_scans, queries
 
 N_SMALL, N_LARGE = 10, 1000
-REPEATS = 7
-NOISE_S = 0.01  # of what takes milliseconds
+REPEATS = 5
+NOISE_S = 0.02  # of what takes milliseconds; and a list has 25 rows a page, of ten campaigns ten
 
 
 def seconds(what):
+    """Of the processor, the database's included, which is a file here: others on the machine do not count."""
     times = []
     for _ in range(REPEATS):
-        began = time.perf_counter()
+        began = time.process_time()
         what()
-        times.append(time.perf_counter() - began)
+        times.append(time.process_time() - began)
     return median(times)
 
 
@@ -51,6 +52,8 @@ def test_a_thousand_campaigns_are_browsed_like_ten(client):
     owner = get_user_model().objects.create_user("marie")
     client.force_login(owner)
     row = factories.full_campaign(owner, n_loops=1, n_steps=10, frames_per_step=99)
+    for model in row.trained_models.all():
+        factories.md_run(model, 600.0, purpose=RunPurpose.EXPLORE)
     places = addresses(row)
     copies(range(1, N_SMALL))
     places.append(f"/campaigns/{factories.campaign(owner, state=CampaignState.DRAFT).pk}/")  # with its estimate

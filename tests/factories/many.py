@@ -50,4 +50,4 @@ def _copied(model: type[Model], field: Field) -> str:
     column = f'{model._meta.db_table}."{field.column}"'
     if field.primary_key or (field.is_relation and field.related_model in COPIED):
         return f"{column} + n * {STRIDE}"
-    return f"{column} || '-' || n" if (model, field.name) in MADE_UNIQUE else column
+    return f"n || '/' || {column}" if (model, field.name) in MADE_UNIQUE else column
