@@ -43,10 +43,10 @@ def guess_oxidation_states(amounts: Mapping[str, float]) -> dict[str, float] | N
     best = max(product(*choices), key=lambda chosen: _score(chosen, counts))
     whole = {symbol: float(state) for symbol, (state, _) in zip(symbols, best, strict=True)}
     if _score(best, counts) == -math.inf:
-        return _with_a_mean(amounts, MIXED_VALENT, usual_only=False) or _in_cages(amounts)
+        return _with_a_mean(amounts, usual_only=False) or _in_cages(amounts)
     if any(_is_strained(symbol, state) for symbol, state in whole.items()):
-        return _with_a_mean(amounts, MIXED_VALENT) or _in_cages(amounts) or whole
-    return whole if _charge_share(amounts, whole) <= ROUNDED_SHARE else _with_a_mean(amounts, EASILY_MIXED) or whole
+        return _with_a_mean(amounts) or _in_cages(amounts) or whole
+    return whole if _charge_share(amounts, whole) <= ROUNDED_SHARE else _adapted(amounts, whole)
 
 
 def net_charge_e(amounts: Mapping[str, float], states: Mapping[str, float]) -> float:
@@ -113,9 +113,16 @@ def _is_strained(symbol: str, state: float) -> bool:
     return symbol in STEADFAST and state != first and (state > 0 or symbol == "B")
 
 
-def _with_a_mean(amounts: Mapping[str, float], mixed: frozenset[str], usual_only: bool = True) -> dict[str, float] | None:
-    """The likeliest states with a mean that balances them for one element of `mixed`; None without one."""
-    found = [item for symbol in sorted(amounts.keys() & mixed) for item in _means_of(symbol, amounts)]
+def _adapted(amounts: Mapping[str, float], states: dict[str, float]) -> dict[str, float]:
+    """With a usual mean of the first easily mixed element that balances the others as they are; unchanged without one."""
+    charge_e = net_charge_e(amounts, states)
+    means = {symbol: states[symbol] - charge_e / amounts[symbol] for symbol in sorted(amounts.keys() & EASILY_MIXED)}
+    return states | next(({symbol: mean} for symbol, mean in means.items() if is_usual(symbol, mean)), {})
+
+
+def _with_a_mean(amounts: Mapping[str, float], usual_only: bool = True) -> dict[str, float] | None:
+    """The likeliest states with a mean that balances them for one element of mixed valence; None without one."""
+    found = [item for symbol in sorted(amounts.keys() & MIXED_VALENT) for item in _means_of(symbol, amounts)]
     likeliest = max(found, key=lambda item: item[0], default=None)
     return dict(sorted(likeliest[1].items())) if likeliest and (likeliest[0][0] or not usual_only) else None
 

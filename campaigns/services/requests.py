@@ -93,6 +93,7 @@ def check(owner: AbstractBaseUser, request: CampaignRequest, keep: Campaign | No
     warnings = [
         *(text for cell in request.cells if (text := _charge_warning(cell, materials[cell.material_id]))),
         *(text for cell in request.cells if (text := _loss_warning(cell, materials[cell.material_id], mobile_ion))),
+        *_unlearnt(request, materials, mobile_ion),
         *([f"{doubt} {first.facts.get('mobile_ion_reason', '')}".strip()] if (doubt := mobile_ions.doubt(mobile_ion, charge_e)) else []),
         *([mobile_ions.assumed(mobile_ion)] if charge_e is None else []),
     ]
@@ -120,6 +121,17 @@ def elements_of(cells: list[CellRequest], materials: Mapping[int, Material], mob
         material = materials[cell.material_id]
         found |= set(material.facts["elements"]) - set(_lost(cell, material, mobile_ion))
     return sorted(found)
+
+
+def _unlearnt(request: CampaignRequest, materials: Mapping[int, Material], mobile_ion: str) -> list[str]:
+    """Elements of evaluated cells that no training cell holds; an uploaded set must have them."""
+    if request.s0_route != S0Route.FPMD:
+        return []
+    trained = elements_of([cell for cell in request.cells if cell.for_training], materials, mobile_ion)
+    missing = sorted(set(elements_of(request.cells, materials, mobile_ion)) - set(trained))
+    if not missing:
+        return []
+    return [f"No training cell holds {', '.join(missing)}, so that no model learns it: train on a larger cell, or evaluate one without it."]
 
 
 def _lost(cell: CellRequest, material: Material, mobile_ion: str) -> list[str]:

@@ -183,3 +183,8 @@ def test_an_interrupted_analysis_waits_again_and_is_done_once(upload, monkeypatc
     trajectories.run(row.pk)  # a message that came twice
     assert TrajectoryAnalysis.objects.get().started_at == first.started_at
     assert first.state == "done"
+
+
+@pytest.mark.parametrize(("typed", "charge"), [("", -2.0), ("-1", -1.0)])
+def test_without_a_charge_the_usual_one_of_the_ion_is_taken(upload, typed, charge):
+    assert upload(("my.xyz", extended_xyz()), mobile_ion="S", charge=typed).spec["charge"] == charge

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pymatgen.core import Lattice, Structure
+from pymatgen.core import Composition, Lattice, Structure
 
-from campaigns.science.structures import StructureRefused, material_facts, structure_from_cif
+from campaigns.science.ordering import order
+from campaigns.science.oxidation import guess_oxidation_states
+from campaigns.science.structures import StructureRefused, material_facts, mobile_ion_of, structure_from_cif
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = ROOT / "campaigns" / "examples" / "cifs"
@@ -89,6 +91,29 @@ def test_the_mobile_ion_is_proposed_with_a_reason(species, ion, words):
     found = of(species, SITES)
     assert found.mobile_ion == ion
     assert words in found.mobile_ion_reason
+
+
+@pytest.mark.parametrize(
+    ("formula", "ion"),
+    [
+        *(("Bi4V1.8Cu0.2O10.7", "O"), ("Bi2V0.9Cu0.1O5.35", "O"), ("La2CuO4", "O"), ("YBa2Cu3O7", "O"), ("CuFe2O4", "O")),
+        *(("BaCuSi2O6", "O"), ("Cu1.8S", "Cu"), ("RbAg4I5", "Ag"), ("MgB12H12", "Mg"), ("Mg3Bi2", "Mg"), ("LiCB11H12", "Li")),
+    ],
+)
+def test_the_mobile_ion_of_a_composition(formula, ion):
+    amounts = Composition(formula).get_el_amt_dict()
+    assert mobile_ion_of((), amounts, guess_oxidation_states(amounts) or {})[0] == ion
+
+
+def test_cages_of_boron_are_read_without_a_doubt_and_ordered():
+    golden = (1 + 5**0.5) / 2
+    corners = np.array([[0, x, y * golden] for x in (1, -1) for y in (1, -1)])
+    corners = np.vstack([np.roll(corners, shift, axis=1) for shift in range(3)]) / np.hypot(1, golden)
+    species = [{"B": 11 / 12, "C": 1 / 12}] * 12 + ["H"] * 12 + ["Li"]
+    cage = Structure(Lattice.cubic(8.5), species, np.vstack([corners * 0.2, corners * 0.339, [[0.5, 0.5, 0.5]]]))
+    found = material_facts(cage, [])
+    assert (found.charge_doubt, found.warnings, found.mobile_ion) == ("", (), "Li")
+    assert order(cage, (1, 1, 2), "Li", seed=1, runs=2, sweeps=5)[0].provenance.composition == {"B": 22, "C": 2, "H": 24, "Li": 2}
 
 
 def test_a_material_without_a_mobile_ion_is_warned_of():

@@ -154,3 +154,12 @@ def test_a_dopant_that_the_cells_are_too_small_to_hold_is_not_asked_of_the_set_a
     with pytest.raises(BadInput, match="holds no Ba"):
         requests.check_wholly(owner, request(8))
     assert not any("Ba" in text for text in requests.check(owner, request(8)).warnings)
+
+
+def test_a_dopant_of_the_evaluated_cell_alone_is_said(owner):
+    from campaigns.services import materials, requests
+
+    doped = materials.create_material(owner, ANTIPEROVSKITE, "doped.cif")
+    cells = [CellRequest(doped.pk, (3, 3, 3), True, False), CellRequest(doped.pk, (8, 8, 8), False, True)]
+    warnings = requests.check(owner, CampaignRequest(name="x", cells=cells, labeller="chgnet")).warnings
+    assert any("No training cell holds Ba" in text for text in warnings)
