@@ -218,6 +218,8 @@ def _details(paths: Paths, estimate: Diffusivity, evidence: verdict.Evidence, sp
         "loglog_slope": estimate.loglog_slope,
         "non_gaussian": estimate.non_gaussian,
         "move_together": estimate.move_together,
+        "late_over_early": estimate.in_time.late_over_early,
+        "late_over_early_sigma": estimate.in_time.sigmas,
         "msd_A2": float(estimate.msd_A2[-1]),
         "conductivity_mS_cm": factor_mS_cm * value,
         "conductivity_error_mS_cm": factor_mS_cm * error,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2, t
 
 from analysis.science import gls, msd
+from analysis.science.steadiness import ChangeInTime, change_in_time
 
 Floats = NDArray[np.floating]
 Integers = NDArray[np.integer]
@@ -80,6 +81,7 @@ class Diffusivity:
     run_slope: float  # the same from the middle of the fit window to the two ends of the run
     non_gaussian: float  # at the first lag of the fit
     move_together: float  # how many ions move as one; 1 where that cannot be told from 1
+    in_time: ChangeInTime  # of how much the ions move, along the run
     lags: Integers
     msd_A2: Floats
     msd_error_A2: Floats
@@ -125,7 +127,8 @@ def estimate(paths: Paths, hop_length_A: float) -> Diffusivity:
         to(slope), to(error), method, to(line.slope_A2), to(line.slope_error_A2), to(ols[0]), to(ols[1]), to(blocks),
         (to(slopes[0]), to(slopes[1])), (to(errors[0]), to(errors[1])),
         int(first), int(last), _second_half_slope(lags, mean, first, paths.frame_interval_ps),
-        _run_slope(paths, lags, mean, first), alpha2, paths.n_ions / sample.n_independent, curve_lags, curve.mean(axis=1),
+        _run_slope(paths, lags, mean, first), alpha2, paths.n_ions / sample.n_independent,
+        change_in_time(paths.paths_A, sample.n_independent), curve_lags, curve.mean(axis=1),
         msd_error(curve_lags, curve.mean(axis=1), sample), tuple(flags),
     )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Is this run's D a diffusion coefficient? One verdict per run with the number that decided, its threshold and a sentence.
 
-The criteria are those of a diffusive run: the ions have moved over several sites, enough hops were seen, the MSD grows
-linearly, both halves of the fit give the same D, the framework stays, and many ions have left their sites.
+The criteria are those of a diffusive run: the ions have moved over several sites, enough hops were seen, as many late in the run as
+early, the MSD grows linearly, both halves of the fit give the same D, the framework stays, and many ions have left their sites.
 Order matters: what makes the run worthless comes first, so a caged ion or a melt is never called diffusive.
 """
 
@@ -19,6 +19,8 @@ NEGLIGIBLE_CHANCE = 0.1  # of its own error, which it would enlarge by half a pe
 SLOPE_RANGE = (0.85, 1.15)
 BOUNDED_SLOPE = 0.5
 BALLISTIC_SLOPE = 1.5
+UNSTEADY_SIGMA = 3.0  # by which a change along the run is no longer taken for scatter
+UNSTEADY_FACTOR = 1.2  # a smaller change matters less than the accuracy that D is wanted with
 WILD_SIGMA = 3.0  # by which a D that rises within the fit is no longer taken for scatter
 FRAMEWORK_MSD_A2 = 3.0
 MOVED_FRACTION = 0.2
@@ -64,7 +66,7 @@ class Verdict:
 
 def judge(evidence: Evidence) -> Verdict:
     """The first test that fails names the verdict."""
-    for test in (_dynamics, _drifting, _temperature, _length, _melted, _ballistic, _caged, _events, _linear, _halves):
+    for test in (_dynamics, _drifting, _temperature, _length, _melted, _ballistic, _caged, _events, _unsteady, _linear, _halves):
         verdict = test(evidence)
         if verdict is not None:
             return verdict
@@ -195,6 +197,18 @@ def _events(evidence: Evidence) -> Verdict | None:
                        f"{goal:.3g} Å²: {advice}.", largest, goal, "Å²")  # fmt: skip
     return Verdict("too_short", f"{seen:.0f} ± {seen * _relative_error(evidence):.0f} hops were seen in {evidence.completed_ps:.3g} ps, "
                    f"not {MIN_EVENTS:.0f}: {advice}.", seen, MIN_EVENTS, "hops")  # fmt: skip
+
+
+def _unsteady(evidence: Evidence) -> Verdict | None:
+    """The fit compares short lags with long ones; a D that changes while the run goes is the same at all of them."""
+    found = evidence.estimate.in_time
+    times = max(found.late_over_early, 1 / found.late_over_early)
+    if abs(found.sigmas) <= UNSTEADY_SIGMA or times <= UNSTEADY_FACTOR:
+        return None
+    less, end = ("less", "smaller") if found.sigmas < 0 else ("more", "larger")
+    return Verdict("unsteady", f"The ions move {times:.2g} times {less} in the second half of the run than in the first, "
+                   f"{abs(found.sigmas):.1f} errors apart, so that D is {end} at its end: equilibrate longer, then run again.",
+                   abs(found.sigmas), UNSTEADY_SIGMA, "σ")  # fmt: skip
 
 
 def _slope_error(evidence: Evidence) -> float:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from analysis.science import diffusion, msd, verdict
+from analysis.science.steadiness import ChangeInTime
 
-from .walks import as_paths, cage_walk, lattice_walk, ring_walk
+from .walks import ageing_walk, as_paths, cage_walk, lattice_walk, ring_walk
 
 HOP_A = 3.0
 FRAME_PS = 0.1
@@ -144,6 +145,30 @@ def test_ions_that_leave_their_cages_are_diffusive():
     rng = np.random.default_rng(6)
     names = [verdict.judge(evidence(cage_walk(rng, 1000, 24, 0.005))).name for _ in range(30)]
     assert names.count("diffusive") >= 24
+
+
+@pytest.mark.parametrize("falls_to", [0.5, 0.2, 0.05, 0.01])
+def test_ions_that_slow_down_along_the_run_are_not_diffusive(falls_to):
+    rng = np.random.default_rng(11)
+    found = [verdict.judge(evidence(ageing_walk(rng, 600, 24, 0.3, falls_to, HOP_A))) for _ in range(12)]
+    assert {one.name for one in found} == {"unsteady"}
+    times = np.median([float(one.reason.split()[3]) for one in found])
+    assert times == pytest.approx(falls_to**-0.5, rel=0.15 if falls_to > 0.1 else 0.3)  # in the second half, without the vibration
+    assert "less in the second half of the run" in found[0].reason
+
+
+def test_ions_that_speed_up_are_not_diffusive():
+    found = verdict.judge(evidence(ageing_walk(np.random.default_rng(12), 600, 24, 0.3, 0.1, HOP_A)[::-1]))
+    assert found.name == "unsteady"
+    assert "more in the second half of the run" in found.reason
+    assert found.number > found.threshold == 3
+
+
+def test_a_change_along_the_run_that_does_not_matter_is_left_alone(diffusive):
+    small = replace(diffusive.estimate, in_time=ChangeInTime(0.9, -8.0))
+    assert verdict.judge(replace(diffusive, estimate=small)).name == "diffusive"
+    by_chance = replace(diffusive.estimate, in_time=ChangeInTime(0.5, -2.5))
+    assert verdict.judge(replace(diffusive, estimate=by_chance)).name == "diffusive"
 
 
 def test_a_run_that_barely_passes_has_a_larger_error(diffusive):
