@@ -104,7 +104,7 @@ def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats]) -> Run
     }
     found = verdict.judge(evidence)
     if found.name == models.DIFFUSIVE:
-        estimate = verdict.with_chance_of_passing(evidence)
+        estimate = verdict.as_passed(evidence)
         details["length_for_20_percent_error_ps"] = _length_for_a_fifth_ps(evidence, estimate)
     if estimate is not None:
         details |= _details(paths, estimate, evidence, spec, _temperature(one), details["volume_A3"])
@@ -216,6 +216,8 @@ def _details(paths: Paths, estimate: Diffusivity, evidence: verdict.Evidence, sp
         "second_half_cm2_s": estimate.halves_cm2_s[1],
         "fit_window_ps": [estimate.first_lag * paths.frame_interval_ps, estimate.last_lag * paths.frame_interval_ps],
         "loglog_slope": estimate.loglog_slope,
+        "exponent": estimate.exponent,
+        "exponent_error": estimate.exponent_error,
         "non_gaussian": estimate.non_gaussian,
         "move_together": estimate.move_together,
         "late_over_early": estimate.in_time.late_over_early,

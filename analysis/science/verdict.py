@@ -28,6 +28,7 @@ SLOPE_TOLERANCE = 0.2  # what chance may add to the slope of a short run
 CAGE_TOLERANCE = 0.1  # what it may take off where the ions may still be in one cage: one of several sites levels off slowly
 WIDEST_CAGE = 8.0  # hops squared, of the MSD: twice the square of a cage's radius, here of two hops
 TEMPERATURE_SIGMAS = 3.0  # of its own error, by which the mean temperature may always miss its target
+SLOW_SIGMA = 3.0  # of its own error, by which the exponent of a walk hardly ever falls below 1
 LARGEST_SLOPE_ERROR = 0.5  # with a larger one the slope cannot tell anything from diffusion
 
 
@@ -70,14 +71,42 @@ def judge(evidence: Evidence) -> Verdict:
         verdict = test(evidence)
         if verdict is not None:
             return verdict
-    found = evidence.estimate.loglog_slope
-    return Verdict("diffusive", f"The MSD grows linearly within error (log-log slope {found:.2f}) over {events(evidence):.0f} hops.",
-                   events(evidence), MIN_EVENTS, "hops")  # fmt: skip
+    estimate, seen = evidence.estimate, events(evidence)
+    growth, fall = f"t^{estimate.exponent:.2f} ± {estimate.exponent_error:.2f}", later_fall(estimate)
+    if fall > 0:
+        said = (f"The MSD grows as {growth} over {seen:.0f} hops, not known to be linear: in a run ten times longer D might be smaller by "
+                f"{100 * fall:.2g} %, which is part of its error.")  # fmt: skip
+    elif estimate.exponent < SLOPE_RANGE[0]:
+        said = f"The MSD grows as {growth} over {seen:.0f} hops, within its error linearly: a longer run would tell."
+    else:
+        said = f"The MSD grows linearly within error ({growth}) over {seen:.0f} hops."
+    return Verdict("diffusive", said, seen, MIN_EVENTS, "hops")
 
 
 def events(evidence: Evidence) -> float:
     """N_eff at the end of the fit."""
     return effective_events(evidence.n_ions, float(evidence.estimate.msd_A2[-1]), evidence.hop_length_A)
+
+
+def later_fall(estimate: Diffusivity) -> float:
+    """By which part of itself D would fall in ten times the time, if the MSD went on to grow as it does.
+
+    0 where the exponent is within one error of 1, as for most walks, rising to the whole fall at two errors.
+    """
+    below = 1 - estimate.exponent
+    counted = min(below, 2 * (below - estimate.exponent_error))
+    return 1 - 10**-counted if counted > 0 else 0.0
+
+
+def as_passed(evidence: Evidence) -> Diffusivity:
+    """The estimate of a diffusive run, with an error for what the verdict could not exclude."""
+    estimate = with_chance_of_passing(evidence)
+    fall = later_fall(estimate)
+    if not fall:
+        return estimate
+    flag = f"the MSD grows more slowly than t: that D might fall by {100 * fall:.2g} % in ten times the time is part of its error"
+    error = float(np.hypot(estimate.error_cm2_s, fall * estimate.diffusivity_cm2_s))
+    return replace(estimate, error_cm2_s=error, flags=(*estimate.flags, flag))
 
 
 def with_chance_of_passing(evidence: Evidence) -> Diffusivity:
@@ -227,6 +256,9 @@ def _linear(evidence: Evidence) -> Verdict | None:
     low, high = SLOPE_RANGE
     both = (slope + later) / 2
     beyond = estimate.msd_A2[-1] > WIDEST_CAGE * evidence.hop_length_A**2
+    if estimate.exponent < min(low, 1 - SLOW_SIGMA * estimate.exponent_error):
+        return Verdict("subdiffusive", f"The MSD grows as t^{estimate.exponent:.2f} ± {estimate.exponent_error:.2f}, more slowly than t: "
+                       "this D would fall further in a longer run.", estimate.exponent, low, "")  # fmt: skip
     if both < low - min(error, SLOPE_TOLERANCE if beyond else CAGE_TOLERANCE):
         return Verdict("subdiffusive", f"The MSD grows as t^{both:.2f} (t^{slope:.2f} in the fit, t^{later:.2f} from its middle to the "
                        "whole run), more slowly than t: this D would fall further in a longer run.", both, low, "")  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 from analysis.science import diffusion, msd, verdict
 from analysis.science.steadiness import ChangeInTime
 
-from .walks import ageing_walk, as_paths, cage_walk, lattice_walk, ring_walk
+from .walks import ageing_walk, as_paths, cage_walk, fractional_walk, lattice_walk, ring_walk
 
 HOP_A = 3.0
 FRAME_PS = 0.1
@@ -169,6 +169,48 @@ def test_a_change_along_the_run_that_does_not_matter_is_left_alone(diffusive):
     assert verdict.judge(replace(diffusive, estimate=small)).name == "diffusive"
     by_chance = replace(diffusive.estimate, in_time=ChangeInTime(0.5, -2.5))
     assert verdict.judge(replace(diffusive, estimate=by_chance)).name == "diffusive"
+
+
+def test_an_msd_that_grows_more_slowly_than_t_is_never_called_linear_and_has_a_larger_error():
+    """Fractional Brownian motion, MSD ~ t^0.8: a run this short cannot always tell, and then says so."""
+    rng, passed = np.random.default_rng(3), []
+    for _ in range(30):
+        found = evidence(fractional_walk(rng, 400, 24, 0.8, 50.0))
+        said = verdict.judge(found)
+        if said.name == "diffusive":
+            assert ("linearly within error" in said.reason) == (found.estimate.exponent >= 1 - found.estimate.exponent_error)
+            passed.append((verdict.later_fall(found.estimate), verdict.as_passed(found).error_cm2_s / found.estimate.error_cm2_s))
+    assert len(passed) < 18
+    assert np.mean([fall > 0 for fall, _ in passed]) > 0.5
+    assert np.mean([larger for _, larger in passed]) > 1.3
+
+
+def test_long_subdiffusive_runs_are_found():
+    rng = np.random.default_rng(4)
+    names = [verdict.judge(evidence(fractional_walk(rng, 2000, 60, 0.75, 50.0))).name for _ in range(12)]
+    assert names.count("diffusive") <= 2
+
+
+@pytest.mark.parametrize(("exponent", "fall", "words"), [
+    (0.97, 0.0, "linearly within error (t^0.97 ± 0.07)"), (0.91, 1 - 10**-0.04, "not known to be linear"),
+    (0.82, 1 - 10**-0.18, "D might be smaller by 34 %"), (1.1, 0.0, "linearly"),
+])  # fmt: skip
+def test_what_a_longer_run_might_find_is_part_of_the_error(diffusive, exponent, fall, words):
+    """With an error of 0.07 of the exponent: nothing within it, all of the fall from two of them on."""
+    estimate = replace(diffusive.estimate, exponent=exponent, exponent_error=0.07)
+    found = replace(diffusive, estimate=estimate)
+    passed = verdict.as_passed(found)
+    added = np.sqrt(passed.error_cm2_s**2 - estimate.error_cm2_s**2) / estimate.diffusivity_cm2_s
+    assert added == pytest.approx(fall, rel=1e-6, abs=1e-7)
+    assert words in verdict.judge(found).reason
+    assert ("in ten times the time" in " ".join(passed.flags)) == (fall > 0)
+
+
+def test_an_exponent_far_below_one_is_subdiffusive(diffusive):
+    slow = replace(diffusive, estimate=replace(diffusive.estimate, exponent=0.75, exponent_error=0.07))
+    found = verdict.judge(slow)
+    assert (found.name, found.number, found.threshold) == ("subdiffusive", 0.75, 0.85)
+    assert "t^0.75 ± 0.07" in found.reason
 
 
 def test_a_run_that_barely_passes_has_a_larger_error(diffusive):
