@@ -93,6 +93,7 @@ def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats]) -> Run
         n = paths.n_ions
         flags.append("every atom is mobile: the drift of all atoms was taken off, and there is no Haven ratio"
                      + (f"; MSD and D are multiplied by {n}/{n - 1} for what this took from each" if n > 1 else ""))  # fmt: skip
+    flags += verdict.framework_caution(evidence)
     details: dict[str, Any] = {
         "n_ions": paths.n_ions,
         "volume_A3": abs(float(np.linalg.det(cell_A))),

@@ -23,6 +23,7 @@ UNSTEADY_SIGMA = 3.0  # by which a change along the run is no longer taken for s
 UNSTEADY_FACTOR = 1.2  # a smaller change matters less than the accuracy that D is wanted with
 WILD_SIGMA = 3.0  # by which a D that rises within the fit is no longer taken for scatter
 FRAMEWORK_MSD_A2 = 3.0
+STIRRED_FRAMEWORK_MSD_A2 = 1.0  # of a framework that is bounded: one that grows beyond it is worth a look
 MOVED_FRACTION = 0.2
 SLOPE_TOLERANCE = 0.2  # what chance may add to the slope of a short run
 CAGE_TOLERANCE = 0.1  # what it may take off where the ions may still be in one cage: one of several sites levels off slowly
@@ -191,6 +192,15 @@ def _melted(evidence: Evidence) -> Verdict | None:
     return Verdict("melted", f"The framework moves too: the MSD of {name} reaches {found:.2g} Å² and grows (limit "
                    f"{FRAMEWORK_MSD_A2:g} Å²). Lower the temperature; where {name} is meant to move, analyse the run without its atoms.",
                    found, FRAMEWORK_MSD_A2, "Å²")  # fmt: skip
+
+
+def framework_caution(evidence: Evidence) -> list[str]:
+    """A framework on its way to melting, which does not spoil D yet."""
+    found = evidence.framework_msd_A2
+    if found is None or found <= STIRRED_FRAMEWORK_MSD_A2 or (evidence.framework_slope or 0.0) < BOUNDED_SLOPE:
+        return []
+    return [f"the MSD of {evidence.framework_species} in the framework reaches {found:.2g} Å² and grows (a framework that stays is below "
+            f"{STIRRED_FRAMEWORK_MSD_A2:g} Å²; from {FRAMEWORK_MSD_A2:g} Å² on the run counts as melted)"]  # fmt: skip
 
 
 def _ballistic(evidence: Evidence) -> Verdict | None:

@@ -100,6 +100,15 @@ def test_what_spoils_a_run_names_its_verdict(diffusive, changes, name, words):
     assert words in found.reason
 
 
+@pytest.mark.parametrize(("msd_A2", "slope", "flagged"), [(1.5, 0.8, True), (1.5, 0.1, False), (0.9, 0.8, False), (None, None, False)])
+def test_a_framework_that_begins_to_move_is_flagged(diffusive, msd_A2, slope, flagged):
+    stirred = replace(diffusive, framework_msd_A2=msd_A2, framework_slope=slope, framework_species="S")
+    assert verdict.judge(stirred).name == "diffusive"
+    said = verdict.framework_caution(stirred)
+    assert bool(said) == flagged
+    assert not flagged or "MSD of S in the framework reaches 1.5 Å² and grows" in said[0]
+
+
 def test_dynamics_come_before_all_else(diffusive):
     everything = replace(diffusive, outcome="blown_up", energy_drift_meV_atom_ns=9.0, framework_msd_A2=9.0, framework_slope=1.0)
     assert verdict.judge(everything).name == "blown_up"
