@@ -149,7 +149,7 @@ N_WIDE_CAGES = 100
 WIDE_CAGES = {
     f"{name}, run over relaxation time {ratio:g}": (make(ratio), most)
     for name, make, mosts in (
-        ("ring of 12 sites 2.4 Angstrom apart", lambda ratio: relaxing(12, 2.4, ratio), (0.25, 0.6, 0.15, 0.0)),
+        ("ring of 12 sites 2.4 Angstrom apart", lambda ratio: relaxing(12, 2.4, ratio), (0.25, 0.75, 0.15, 0.0)),
         ("ring of 16 sites 2.4 Angstrom apart", lambda ratio: relaxing(16, 2.4, ratio), (0.9, 0.7, 0.35, 0.0)),
         ("cavity of 4 Angstrom, hop length 2", lambda ratio: cavity(4.0, 2.0, ratio), (0.1, 0.3, 0.1, 0.0)),
         ("cavity of 6 Angstrom, hop length 2.4", lambda ratio: cavity(6.0, 2.4, ratio), (0.9, 0.6, 0.1, 0.0)),
