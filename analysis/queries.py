@@ -9,7 +9,7 @@ import numpy as np
 from django.db.models import QuerySet
 
 from analysis.models import ArrheniusFit, RunDiffusion
-from analysis.science.interval import is_known
+from analysis.science.interval import is_known, quantile_95
 from campaigns.models import Campaign, TrainedModel
 
 BOLTZMANN_EV_K = 8.617333262e-5
@@ -124,14 +124,13 @@ def _is_off_a_bend(fit: ArrheniusFit | CellFit, temperature_K: float) -> bool:
 
 def on_line(judged: JudgedModel, temperature_K: float) -> list[OnLine]:
     """D and the Nernst-Einstein conductivity on the fitted line at one temperature; empty where there is none."""
-    from scipy.special import stdtrit  # heavy: imported where it is needed
-
     value, error = diffusivity_at(judged.fit, temperature_K)
     if value is None:
         return []
     found = reading(judged)
     extrapolated = not found["low_K"] <= temperature_K <= found["high_K"]
-    factor = None if error is None else np.exp(min(stdtrit(judged.fit.n_points - 2, 0.975) * error / value, MOST_EXPONENT))
+    half = None if error is None else quantile_95(judged.fit.n_points, judged.fit.details.get("chi2_per_dof")) * error / value
+    factor = None if half is None else np.exp(min(half, MOST_EXPONENT))
     interval = (None, None) if factor is None else (float(value / factor), float(value * factor))
     run = judged.fitted_runs[0]
     # N q²/(V k T): the cell is that of the run, only T differs.

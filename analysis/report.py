@@ -25,6 +25,8 @@ def trajectory_text(found: TrajectoryResult, mobile_ion: str) -> str:
             f"Hops seen     {more['n_eff']:.0f} (of {more['hop_length_A']:g} Å)",
             f"D after He    {_after_he(more)} (He, Zhu, Mo 2018, to compare)",
             f"Slope         {more['loglog_slope']:.2f} (of log MSD against log t; 1 is diffusive)",
+            f"Exponent      {with_error(more['exponent'], more['exponent_error'])} (of the growth of the MSD; 1 is diffusive)",
+            f"Late/early    {more['late_over_early']:.2f} (motion in the second half of the run over the first; 1 is steady)",
             f"Non-Gaussian  {more['non_gaussian']:.2f} (alpha2 at the start of the fit; 0 is Gaussian)",
         ]
         if length_ps := more.get("length_for_20_percent_error_ps"):

@@ -95,6 +95,7 @@ def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats]) -> Run
                      + (f"; MSD and D are multiplied by {n}/{n - 1} for what this took from each" if n > 1 else ""))  # fmt: skip
     if remark := verdict.drift_remark(evidence):
         flags.append(remark)
+    flags += verdict.framework_caution(evidence)
     details: dict[str, Any] = {
         "n_ions": paths.n_ions,
         "volume_A3": abs(float(np.linalg.det(cell_A))),
@@ -106,7 +107,7 @@ def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats]) -> Run
     }
     found = verdict.judge(evidence)
     if found.name == models.DIFFUSIVE:
-        estimate = verdict.with_chance_of_passing(evidence)
+        estimate = verdict.as_passed(evidence)
         details["length_for_20_percent_error_ps"] = _length_for_a_fifth_ps(evidence, estimate)
     if estimate is not None:
         details |= _details(paths, estimate, evidence, spec, _temperature(one), details["volume_A3"])
@@ -218,8 +219,12 @@ def _details(paths: Paths, estimate: Diffusivity, evidence: verdict.Evidence, sp
         "second_half_cm2_s": estimate.halves_cm2_s[1],
         "fit_window_ps": [estimate.first_lag * paths.frame_interval_ps, estimate.last_lag * paths.frame_interval_ps],
         "loglog_slope": estimate.loglog_slope,
+        "exponent": estimate.exponent,
+        "exponent_error": estimate.exponent_error,
         "non_gaussian": estimate.non_gaussian,
         "move_together": estimate.move_together,
+        "late_over_early": estimate.in_time.late_over_early,
+        "late_over_early_sigma": estimate.in_time.sigmas,
         "msd_A2": float(estimate.msd_A2[-1]),
         "conductivity_mS_cm": factor_mS_cm * value,
         "conductivity_error_mS_cm": factor_mS_cm * error,

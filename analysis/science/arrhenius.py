@@ -1,7 +1,7 @@
 """Activation energy from D at several temperatures: a weighted line of ln D against 1/(kT).
 
 Each D carries its own error and, through the line, that of its kinetic temperature. Errors in eV are one standard deviation; intervals
-of an extrapolated D are 95 % in ln D with Student's t for n - 2 degrees of freedom.
+of an extrapolated D are 95 % in ln D (interval.quantile_95).
 """
 
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
-from scipy.stats import t
 
+from analysis.science.interval import quantile_95
 from analysis.science.transport import BOLTZMANN_EV_K
 from campaigns.science.setting_cautions import ADVISED_SPAN_1000_T_K, span_1000_T_K
 
@@ -105,7 +105,7 @@ def extrapolate(line: Line, temperature_K: float) -> Extrapolated:
     """D on the line; a number outside of the measured temperatures is extrapolated and must be called so."""
     gradient = np.array([1.0, -1.0 / (BOLTZMANN_EV_K * temperature_K)])
     centre = float(gradient @ np.array([line.ln_prefactor, line.activation_energy_eV]))
-    half = float(t.ppf(0.975, line.n_points - 2)) * float(np.sqrt(gradient @ line.covariance @ gradient))
+    half = quantile_95(line.n_points, line.chi2_per_dof) * float(np.sqrt(gradient @ line.covariance @ gradient))
     with np.errstate(over="ignore"):
         return Extrapolated(temperature_K, float(np.exp(centre)), float(np.exp(centre - half)), float(np.exp(centre + half)))
 

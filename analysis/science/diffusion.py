@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2, t
 
 from analysis.science import gls, msd
+from analysis.science.steadiness import ChangeInTime, change_in_time
 
 Floats = NDArray[np.floating]
 Integers = NDArray[np.integer]
@@ -26,6 +27,7 @@ HALVES_SIGMA = 2.0  # beyond it the two halves of the fit disagree
 MIN_FRAMES = 16
 FEW_IONS = 4  # independent ones
 CAGES_LEFT = 3  # times the intercept, what motion within cages adds, is the MSD where the fit starts
+EXPONENT_ERROR = 1.1  # of its mean over fit and log-log slopes, in errors of the fit alone: 1.04 to 1.2 among walks
 ONE_SIGMA = 0.8413447460685429  # quantile of the normal distribution at one standard deviation
 
 
@@ -78,8 +80,11 @@ class Diffusivity:
     last_lag: int
     loglog_slope: float  # over the second half of the fit window
     run_slope: float  # the same from the middle of the fit window to the two ends of the run
+    exponent: float  # of the MSD's growth: the mean of these two and of the fit's own (gls.exponent)
+    exponent_error: float
     non_gaussian: float  # at the first lag of the fit
     move_together: float  # how many ions move as one; 1 where that cannot be told from 1
+    in_time: ChangeInTime  # of how much the ions move, along the run
     lags: Integers
     msd_A2: Floats
     msd_error_A2: Floats
@@ -121,11 +126,13 @@ def estimate(paths: Paths, hop_length_A: float) -> Diffusivity:
         error = float(np.hypot(error, (slopes[1] - slopes[0]) / 2))
         flags.append("the halves of the fit disagree: half of their difference is part of the error")
     to = paths.to_cm2_s
+    late_slope, run_slope = _second_half_slope(lags, mean, first, paths.frame_interval_ps), _run_slope(paths, lags, mean, first)
+    exponent = _exponent((late_slope + run_slope) / 2, gls.exponent(lags[window], mean[window], line, sample), ols)
     return Diffusivity(
         to(slope), to(error), method, to(line.slope_A2), to(line.slope_error_A2), to(ols[0]), to(ols[1]), to(blocks),
         (to(slopes[0]), to(slopes[1])), (to(errors[0]), to(errors[1])),
-        int(first), int(last), _second_half_slope(lags, mean, first, paths.frame_interval_ps),
-        _run_slope(paths, lags, mean, first), alpha2, paths.n_ions / sample.n_independent, curve_lags, curve.mean(axis=1),
+        int(first), int(last), late_slope, run_slope, *exponent, alpha2, paths.n_ions / sample.n_independent,
+        change_in_time(paths.paths_A, sample.n_independent), curve_lags, curve.mean(axis=1),
         msd_error(curve_lags, curve.mean(axis=1), sample), tuple(flags),
     )  # fmt: skip
 
@@ -289,3 +296,10 @@ def _run_slope(paths: Paths, lags: Integers, mean: Floats, first: int) -> float:
     frames = paths.n_frames - 4 / 3 * max(1, paths.n_frames // msd.ENDS)
     ratio = float(np.square(msd.net_displacement(paths.paths_A)).mean()) / max(float(np.interp(middle, lags, mean)), 1e-300)
     return float(np.log(ratio) / np.log(frames / middle)) if ratio > 0 else float("nan")
+
+
+def _exponent(loglog: float, fitted: tuple[float, float], ols: tuple[float, float]) -> tuple[float, float]:
+    """Of the MSD's growth. Log-log slopes see the end of the run, the fit scatters less; they are half correlated."""
+    if np.isfinite(fitted).all() and np.isfinite(loglog):
+        return (loglog + fitted[0]) / 2, EXPONENT_ERROR * fitted[1]
+    return loglog, ols[1] / abs(ols[0]) if ols[0] else float("inf")

@@ -71,6 +71,23 @@ def fit(lags: Integers, msd_A2: Floats, sample: Sample, rounds: int = 3) -> Line
     return Line(float(slope), float(errors[1]), float(intercept), float(errors[0]))
 
 
+def exponent(lags: Integers, msd_A2: Floats, line: Line, sample: Sample) -> tuple[float, float]:
+    """Of MSD = c + t^exponent and its standard deviation, with t^(1 + g) = t (1 + g ln t) about the last lag; NaN where it is not known.
+
+    An intercept, what rattling adds, does not count as slower growth here, as it does in d ln MSD/d ln t.
+    """
+    if len(lags) < 4 or not line.slope_A2 > 0:
+        return float("nan"), float("nan")
+    times = lags / lags[-1]
+    design = np.stack([np.ones(len(lags)), times, times * np.log(times)], axis=1)
+    whitened = np.linalg.solve(covariance(lags, line.slope_A2, line.intercept_A2, sample), design)
+    inverse = np.linalg.inv(design.T @ whitened)
+    _, slope, bend = inverse @ (whitened.T @ msd_A2)
+    if not slope > 0:
+        return float("nan"), float("nan")
+    return float(1 + bend / slope), float(np.sqrt(inverse[2, 2])) / (line.slope_A2 * lags[-1])
+
+
 def ordinary(lags: Integers, msd_A2: Floats) -> Line:
     """The unweighted line. Its error is left out: the textbook's would be far too small."""
     slope, intercept = np.polyfit(lags.astype(float), msd_A2, 1)

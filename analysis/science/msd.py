@@ -110,7 +110,7 @@ def _displacements(paths_A: Floats, lag: int) -> Floats:
     return paths_A[..., lag::step] - paths_A[..., : paths_A.shape[-1] - lag : step]
 
 
-def _square_displacements(paths_A: Floats, lag: int) -> Floats:
+def square_displacements(paths_A: Floats, lag: int) -> Floats:
     """|r(t + lag) - r(t)|^2, (n_paths, n_origins)."""
     moved = _displacements(paths_A, lag)
     return np.einsum("ict,ict->it", moved, moved)
@@ -118,7 +118,7 @@ def _square_displacements(paths_A: Floats, lag: int) -> Floats:
 
 def mean_msd(paths_A: Floats, lags: Integers) -> Floats:
     """MSD (len(lags),), Angstrom^2, averaged over paths, with origins an eighth of each lag apart: quick where lags are long."""
-    return np.array([_square_displacements(paths_A, int(lag)).mean() for lag in lags])
+    return np.array([square_displacements(paths_A, int(lag)).mean() for lag in lags])
 
 
 def collective_msd(paths_A: Floats, lags: Integers) -> Floats:
@@ -142,7 +142,7 @@ def anisotropy(paths_A: Floats, lag: int, n_independent: float) -> float:
 
 def non_gaussian(paths_A: Floats, lag: int) -> float:
     """alpha2 = 3 <r^4> / (5 <r^2>^2) - 1 at one lag: 0 for Gaussian displacements, large where few ions hop far."""
-    squares = _square_displacements(paths_A, lag)
+    squares = square_displacements(paths_A, lag)
     second, fourth = float(squares.mean()), float(np.square(squares).mean())
     return 0.6 * fourth / second**2 - 1.0 if second > 0 else 0.0
 
@@ -150,15 +150,22 @@ def non_gaussian(paths_A: Floats, lag: int) -> float:
 def move_together(paths_A: Floats, lag: int) -> float:
     """How many ions move as one: variance over time of the mean square displacement, over what independent ions would give.
 
-    1 where it does not exceed 1 by two of its own standard deviations.
+    About a parabola in time: ions that all slow down do not move together. 1 where it does not exceed 1 by two of its own standard
+    deviations.
     """
     n_ions, _, n_frames = paths_A.shape
     lag = max(1, min(lag, n_frames // 30))
-    squares = _square_displacements(paths_A, lag)
+    squares = _without_trend(square_displacements(paths_A, lag))
     alone = float(squares.var(axis=1).sum())
     ratio = float(squares.sum(axis=0).var()) / alone if alone > 0 else 1.0
     noise = np.sqrt(2 * lag / n_frames)
     return min(ratio, float(n_ions)) if ratio > 1 + 2 * noise else 1.0
+
+
+def _without_trend(values: Floats) -> Floats:
+    """Rows (n, n_times) less their own parabolas in time."""
+    trend, _ = np.linalg.qr(np.vander(np.linspace(-1, 1, values.shape[1]), 3))
+    return values - (values @ trend) @ trend.T
 
 
 def loglog_slope(time_ps: Floats, msd_A2: Floats) -> float:

@@ -6,7 +6,7 @@ trivially where the errors are large, so "stationary" is shown and not assumed: 
 is small with its error added (an equivalence test), and whose decision states the spread that it could have seen at all.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,17 @@ DEX = 1 / float(np.log(10))
 
 
 @dataclass(frozen=True)
+class Allowed:
+    """What models of one D (or Ea) may do, in its unit, and how sure it must be that they do more."""
+
+    spread: float
+    change: float
+    p_value: float
+    sigmas: float
+    unit: str = ""
+
+
+@dataclass(frozen=True)
 class Limits:
     """What counts as stationary, for D in dex and for Ea in eV."""
 
@@ -25,6 +36,7 @@ class Limits:
     spread_eV: float = 0.05
     p_value: float = 0.05  # scatter that chance alone makes more rarely than this is real
     sigmas: float = 2.0  # a change of so many of its errors is real
+    sigmas_with_spread: float = 1.5  # and of so many where its error holds the spread that is allowed: that makes a change too
     energy_p_value: float = 0.01  # Ea only speaks where it is clear: it is a second test of the same models
     energy_sigmas: float = 3.0
     unseen_over_spread: float = 2.0  # the test is empty where half of the time it would miss a spread so many times the largest allowed
@@ -40,6 +52,14 @@ class Limits:
     @property
     def largest_change_dex(self) -> float:
         return self.change_over_spread * self.spread_dex
+
+    @property
+    def diffusivity(self) -> Allowed:
+        return Allowed(self.spread_dex, self.largest_change_dex, self.p_value, self.sigmas)
+
+    @property
+    def energy(self) -> Allowed:
+        return Allowed(self.spread_eV, self.change_over_spread * self.spread_eV, self.energy_p_value, self.energy_sigmas, " eV")
 
 
 DEFAULT_LIMITS = Limits()
@@ -129,9 +149,9 @@ def decide(series: Series, energies: Series | None = None, limits: Limits = DEFA
         last = some.part(slice(-limits.window, None))
         found = findings(last, limits)
         path = f"log10 D at {last.where} was {_path(last)} in the last {len(last.steps)} models{left_out}"
-        moves = _moves(found, limits.spread_dex, limits.p_value, limits.sigmas)
+        moves = _moves(last, limits.diffusivity, limits)
         if moves:
-            return Decision("moving", f"{path}: {moves}; at most {limits.spread_dex:g} counts as stationary.", found, energy)
+            return Decision("moving", f"{path}: {moves}.", found, energy)
     if len(known.steps) < 2 or series.errors[-1] > limits.largest_error_dex:
         return Decision("undecided", _too_vague(series, known, vague, limits), found, energy)
     if ea_moves:
@@ -146,12 +166,19 @@ def decide(series: Series, energies: Series | None = None, limits: Limits = DEFA
     )
 
 
-def _moves(found: Findings, largest: float, p_value: float, sigmas: float) -> str:
-    """What moved, or nothing. It must be both beyond chance and large enough to matter: precise values always differ somewhere."""
-    if found.change_sigmas > sigmas and abs(found.change) > largest:
-        return f"it changes by {found.change:+.2f} ± {found.change_error:.2f}"
-    if found.p_value < p_value and found.spread > largest:
-        return f"the models scatter more than the errors of D explain (p = {found.p_value:.2g}), by {found.spread:.2f}"
+def _moves(series: Series, allowed: Allowed, limits: Limits) -> str:
+    """What moved, or nothing. It must be both large enough to matter and beyond chance, to which the allowed spread belongs:
+    models that scatter by no more than that change by half as much again from the first to the last of them.
+    """
+    found = findings(series, limits)
+    wider = findings(replace(series, errors=np.hypot(series.errors, allowed.spread)), limits)
+    changes = found.change_sigmas > allowed.sigmas and wider.change_sigmas > limits.sigmas_with_spread
+    if changes and abs(found.change) > allowed.change:
+        return (f"it changes by {found.change:+.2f} ± {found.change_error:.2f}{allowed.unit}; at most {allowed.change:g}{allowed.unit} "
+                "counts as stationary")  # fmt: skip
+    if wider.p_value < allowed.p_value and found.spread > allowed.spread:
+        return (f"the models scatter more than the errors of D and the spread that is allowed explain (p = {wider.p_value:.2g}), by "
+                f"{found.spread:.2f}{allowed.unit}; at most {allowed.spread:g}{allowed.unit} counts as stationary")  # fmt: skip
     return ""
 
 
@@ -173,10 +200,8 @@ def _doubt(series: Series, found: Findings, limits: Limits) -> str:
     if found.spread > limits.spread_dex:
         return (f"the models may scatter by {found.spread:.2f} (at most {limits.spread_dex:g}), or only by chance "
                 f"(p = {found.p_value:.2g}); evaluate a further model or run longer")  # fmt: skip
-    if n > limits.window:
-        before = findings(series.part(slice(n - limits.window - 1, n - 1)), limits)
-        if _moves(before, limits.spread_dex, limits.p_value, limits.sigmas):
-            return f"the last {limits.window} models agree, but the {limits.window} before the newest still moved; train a further step"
+    if n > limits.window and _moves(series.part(slice(n - limits.window - 1, n - 1)), limits.diffusivity, limits):
+        return f"the last {limits.window} models agree, but the {limits.window} before the newest still moved; train a further step"
     return ""
 
 
@@ -203,9 +228,8 @@ def _energy(energies: Series | None, limits: Limits) -> tuple[Findings | None, s
     if energies is None or len(energies.steps) < 2:
         return None, ""
     last = energies.part(slice(-limits.window, None))
-    found = findings(last, limits)
-    moves = _moves(found, limits.spread_eV, limits.energy_p_value, limits.energy_sigmas)
-    return found, f"Ea went {_path(last)} eV: {moves.replace('errors of D', 'errors of Ea')} eV" if moves else ""
+    moves = _moves(last, limits.energy, limits).replace("errors of D", "errors of Ea")
+    return findings(last, limits), f"Ea went {_path(last)} eV: {moves}" if moves else ""
 
 
 def _path(series: Series) -> str:

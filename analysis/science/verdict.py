@@ -1,7 +1,7 @@
 """Is this run's D a diffusion coefficient? One verdict per run with the number that decided, its threshold and a sentence.
 
-The criteria are those of a diffusive run: the ions have moved over several sites, enough hops were seen, the MSD grows
-linearly, both halves of the fit give the same D, the framework stays, and many ions have left their sites.
+The criteria are those of a diffusive run: the ions have moved over several sites, enough hops were seen, as many late in the run as
+early, the MSD grows linearly, both halves of the fit give the same D, the framework stays, and many ions have left their sites.
 Order matters: what makes the run worthless comes first, so a caged ion or a melt is never called diffusive.
 """
 
@@ -19,8 +19,11 @@ NEGLIGIBLE_CHANCE = 0.1  # of its own error, which it would enlarge by half a pe
 SLOPE_RANGE = (0.85, 1.15)
 BOUNDED_SLOPE = 0.5
 BALLISTIC_SLOPE = 1.5
+UNSTEADY_SIGMA = 3.5  # by which a change along the run is no longer taken for scatter
+UNSTEADY_FACTOR = 1.2  # a smaller change matters less than the accuracy that D is wanted with
 WILD_SIGMA = 3.0  # by which a D that rises within the fit is no longer taken for scatter
 FRAMEWORK_MSD_A2 = 3.0
+STIRRED_FRAMEWORK_MSD_A2 = 1.0  # of a framework that is bounded: one that grows beyond it is worth a look
 MOVED_FRACTION = 0.2
 SLOPE_TOLERANCE = 0.2  # what chance may add to the slope of a short run
 CAGE_TOLERANCE = 0.1  # what it may take off where the ions may still be in one cage: one of several sites levels off slowly
@@ -28,6 +31,7 @@ WIDEST_CAGE = 8.0  # hops squared, of the MSD: twice the square of a cage's radi
 TEMPERATURE_SIGMAS = 3.0  # of its own error, by which the mean temperature may always miss its target
 DRIFT_SIGMAS = 3.0  # likewise of the energy's slope, which a short run does not tell from nothing
 GOOD_DRIFT_MEV_ATOM_NS = 1.0  # a larger one is said, although the run is used
+SLOW_SIGMA = 3.0  # of its own error, by which the exponent of a walk hardly ever falls below 1
 LARGEST_SLOPE_ERROR = 0.5  # with a larger one the slope cannot tell anything from diffusion
 
 
@@ -67,18 +71,46 @@ class Verdict:
 
 def judge(evidence: Evidence) -> Verdict:
     """The first test that fails names the verdict."""
-    for test in (_dynamics, _drifting, _temperature, _length, _melted, _ballistic, _caged, _events, _linear, _halves):
+    for test in (_dynamics, _drifting, _temperature, _length, _melted, _ballistic, _caged, _events, _unsteady, _linear, _halves):
         verdict = test(evidence)
         if verdict is not None:
             return verdict
-    found = evidence.estimate.loglog_slope
-    return Verdict("diffusive", f"The MSD grows linearly within error (log-log slope {found:.2f}) over {events(evidence):.0f} hops.",
-                   events(evidence), MIN_EVENTS, "hops")  # fmt: skip
+    estimate, seen = evidence.estimate, events(evidence)
+    growth, fall = f"t^{estimate.exponent:.2f} ± {estimate.exponent_error:.2f}", later_fall(estimate)
+    if fall > 0:
+        said = (f"The MSD grows as {growth} over {seen:.0f} hops, not known to be linear: in a run ten times longer D might be smaller by "
+                f"{100 * fall:.2g} %, which is part of its error.")  # fmt: skip
+    elif estimate.exponent < SLOPE_RANGE[0]:
+        said = f"The MSD grows as {growth} over {seen:.0f} hops, within its error linearly: a longer run would tell."
+    else:
+        said = f"The MSD grows linearly within error ({growth}) over {seen:.0f} hops."
+    return Verdict("diffusive", said, seen, MIN_EVENTS, "hops")
 
 
 def events(evidence: Evidence) -> float:
     """N_eff at the end of the fit."""
     return effective_events(evidence.n_ions, float(evidence.estimate.msd_A2[-1]), evidence.hop_length_A)
+
+
+def later_fall(estimate: Diffusivity) -> float:
+    """By which part of itself D would fall in ten times the time, if the MSD went on to grow as it does.
+
+    0 where the exponent is within one error of 1, as for most walks, rising to the whole fall at two errors.
+    """
+    below = 1 - estimate.exponent
+    counted = min(below, 2 * (below - estimate.exponent_error))
+    return 1 - 10**-counted if counted > 0 else 0.0
+
+
+def as_passed(evidence: Evidence) -> Diffusivity:
+    """The estimate of a diffusive run, with an error for what the verdict could not exclude."""
+    estimate = with_chance_of_passing(evidence)
+    fall = later_fall(estimate)
+    if not fall:
+        return estimate
+    flag = f"the MSD grows more slowly than t: that D might fall by {100 * fall:.2g} % in ten times the time is part of its error"
+    error = float(np.hypot(estimate.error_cm2_s, fall * estimate.diffusivity_cm2_s))
+    return replace(estimate, error_cm2_s=error, flags=(*estimate.flags, flag))
 
 
 def with_chance_of_passing(evidence: Evidence) -> Diffusivity:
@@ -175,6 +207,15 @@ def _melted(evidence: Evidence) -> Verdict | None:
                    found, FRAMEWORK_MSD_A2, "Å²")  # fmt: skip
 
 
+def framework_caution(evidence: Evidence) -> list[str]:
+    """A framework on its way to melting, which does not spoil D yet."""
+    found = evidence.framework_msd_A2
+    if found is None or found <= STIRRED_FRAMEWORK_MSD_A2 or (evidence.framework_slope or 0.0) < BOUNDED_SLOPE:
+        return []
+    return [f"the MSD of {evidence.framework_species} in the framework reaches {found:.2g} Å² and grows (a framework that stays is below "
+            f"{STIRRED_FRAMEWORK_MSD_A2:g} Å²; from {FRAMEWORK_MSD_A2:g} Å² on the run counts as melted)"]  # fmt: skip
+
+
 def _ballistic(evidence: Evidence) -> Verdict | None:
     slope = evidence.estimate.loglog_slope
     if not slope > BALLISTIC_SLOPE or _slope_error(evidence) > LARGEST_SLOPE_ERROR:
@@ -210,6 +251,18 @@ def _events(evidence: Evidence) -> Verdict | None:
                    f"not {MIN_EVENTS:.0f}: {advice}.", seen, MIN_EVENTS, "hops")  # fmt: skip
 
 
+def _unsteady(evidence: Evidence) -> Verdict | None:
+    """The fit compares short lags with long ones; a D that changes while the run goes is the same at all of them."""
+    found = evidence.estimate.in_time
+    times = max(found.late_over_early, 1 / found.late_over_early)
+    if abs(found.sigmas) <= UNSTEADY_SIGMA or times <= UNSTEADY_FACTOR:
+        return None
+    less, end = ("less", "smaller") if found.sigmas < 0 else ("more", "larger")
+    return Verdict("unsteady", f"The ions move {times:.2g} times {less} in the second half of the run than in the first, "
+                   f"{abs(found.sigmas):.1f} errors apart, so that D is {end} at its end: equilibrate longer, then run again.",
+                   abs(found.sigmas), UNSTEADY_SIGMA, "σ")  # fmt: skip
+
+
 def _slope_error(evidence: Evidence) -> float:
     """Rough sd of the log-log slope: a free line's slope at long lags has about the relative error of the ordinary D."""
     estimate = evidence.estimate
@@ -226,6 +279,9 @@ def _linear(evidence: Evidence) -> Verdict | None:
     low, high = SLOPE_RANGE
     both = (slope + later) / 2
     beyond = estimate.msd_A2[-1] > WIDEST_CAGE * evidence.hop_length_A**2
+    if estimate.exponent < min(low, 1 - SLOW_SIGMA * estimate.exponent_error):
+        return Verdict("subdiffusive", f"The MSD grows as t^{estimate.exponent:.2f} ± {estimate.exponent_error:.2f}, more slowly than t: "
+                       "this D would fall further in a longer run.", estimate.exponent, low, "")  # fmt: skip
     if both < low - min(error, SLOPE_TOLERANCE if beyond else CAGE_TOLERANCE):
         return Verdict("subdiffusive", f"The MSD grows as t^{both:.2f} (t^{slope:.2f} in the fit, t^{later:.2f} from its middle to the "
                        "whole run), more slowly than t: this D would fall further in a longer run.", both, low, "")  # fmt: skip

@@ -64,6 +64,10 @@ GLOSSARY = {
     "larger. D over it is the Haven ratio.",
     "length for an error": "From the error that was measured in this run, which falls as one over the square root of the length. Nothing "
     "is said where that error is reached, or where the run is not diffusive.",
+    "exponent": "How the MSD grows: as t to this power, 1 where ions diffuse. From its shape in the fit, without what rattling adds, "
+    "and from its log-log slope up to the whole run. More than its error below 1, the fall of D in a longer run is part of the error.",
+    "late over early": "Mean square displacement over a short time in the second half of the run over that in the first: 1 where the run "
+    "is steady. Beyond a factor of 1.2 and 3.5 errors the run is unsteady, and its D is not that of its end.",
     "slope": "d ln MSD / d ln t over the window of the fit: 1 where ions diffuse, near 0 where they rattle in cages.",
     "D after He": "An ordinary line from half of a hop's square to half of the run with the error that is expected from the hops seen: the "
     "estimate of He, Zhu, Epstein and Mo 2018 that many papers quote, to compare. It decides nothing here.",

@@ -41,6 +41,7 @@ TONES = {
     "too_short": "warn",
     "ballistic": "warn",
     "drifting": "warn",
+    "unsteady": "warn",
     "off_temperature": "warn",
     "melted": "bad",
     "stationary": "good",

@@ -39,10 +39,11 @@ def test_llzo_as_published(llzo):
     assert line.activation_energy_error_eV * GOLDEN_K / K == pytest.approx(0.016832, abs=1e-6)
     assert cold.diffusivity_cm2_s == pytest.approx(6.80754e-9, rel=1e-6)
     gradient = np.array([1, -1 / (K * 300)])
-    normal = 1.96 * np.sqrt(gradient @ line.covariance @ gradient)  # the published interval is normal; ours is Student's, wider
+    normal = 1.96 * np.sqrt(gradient @ line.covariance @ gradient)  # the published interval is normal
     assert cold.diffusivity_cm2_s * np.exp(-normal) == pytest.approx(2.8e-9, rel=0.02)
     assert cold.diffusivity_cm2_s * np.exp(normal) == pytest.approx(1.7e-8, rel=0.04)
-    assert cold.low_cm2_s < 2.8e-9
+    assert cold.low_cm2_s == pytest.approx(2.8e-9, rel=0.02)
+    assert cold.high_cm2_s == pytest.approx(1.7e-8, rel=0.04)
 
 
 def test_conductivity_of_llzo_as_published(llzo):
@@ -74,6 +75,33 @@ def test_the_error_covers_the_truth():
     assert 0.66 < np.mean(np.abs(z) < 1) < 0.85  # chi^2 above its mean enlarges the error, below it does not shrink it
     assert abs(np.mean(z)) < 0.15
     assert np.mean(inside) > 0.94
+
+
+def covered(temperatures_K, factor, n_lines=1500):
+    """How often the 95 % interval at 300 K holds the truth, the errors being `factor` times larger than they are said to be."""
+    rng, inside = np.random.default_rng([len(temperatures_K), int(factor * 10)]), 0
+    exact, truth = ideal(temperatures_K, relative_error=0.1), 1e-3 * np.exp(-0.3 / (K * 300))
+    for _ in range(n_lines):
+        D = exact.diffusivity_cm2_s * np.exp(0.1 * factor * rng.normal(size=len(temperatures_K)))
+        cold = arrhenius.extrapolate(arrhenius.fit(arrhenius.Points(exact.temperature_K, exact.temperature_error_K, D, 0.1 * D)), 300)
+        inside += cold.low_cm2_s < truth < cold.high_cm2_s
+    return inside / n_lines
+
+
+@pytest.mark.parametrize("temperatures_K", [(600, 750, 1000), (600, 700, 850, 1000), (600, 675, 750, 850, 1000),
+                                            (600, 640, 680, 720, 770, 820, 870, 930, 1000)])  # fmt: skip
+def test_the_interval_at_300_K_covers_the_truth_as_often_as_it_says(temperatures_K):
+    assert 0.94 < covered(temperatures_K, 1.0) < 0.985
+    # Where the errors are half of what they should be, few points cannot tell in every case.
+    assert covered(temperatures_K, 2.0) > (0.8 if len(temperatures_K) < 5 else 0.88)
+
+
+def test_points_that_agree_with_their_errors_have_a_normal_interval():
+    line = arrhenius.fit(ideal((600, 750, 1000)))
+    cold = arrhenius.extrapolate(line, 300)
+    gradient = np.array([1, -1 / (K * 300)])
+    half = 1.95996 * np.sqrt(gradient @ line.covariance @ gradient)
+    assert np.log(cold.high_cm2_s / cold.diffusivity_cm2_s) == pytest.approx(half, rel=1e-4)
 
 
 def test_an_uncertain_temperature_enlarges_the_error():

@@ -167,5 +167,26 @@ def test_repetitions_of_one_step_have_no_slope():
 
 
 def test_limits_are_settings():
-    assert decide([-5.0, -5.2, -5.0], 0.03).decision == "moving"
-    assert decide([-5.0, -5.2, -5.0], 0.03, spread_dex=0.3).decision == "stationary"
+    assert decide([-5.0, -5.4, -5.0], 0.03).decision == "moving"
+    assert decide([-5.0, -5.4, -5.0], 0.03, spread_dex=0.3).decision == "stationary"
+
+
+@pytest.mark.parametrize("n", [3, 5])
+@pytest.mark.parametrize(("error", "spread", "most"), [(0.03, 0.05, 0.05), (0.06, 0.05, 0.08), (0.03, 0.1, 0.25), (0.06, 0.1, 0.25)])
+def test_models_that_scatter_as_they_may_are_rarely_called_moving(n, error, spread, most):
+    """Before the allowed spread belonged to chance: 0.15 to 0.25 of those that scatter by 0.05, 0.45 to 0.64 of those that do so by 0.1."""
+    assert fractions(n, error, spread, 400)["moving"] < most
+
+
+@pytest.mark.parametrize(("n", "error", "least"), [(3, 0.03, 0.9), (5, 0.03, 0.9), (3, 0.06, 0.6), (5, 0.06, 0.7)])
+def test_a_drift_by_a_factor_of_two_is_found(n, error, least):
+    rng = np.random.default_rng([n, int(1000 * error)])
+    found = [decide(np.linspace(-5, -4.7, n) + error * rng.normal(size=n), error).decision for _ in range(300)]
+    assert found.count("moving") > least * 300
+    assert found.count("stationary") < 0.02 * 300
+
+
+def test_a_dip_that_the_allowed_spread_makes_is_undecided_and_ea_names_its_limit():
+    assert decide([-5.0, -5.2, -5.0], 0.03).decision == "undecided"
+    energies = decide([-5.0, -5.01, -5.0], 0.03, series([0.20, 0.27, 0.35], 0.02, ""))
+    assert "it changes by +0.15 ± 0.03 eV; at most 0.1 eV counts as stationary" in energies.reason

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from analysis.science import diffusion, msd, verdict
+from analysis.science.steadiness import ChangeInTime
 
-from .walks import as_paths, cage_walk, lattice_walk, ring_walk
+from .walks import ageing_walk, as_paths, cage_walk, fractional_walk, lattice_walk, ring_walk
 
 HOP_A = 3.0
 FRAME_PS = 0.1
@@ -115,6 +116,15 @@ def test_a_drift_that_is_allowed_but_large_is_said(diffusive, drift, error, word
     assert bool(words) == bool(remark)
 
 
+@pytest.mark.parametrize(("msd_A2", "slope", "flagged"), [(1.5, 0.8, True), (1.5, 0.1, False), (0.9, 0.8, False), (None, None, False)])
+def test_a_framework_that_begins_to_move_is_flagged(diffusive, msd_A2, slope, flagged):
+    stirred = replace(diffusive, framework_msd_A2=msd_A2, framework_slope=slope, framework_species="S")
+    assert verdict.judge(stirred).name == "diffusive"
+    said = verdict.framework_caution(stirred)
+    assert bool(said) == flagged
+    assert not flagged or "MSD of S in the framework reaches 1.5 Å² and grows" in said[0]
+
+
 def test_dynamics_come_before_all_else(diffusive):
     everything = replace(diffusive, outcome="blown_up", energy_drift_meV_atom_ns=9.0, framework_msd_A2=9.0, framework_slope=1.0)
     assert verdict.judge(everything).name == "blown_up"
@@ -160,6 +170,72 @@ def test_ions_that_leave_their_cages_are_diffusive():
     rng = np.random.default_rng(6)
     names = [verdict.judge(evidence(cage_walk(rng, 1000, 24, 0.005))).name for _ in range(30)]
     assert names.count("diffusive") >= 24
+
+
+@pytest.mark.parametrize("falls_to", [0.5, 0.2, 0.05, 0.01])
+def test_ions_that_slow_down_along_the_run_are_not_diffusive(falls_to):
+    rng = np.random.default_rng(11)
+    found = [verdict.judge(evidence(ageing_walk(rng, 600, 24, 0.3, falls_to, HOP_A))) for _ in range(12)]
+    assert {one.name for one in found} == {"unsteady"}
+    times = np.median([float(one.reason.split()[3]) for one in found])
+    assert times == pytest.approx(falls_to**-0.5, rel=0.15 if falls_to > 0.1 else 0.3)  # in the second half, without the vibration
+    assert "less in the second half of the run" in found[0].reason
+
+
+def test_ions_that_speed_up_are_not_diffusive():
+    found = verdict.judge(evidence(ageing_walk(np.random.default_rng(12), 600, 24, 0.3, 0.1, HOP_A)[::-1]))
+    assert found.name == "unsteady"
+    assert "more in the second half of the run" in found.reason
+    assert found.number > found.threshold == 3.5
+
+
+def test_a_change_along_the_run_that_does_not_matter_is_left_alone(diffusive):
+    small = replace(diffusive.estimate, in_time=ChangeInTime(0.9, -8.0))
+    assert verdict.judge(replace(diffusive, estimate=small)).name == "diffusive"
+    by_chance = replace(diffusive.estimate, in_time=ChangeInTime(0.5, -2.5))
+    assert verdict.judge(replace(diffusive, estimate=by_chance)).name == "diffusive"
+
+
+def test_an_msd_that_grows_more_slowly_than_t_is_never_called_linear_and_has_a_larger_error():
+    """Fractional Brownian motion, MSD ~ t^0.8: a run this short cannot always tell, and then says so."""
+    rng, passed = np.random.default_rng(3), []
+    for _ in range(30):
+        found = evidence(fractional_walk(rng, 400, 24, 0.8, 50.0))
+        said = verdict.judge(found)
+        if said.name == "diffusive":
+            assert ("linearly within error" in said.reason) == (found.estimate.exponent >= 1 - found.estimate.exponent_error)
+            passed.append((verdict.later_fall(found.estimate), verdict.as_passed(found).error_cm2_s / found.estimate.error_cm2_s))
+    assert len(passed) < 18
+    assert np.mean([fall > 0 for fall, _ in passed]) > 0.5
+    assert np.mean([larger for _, larger in passed]) > 1.3
+
+
+def test_long_subdiffusive_runs_are_found():
+    rng = np.random.default_rng(4)
+    names = [verdict.judge(evidence(fractional_walk(rng, 2000, 60, 0.75, 50.0))).name for _ in range(12)]
+    assert names.count("diffusive") <= 2
+
+
+@pytest.mark.parametrize(("exponent", "fall", "words"), [
+    (0.97, 0.0, "linearly within error (t^0.97 ± 0.07)"), (0.91, 1 - 10**-0.04, "not known to be linear"),
+    (0.82, 1 - 10**-0.18, "D might be smaller by 34 %"), (1.1, 0.0, "linearly"),
+])  # fmt: skip
+def test_what_a_longer_run_might_find_is_part_of_the_error(diffusive, exponent, fall, words):
+    """With an error of 0.07 of the exponent: nothing within it, all of the fall from two of them on."""
+    estimate = replace(diffusive.estimate, exponent=exponent, exponent_error=0.07)
+    found = replace(diffusive, estimate=estimate)
+    passed = verdict.as_passed(found)
+    added = np.sqrt(passed.error_cm2_s**2 - estimate.error_cm2_s**2) / estimate.diffusivity_cm2_s
+    assert added == pytest.approx(fall, rel=1e-6, abs=1e-7)
+    assert words in verdict.judge(found).reason
+    assert ("in ten times the time" in " ".join(passed.flags)) == (fall > 0)
+
+
+def test_an_exponent_far_below_one_is_subdiffusive(diffusive):
+    slow = replace(diffusive, estimate=replace(diffusive.estimate, exponent=0.75, exponent_error=0.07))
+    found = verdict.judge(slow)
+    assert (found.name, found.number, found.threshold) == ("subdiffusive", 0.75, 0.85)
+    assert "t^0.75 ± 0.07" in found.reason
 
 
 def test_a_run_that_barely_passes_has_a_larger_error(diffusive):

@@ -26,6 +26,30 @@ def lattice_walk(rng, n_frames, n_ions, hop_probability=1.0, vibration_A=0.0, ed
     return (path + vibration_A * rng.normal(size=path.shape)).astype(np.float32)
 
 
+def ageing_walk(rng, n_frames, n_ions, hop_probability, falls_to, edge_A=EDGE_A, vibration_A=0.25):
+    """Ions that hop ever more rarely: the probability falls to `falls_to` of its first value along the run, each frame alike."""
+    pace = hop_probability * falls_to ** (np.arange(n_frames - 1) / n_frames)
+    steps = rng.random((n_frames - 1, n_ions, 1)) < pace[:, None, None]
+    path = np.concatenate([np.zeros((1, n_ions, 3)), np.cumsum(steps * edge_A * _directions(rng, (n_frames - 1, n_ions)), axis=0)])
+    return (path + vibration_A * rng.normal(size=path.shape)).astype(np.float32)
+
+
+def _directions(rng, shape):
+    """(*shape, 3), each one of the six along the axes."""
+    return np.eye(3)[rng.integers(0, 3, shape)] * rng.choice([-1, 1], (*shape, 1))
+
+
+def fractional_walk(rng, n_frames, n_ions, exponent, last_msd_A2):
+    """Fractional Brownian motion (Davies and Harte 1987): MSD ~ t^exponent at all times, `last_msd_A2` at half of the run."""
+    lags = np.arange(n_frames + 1.0)
+    covariance = ((lags + 1) ** exponent - 2 * lags**exponent + np.abs(lags - 1) ** exponent) / 2
+    spectrum = np.maximum(np.fft.fft(np.concatenate([covariance, covariance[1:-1][::-1]])).real, 0)
+    noise = rng.normal(size=(2, 3 * n_ions, len(spectrum)))
+    steps = np.fft.fft((noise[0] + 1j * noise[1]) * np.sqrt(spectrum / len(spectrum)), axis=1).real[:, :n_frames]
+    path = np.cumsum(steps, axis=1).reshape(n_ions, 3, n_frames).transpose(2, 0, 1)
+    return (path * np.sqrt(last_msd_A2 / 3 / (n_frames / 2) ** exponent)).astype(np.float32)
+
+
 def concerted_walk(rng, n_frames, n_groups, group, hop_probability=1.0, edge_A=EDGE_A):
     """Ions that hop together, `group` at a time: the number of independent ions is `n_groups`."""
     return np.repeat(lattice_walk(rng, n_frames, n_groups, hop_probability, edge_A=edge_A), group, axis=1)
@@ -38,6 +62,19 @@ def ring_walk(rng, n_frames, n_ions, n_sites, hop_probability, edge_A, vibration
     radius_A = edge_A / (2 * np.sin(np.pi / n_sites))
     path = radius_A * np.stack([np.cos(angle), np.sin(angle), np.zeros_like(angle)], axis=-1)
     return (path + vibration_A * rng.normal(size=path.shape)).astype(np.float32)
+
+
+def cavity_walk(rng, n_frames, n_ions, radius_A, step_A, n_substeps=4):
+    """Ions that diffuse within a hollow sphere for ever, by `step_A` along each axis in a frame; what leaves it is refused."""
+    here = rng.normal(size=(n_ions, 3))
+    here *= radius_A * rng.random((n_ions, 1)) ** (1 / 3) / np.linalg.norm(here, axis=1, keepdims=True)
+    path = np.empty((n_frames, n_ions, 3), dtype=np.float32)
+    for frame in range(n_frames):
+        for _ in range(n_substeps):
+            there = here + step_A / np.sqrt(n_substeps) * rng.normal(size=here.shape)
+            here = np.where(np.linalg.norm(there, axis=1, keepdims=True) < radius_A, there, here)
+        path[frame] = here
+    return path
 
 
 def cage_walk(rng, n_frames, n_ions, escape_probability, hop_probability=0.3, cage_A=7.0, edge_A=3.0):
