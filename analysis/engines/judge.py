@@ -47,6 +47,11 @@ class SpeciesMsd:
         _, last_A2, species, slope = max(found, key=lambda one: one[:2])
         return species, last_A2, slope
 
+    def backbone(self) -> tuple[str, float | None]:
+        """The species of the framework that moves least, and its MSD at the last lag."""
+        last_A2 = {species: float(mean_A2[-1]) for species, (mean_A2, _) in self.by_species_A2.items() if species != self.mobile_ion}
+        return min(last_A2.items(), key=lambda one: one[1], default=("", None))
+
     def add_to(self, curves: dict[str, Floats], run_id: int, frame_interval_ps: float) -> None:
         curves[f"t_ps_{run_id}"] = self.lags * frame_interval_ps
         for species, (mean_A2, error_A2) in self.by_species_A2.items():
@@ -157,13 +162,15 @@ def _evidence(one: JudgedRun, spec: JudgeSpec, n_ions: int, estimate: Diffusivit
               moved: float) -> verdict.Evidence:  # fmt: skip
     result = one.result
     name, framework_A2, framework_slope = ("", None, None) if species is None else species.framework()
+    backbone, backbone_A2 = ("", None) if species is None else species.backbone()
     return verdict.Evidence(
         outcome=result.outcome, outcome_reason=result.reason, energy_drift_meV_atom_ns=result.energy_drift_meV_atom_ns,
         energy_drift_limit_meV_atom_ns=spec.energy_drift_limit_meV_atom_ns, target_temperature_K=one.temperature_K,
         kinetic_temperature_K=result.mean_kinetic_temperature_K, kinetic_temperature_error_K=result.kinetic_temperature_error_K,
         temperature_limit_percent=spec.temperature_limit_percent, completed_ps=result.completed_ps, n_ions=n_ions, estimate=estimate,
         hop_length_A=spec.hop_length_A, framework_msd_A2=framework_A2, framework_slope=framework_slope,
-        moved_fraction=moved, framework_species=name, energy_drift_error_meV_atom_ns=result.energy_drift_error_meV_atom_ns,
+        moved_fraction=moved, framework_species=name, backbone_species=backbone, backbone_msd_A2=backbone_A2,
+        energy_drift_error_meV_atom_ns=result.energy_drift_error_meV_atom_ns,
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ UNSTEADY_SIGMA = 3.5  # by which a change along the run is no longer taken for s
 UNSTEADY_FACTOR = 1.2  # a smaller change matters less than the accuracy that D is wanted with
 WILD_SIGMA = 3.0  # by which a D that rises within the fit is no longer taken for scatter
 FRAMEWORK_MSD_A2 = 3.0
+TURNING_MSD_A2 = 9.0  # likewise where another species of the framework stays: units such as PS4 (P-S 2.05 Å) turn, which makes 2 r² = 8.4
 STIRRED_FRAMEWORK_MSD_A2 = 1.0  # of a framework that is bounded: one that grows beyond it is worth a look
 MOVED_FRACTION = 0.2
 SLOPE_TOLERANCE = 0.2  # what chance may add to the slope of a short run
@@ -37,9 +38,12 @@ LARGEST_SLOPE_ERROR = 0.5  # with a larger one the slope cannot tell anything fr
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the verdict looks at. `framework_msd_A2` is at the end of the fit, with `framework_slope` its d ln MSD/d ln t, of the
-    `framework_species` that moves most; None where there is no framework. `moved_fraction` of the ions ended farther than a hop from
-    where they began."""
+    """What the verdict looks at.
+
+    `framework_msd_A2` is at the end of the fit, with `framework_slope` its d ln MSD/d ln t, of the `framework_species` that moves most, and
+    `backbone_msd_A2` of the one that moves least; None where there is no framework. `moved_fraction` of the ions ended farther than a hop
+    from where they began.
+    """
 
     outcome: str  # of the dynamics: completed | min_distance | blown_up
     outcome_reason: str
@@ -57,6 +61,8 @@ class Evidence:
     framework_slope: float | None
     moved_fraction: float
     framework_species: str = "framework"
+    backbone_species: str = ""
+    backbone_msd_A2: float | None = None
     energy_drift_error_meV_atom_ns: float | None = None
 
 
@@ -198,13 +204,23 @@ def _length(evidence: Evidence) -> Verdict | None:
 
 
 def _melted(evidence: Evidence) -> Verdict | None:
-    found = evidence.framework_msd_A2
-    if found is None or found <= FRAMEWORK_MSD_A2 or (evidence.framework_slope or 0.0) < BOUNDED_SLOPE:
+    found, limit_A2 = evidence.framework_msd_A2, _melting_limit_A2(evidence)
+    if found is None or found <= limit_A2 or (evidence.framework_slope or 0.0) < BOUNDED_SLOPE:
         return None
     name = evidence.framework_species
     return Verdict("melted", f"The framework moves too: the MSD of {name} reaches {found:.2g} Å² and grows (limit "
-                   f"{FRAMEWORK_MSD_A2:g} Å²). Lower the temperature; where {name} is meant to move, analyse the run without its atoms.",
-                   found, FRAMEWORK_MSD_A2, "Å²")  # fmt: skip
+                   f"{limit_A2:g} Å²). Lower the temperature; where {name} is meant to move, analyse the run without its atoms.",
+                   found, limit_A2, "Å²")  # fmt: skip
+
+
+def _melting_limit_A2(evidence: Evidence) -> float:
+    """Higher where the framework holds, and only a species of it moves about the rest."""
+    return TURNING_MSD_A2 if _has_backbone(evidence) else FRAMEWORK_MSD_A2
+
+
+def _has_backbone(evidence: Evidence) -> bool:
+    least_A2 = evidence.backbone_msd_A2
+    return evidence.backbone_species != evidence.framework_species and least_A2 is not None and least_A2 <= STIRRED_FRAMEWORK_MSD_A2
 
 
 def framework_caution(evidence: Evidence) -> list[str]:
@@ -212,8 +228,10 @@ def framework_caution(evidence: Evidence) -> list[str]:
     found = evidence.framework_msd_A2
     if found is None or found <= STIRRED_FRAMEWORK_MSD_A2 or (evidence.framework_slope or 0.0) < BOUNDED_SLOPE:
         return []
-    return [f"the MSD of {evidence.framework_species} in the framework reaches {found:.2g} Å² and grows (a framework that stays is below "
-            f"{STIRRED_FRAMEWORK_MSD_A2:g} Å²; from {FRAMEWORK_MSD_A2:g} Å² on the run counts as melted)"]  # fmt: skip
+    held = (f", while {evidence.backbone_species} stays within {evidence.backbone_msd_A2:.2g} Å²: units of the framework turn, or its "
+            "atoms change places") if _has_backbone(evidence) else ""  # fmt: skip
+    return [f"the MSD of {evidence.framework_species} in the framework reaches {found:.2g} Å² and grows{held} (a framework that stays is "
+            f"below {STIRRED_FRAMEWORK_MSD_A2:g} Å²; from {_melting_limit_A2(evidence):g} Å² on the run counts as melted)"]  # fmt: skip
 
 
 def _ballistic(evidence: Evidence) -> Verdict | None:

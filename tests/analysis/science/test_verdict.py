@@ -125,6 +125,18 @@ def test_a_framework_that_begins_to_move_is_flagged(diffusive, msd_A2, slope, fl
     assert not flagged or "MSD of S in the framework reaches 1.5 Å² and grows" in said[0]
 
 
+def test_a_species_that_turns_about_a_framework_that_holds_does_not_melt_it(diffusive):
+    """PS4 in LGPS at 950 K: S moves by some Å², P does not."""
+    turning = replace(
+        diffusive, framework_msd_A2=3.6, framework_slope=0.8, framework_species="S", backbone_species="P", backbone_msd_A2=0.8
+    )
+    assert verdict.judge(turning).name == "diffusive"
+    assert "while P stays within 0.8 Å²" in verdict.framework_caution(turning)[0]
+    assert verdict.judge(replace(turning, backbone_msd_A2=1.2)).name == "melted"
+    assert verdict.judge(replace(turning, framework_msd_A2=12.0)).threshold == verdict.TURNING_MSD_A2
+    assert verdict.judge(replace(turning, backbone_species="S")).name == "melted"  # the framework is of one species
+
+
 def test_dynamics_come_before_all_else(diffusive):
     everything = replace(diffusive, outcome="blown_up", energy_drift_meV_atom_ns=9.0, framework_msd_A2=9.0, framework_slope=1.0)
     assert verdict.judge(everything).name == "blown_up"
