@@ -7,6 +7,7 @@ from django import forms
 from analysis.services.trajectories import AnalysisRequest
 from campaigns.forms.fields import PlainForm, SeveralFilesField
 from campaigns.science.elements import ELEMENTS
+from campaigns.science.usual_charges import usual_charge_e
 
 
 def _element(word: str) -> str:
@@ -37,9 +38,9 @@ class TrajectoryForm(PlainForm):
         help_text="In the order of the types, if the dump has no element column: Li, Ge, P, S.",
     )
     charge = forms.FloatField(
-        required=False, initial=1, min_value=-10, max_value=10, label="Charge of the mobile ion", help_text="For the conductivity."
-    )
-
+        required=False, min_value=-10, max_value=10, label="Charge of the mobile ion",
+        help_text="For the conductivity. Left empty: the usual one, such as 1 of Li and 2 of Mg.",
+    )  # fmt: skip
     hop_length_A = forms.FloatField(
         required=False, initial=3, min_value=0.5, max_value=10, label="Hop length",
         help_text="Between neighbouring sites: what counts as a hop (LLZO 2.4, LGPS 2.8, Na in NASICON 3.5 Å).",
@@ -63,6 +64,14 @@ class TrajectoryForm(PlainForm):
     def clean_elements(self) -> list[str]:
         return [_element(word) for word in self.cleaned_data["elements"].replace(",", " ").split()]
 
+    def clean(self) -> dict[str, Any]:
+        ion = self.cleaned_data.get("mobile_ion")
+        if ion and "charge" not in self.errors and self.cleaned_data["charge"] is None:
+            self.cleaned_data["charge"] = usual_charge_e(ion)
+            if self.cleaned_data["charge"] is None:
+                self.add_error("charge", f"Give the charge of {ion}: it has no usual one.")
+        return self.cleaned_data
+
     def request(self) -> AnalysisRequest:
         found = self.cleaned_data
         return AnalysisRequest(
@@ -72,6 +81,6 @@ class TrajectoryForm(PlainForm):
             found["frame_interval_fs"],
             found["timestep_fs"],
             found["elements"],
-            found["charge"] if found["charge"] is not None else 1.0,
+            found["charge"],
             found["hop_length_A"] or 3.0,
         )

@@ -38,7 +38,7 @@ def trajectory_list(request: HttpRequest) -> HttpResponse:
     form = TrajectoryForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         with refusals.as_form_error(form):
-            files = sorted(form.cleaned_data["files"], key=lambda file: file.name)
+            files = trajectories.in_order(form.cleaned_data["files"])
             if CHECK_ONLY in request.POST:
                 trajectories.check(files, form.request())
                 return HttpResponse(status=204)
@@ -76,6 +76,7 @@ def _context(row: TrajectoryAnalysis) -> dict[str, Any]:
         "section": "trajectories",
         "row": row,
         "found": row.result,
+        "charge_e": row.spec.get("charge", 1.0),
         "ended": row.has_ended,
         "seen": "",
         "axes": [(0, "a"), (1, "b"), (2, "c")],
