@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 
+from analysis.models import TrajectoryAnalysis
 from analysis.services.trajectories import AnalysisRequest
 from campaigns.forms.fields import PlainForm, SeveralFilesField
 from campaigns.science.elements import ELEMENTS
@@ -84,3 +85,15 @@ class TrajectoryForm(PlainForm):
             found["charge"],
             found["hop_length_A"] or 3.0,
         )
+
+
+class CorrectionForm(TrajectoryForm):
+    """What was said of a trajectory whose files are kept, to be said again."""
+
+    files = None
+
+    @staticmethod
+    def said_of(row: TrajectoryAnalysis) -> dict[str, Any]:
+        """What its fields hold at first. A charge that is the usual one is left to the ion, which may be what was wrong."""
+        said = row.spec | {"name": row.name, "elements": ", ".join(row.spec.get("elements") or [])}
+        return said | {"charge": None} if said.get("charge") == usual_charge_e(row.mobile_ion) else said
