@@ -74,7 +74,7 @@ def _page(request: HttpRequest, row: TrajectoryAnalysis, form: CorrectionForm) -
 def trajectory_again(request: HttpRequest, pk: int) -> HttpResponse:
     """The files that are kept, with what is said of them corrected."""
     row = _visible(request, pk)
-    access.require_manage(request.user, row)
+    access.require_edit(request.user, row)
     form = CorrectionForm(request.POST)
     if form.is_valid():
         with refusals.as_form_error(form):

@@ -61,7 +61,7 @@ def test_two_temperatures_give_points_and_no_line(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("text", "words"), [
-    ("T,D\n1,2\n", "no column temperature_K"),
+    ("kelvin,D\n1,2\n", "no column temperature_K"), ("T,D\n1,2\n", "no column diffusivity_error_cm2_s"),
     ("temperature_K,diffusivity_cm2_s,diffusivity_error_cm2_s\n600,abc,1e-6\n", "row 1: diffusivity_cm2_s is 'abc'"),
     ("temperature_K,diffusivity_cm2_s,diffusivity_error_cm2_s\n600,1e-5,1e-6\n700,-1e-5,1e-6\n", "row 2: diffusivity_cm2_s is -1e-05"),
     ("temperature_K,diffusivity_cm2_s,diffusivity_error_cm2_s\n600,1e-5\n", "not a number"),
