@@ -22,7 +22,7 @@ class TrajectoryForm(PlainForm):
 
     files = SeveralFilesField(
         label="Files",
-        help_text="LAMMPS dump, XDATCAR or extended XYZ, .gz too; several are one run, in the order of their steps, else names (9 before 10).",
+        help_text="LAMMPS dump, XDATCAR or extended XYZ, .gz too; several are one run, in the order of steps, else names (9 before 10).",
     )
     name = forms.CharField(required=False, max_length=200, label="Name", help_text="Left empty: that of the first file.")
     mobile_ion = forms.CharField(max_length=3, label="Mobile ion")
