@@ -123,7 +123,7 @@ def _said(request: AnalysisRequest) -> dict[str, object]:
 def again(row: TrajectoryAnalysis, request: AnalysisRequest) -> None:
     """Have the files that are kept analysed as they are described now. Raises BadInput, and WrongState while an analysis is under way."""
     kept = _kept(row)
-    _check_times([path.open("rb").read(HEAD_BYTES) for path in kept], request)
+    _check_times(list(map(_head, kept)), request)
     with transaction.atomic():
         now = TrajectoryAnalysis.objects.select_for_update().get(pk=row.pk)
         if not now.has_ended:
@@ -139,6 +139,11 @@ def again(row: TrajectoryAnalysis, request: AnalysisRequest) -> None:
 
 def _kept(row: TrajectoryAnalysis) -> list[Path]:
     return [row.folder / Path(name).name for name in row.spec["files"]]  # the data folder may have moved
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(HEAD_BYTES)
 
 
 def _store(row: TrajectoryAnalysis, number: int, file: UploadedFile) -> str:
