@@ -4,10 +4,11 @@ from typing import Any
 
 from django import forms
 
+from analysis.models import TrajectoryAnalysis
 from analysis.services.trajectories import AnalysisRequest
 from campaigns.forms.fields import PlainForm, SeveralFilesField
 from campaigns.science.elements import ELEMENTS
-from campaigns.science.mobile_ions import usual_charge_e
+from campaigns.science.mobile_ions import known_charge_e
 
 
 def _element(word: str) -> str:
@@ -20,7 +21,8 @@ class TrajectoryForm(PlainForm):
     """Files of one run, and what they do not say themselves."""
 
     files = SeveralFilesField(
-        label="Files", help_text="LAMMPS dump, XDATCAR or extended XYZ, .gz too; several are one run, in the order of their names."
+        label="Files",
+        help_text="LAMMPS dump, XDATCAR or extended XYZ, .gz too; several are one run, in the order of steps, else names (9 before 10).",
     )
     name = forms.CharField(required=False, max_length=200, label="Name", help_text="Left empty: that of the first file.")
     mobile_ion = forms.CharField(max_length=3, label="Mobile ion")
@@ -38,13 +40,9 @@ class TrajectoryForm(PlainForm):
         help_text="In the order of the types, if the dump has no element column: Li, Ge, P, S.",
     )
     charge = forms.FloatField(
-        required=False,
-        min_value=-10,
-        max_value=10,
-        label="Charge of the mobile ion",
-        help_text="For the conductivity. Left empty: its usual one, as Li 1, Mg 2, O -2.",
-    )
-
+        required=False, min_value=-10, max_value=10, label="Charge of the mobile ion",
+        help_text="For the conductivity. Left empty: the usual one, such as 1 of Li and 2 of Mg.",
+    )  # fmt: skip
     hop_length_A = forms.FloatField(
         required=False, initial=3, min_value=0.5, max_value=10, label="Hop length",
         help_text="Between neighbouring sites: what counts as a hop (LLZO 2.4, LGPS 2.8, Na in NASICON 3.5 Å).",
@@ -68,6 +66,14 @@ class TrajectoryForm(PlainForm):
     def clean_elements(self) -> list[str]:
         return [_element(word) for word in self.cleaned_data["elements"].replace(",", " ").split()]
 
+    def clean(self) -> dict[str, Any]:
+        ion = self.cleaned_data.get("mobile_ion")
+        if ion and "charge" not in self.errors and self.cleaned_data["charge"] is None:
+            self.cleaned_data["charge"] = known_charge_e(ion)
+            if self.cleaned_data["charge"] is None:
+                self.add_error("charge", f"Give the charge of {ion}: it has no usual one.")
+        return self.cleaned_data
+
     def request(self) -> AnalysisRequest:
         found = self.cleaned_data
         return AnalysisRequest(
@@ -77,6 +83,18 @@ class TrajectoryForm(PlainForm):
             found["frame_interval_fs"],
             found["timestep_fs"],
             found["elements"],
-            found["charge"] if found["charge"] is not None else usual_charge_e(found["mobile_ion"]),
+            found["charge"],
             found["hop_length_A"] or 3.0,
         )
+
+
+class CorrectionForm(TrajectoryForm):
+    """What was said of a trajectory whose files are kept, to be said again."""
+
+    files = None
+
+    @staticmethod
+    def said_of(row: TrajectoryAnalysis) -> dict[str, Any]:
+        """What its fields hold at first. A charge that is the usual one is left to the ion, which may be what was wrong."""
+        said = row.spec | {"name": row.name, "elements": ", ".join(row.spec.get("elements") or [])}
+        return said | {"charge": None} if said.get("charge") == known_charge_e(row.mobile_ion) else said

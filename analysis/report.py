@@ -1,5 +1,6 @@
 """Results of an analysis in words, for a terminal."""
 
+import math
 from typing import Any
 
 from analysis.engines.trajectory import TrajectoryResult
@@ -15,13 +16,14 @@ def trajectory_text(found: TrajectoryResult, mobile_ion: str) -> str:
         f"{run.temperature_K:g} K",
         f"Verdict       {run.verdict.replace('_', ' ')}: {run.reason}",
     ]
-    if value is not None:
+    if "fit_window_ps" in more:
         begin, end = more["fit_window_ps"]
         lines += [
-            f"D             {with_error(value, error)} cm²/s ({more['method']}, fit from {begin:.3g} to {end:.3g} ps)",
-            f"D, collective {with_error(more['charge_diffusivity_cm2_s'], more['charge_diffusivity_error_cm2_s'])} cm²/s",
+            f"D             {with_limit(value, error, more.get('diffusivity_below_cm2_s'), 'cm²/s')} ({more['method']}, fit from "
+            f"{begin:.3g} to {end:.3g} ps)",
+            f"D, collective {with_error(more['charge_diffusivity_cm2_s'], more['charge_diffusivity_error_cm2_s'], 'cm²/s')}",
             f"Haven ratio   {with_error(more['haven_ratio'], more['haven_ratio_error'])}",
-            f"Conductivity  {with_error(more['conductivity_mS_cm'], more['conductivity_error_mS_cm'])} mS/cm (Nernst-Einstein, from D)",
+            f"Conductivity  {_conductivity(more)} (Nernst-Einstein, from D, for a charge of {more['charge_e']:g} e)",
             f"Hops seen     {more['n_eff']:.0f} (of {more['hop_length_A']:g} Å)",
             f"D after He    {_after_he(more)} (He, Zhu, Mo 2018, to compare)",
             f"Slope         {more['loglog_slope']:.2f} (of log MSD against log t; 1 is diffusive)",
@@ -37,7 +39,7 @@ def trajectory_text(found: TrajectoryResult, mobile_ion: str) -> str:
 
 def arrhenius_text(found: dict[str, Any]) -> str:
     """Ea and what is extrapolated from the line, or why there is none."""
-    lines = [f"{point['temperature_K']:>8.1f} K  {with_error(point['diffusivity_cm2_s'], point['diffusivity_error_cm2_s'])} cm²/s"
+    lines = [f"{point['temperature_K']:>8.1f} K  {with_error(point['diffusivity_cm2_s'], point['diffusivity_error_cm2_s'], 'cm²/s')}"
              for point in found["points"]]  # fmt: skip
     if found["activation_energy_eV"] is None:
         return "\n".join([*lines, f"No activation energy: {found['reason']}"])
@@ -51,6 +53,8 @@ def arrhenius_text(found: dict[str, Any]) -> str:
         lines.append(f"Jackknife     Ea changes by at most {found['jackknife_max_change_eV']:.4f} eV without one point")
     if found["curvature_sigma"] is not None:
         lines.append(f"Curvature     {found['curvature_sigma']:+.1f} of its errors")
+    if found["outlier"] is not None:
+        lines.append(f"Outlier       {_outlier(found['outlier'])}")
     at = found["at"]
     word = "extrapolated" if at["extrapolated"] else "within the range"
     low, high = at["low_cm2_s"], at["high_cm2_s"]
@@ -65,13 +69,31 @@ def arrhenius_text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _outlier(one: dict[str, Any]) -> str:
+    sigmas = one["sigmas_above_the_others"]
+    return (f"row {one['row']}, {one['temperature_K']:g} K: {abs(sigmas):.1f} errors {'above' if sigmas > 0 else 'below'} the line through "
+            f"the others; without it Ea = {one['activation_energy_without_eV']:.4f} ± {one['activation_energy_error_without_eV']:.4f} eV. "
+            "It is in the fit")  # fmt: skip
+
+
 def _after_he(more: dict[str, Any]) -> str:
     if more["he_2018_cm2_s"] is None:
         return "-, the MSD grows too little"
     return f"{more['he_2018_cm2_s']:.3g} cm²/s ± {100 * more['planned_relative_error']:.0f} %"
 
 
-def with_error(value: float | None, error: float | None) -> str:
-    if value is None:
+def _conductivity(more: dict[str, Any]) -> str:
+    return with_limit(more["conductivity_mS_cm"], more["conductivity_error_mS_cm"], more.get("conductivity_below_mS_cm"), "mS/cm")
+
+
+def with_limit(value: float | None, error: float | None, below: float | None, unit: str) -> str:
+    """The upper limit where there is no value."""
+    return f"below {below:.2g} {unit} (95 %)" if value is None and below is not None else with_error(value, error, unit)
+
+
+def with_error(value: float | None, error: float | None, unit: str = "") -> str:
+    """A dash where there is no number."""
+    if value is None or not math.isfinite(value):
         return "-"
-    return f"{value:.3g}" if error is None else f"{value:.3g} ± {error:.2g}"
+    text = f"{value:.3g}" if error is None or not math.isfinite(error) else f"{value:.3g} ± {error:.2g}"
+    return f"{text} {unit}".rstrip()

@@ -15,6 +15,7 @@ urlpatterns = [
     path("trajectories/<int:pk>/", trajectories.trajectory_page, name="trajectory"),
     path("trajectories/<int:pk>/live/", trajectories.trajectory_live, name="trajectory-live"),
     path("trajectories/<int:pk>/result.json", trajectories.trajectory_json, name="trajectory-json"),
+    path("trajectories/<int:pk>/again/", trajectories.trajectory_again, name="trajectory-again"),
     path("trajectories/<int:pk>/delete/", trajectories.trajectory_delete, name="trajectory-delete"),
     path("trajectories/<int:pk>/move/", trajectories.trajectory_move, name="trajectory-move"),
     path("shared/<str:token>/", shared.page, name="shared"),

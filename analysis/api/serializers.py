@@ -33,7 +33,7 @@ class NewTrajectorySerializer(serializers.Serializer):
     frame_interval_fs = serializers.FloatField(required=False, min_value=1e-3)
     timestep_fs = serializers.FloatField(required=False, min_value=1e-3, help_text="instead, where the files say MD steps")
     elements = serializers.CharField(max_length=200, required=False, help_text="of LAMMPS's types, in their order: Li, Ge, P, S")
-    charge = serializers.FloatField(required=False, min_value=-10, max_value=10)
+    charge = serializers.FloatField(required=False, min_value=-10, max_value=10, help_text="in units of e; left out: the usual one")
     hop_length_A = serializers.FloatField(required=False, min_value=0.5, max_value=10)
 
 

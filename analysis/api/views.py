@@ -70,7 +70,7 @@ class TrajectoryView(mixins.ListModelMixin, mixins.RetrieveModelMixin, View):
         if not form.is_valid():
             problems = {name: " ".join(map(str, texts)) for name, texts in form.errors.items()}
             raise BadInput("; ".join(f"{name}: {text}" for name, text in problems.items()), problems)
-        files = sorted(form.cleaned_data["files"], key=lambda file: file.name)
+        files = trajectories.in_order(form.cleaned_data["files"])
         row = trajectories.create(request.user, files, form.request())
         return Response(self.get_serializer(row).data, status=status.HTTP_201_CREATED)
 

@@ -3,18 +3,19 @@
 python -m analysis.engines.trajectory FOLDER
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from analysis.engines import judge, trajectory_files
+from analysis.engines import file_order, judge, quoted, trajectory_files
 from analysis.engines.trajectory_files import UNEVEN, Trajectory, TrajectoryRefused
 from analysis.science import msd
 from campaigns.engines.job import EngineFailed, Progress, main
 from campaigns.engines.judge_specs import JudgedRun, JudgeSpec, RunDiffusion
 from campaigns.engines.specs import EvaluateResult
+from campaigns.science.mobile_ions import known_charge_e
 
 RUN_ID = 1
 MAX_CHARGE_E = 8
@@ -32,7 +33,7 @@ class TrajectorySpec:
     frame_interval_fs: float | None = None
     timestep_fs: float | None = None
     elements: list[str] | None = None  # of LAMMPS's types 1, 2, ...
-    charge: float = 1.0  # of the mobile ion, in units of e
+    charge: float | None = None  # of the mobile ion, in units of e; None: the usual one
     hop_length_A: float = 3.0  # between neighbouring sites of the mobile ion
     file_names: list[str] | None = None  # what their owner calls the files, where they lie under names of ours
     seed: int = 1  # not used: a spec of an earlier release may have one
@@ -51,11 +52,11 @@ class TrajectoryResult:
 
 def run(folder: Path, spec: TrajectorySpec, progress: Progress) -> TrajectoryResult:
     """Raises EngineFailed with cause `bad_input` for files that hold no run that can be analysed."""
-    _check(spec)
+    spec = _checked(spec)
     progress(0, 3, "steps", "reading")
     try:
         files = [Path(name) for name in spec.files]
-        names = spec.file_names or [path.name for path in files]
+        files, names = file_order.by_first_frame(files, spec.file_names or [path.name for path in files])
         found = trajectory_files.read(files, names, spec.elements or [], folder / POSITIONS)
         interval_fs = _frame_interval_fs(spec, found)
         positions_A, flags = _unwrapped(found)
@@ -74,6 +75,7 @@ def run(folder: Path, spec: TrajectorySpec, progress: Progress) -> TrajectoryRes
     curves: dict[str, Any] = {}
     judged = judge.judge_run(_as_run(folder, spec, n_frames, interval_fs), _as_judge_spec(spec), curves)
     judged.details["flags"] = flags + judged.details["flags"]
+    judged = quoted.as_quoted(replace(judged, details=judged.details | {"charge_e": spec.charge}))
     np.savez(folder / judge.MSD_FILE, **curves)
     n_mobile = int((found.symbols == spec.mobile_ion).sum())
     return TrajectoryResult(judged, n_frames, n_atoms, n_mobile, n_frames * interval_fs / 1000, interval_fs, judge.MSD_FILE)
@@ -83,7 +85,12 @@ def _refused(message: str) -> EngineFailed:
     return EngineFailed(message, cause="bad_input", permanent=True)
 
 
-def _check(spec: TrajectorySpec) -> None:
+def _checked(spec: TrajectorySpec) -> TrajectorySpec:
+    """With the charge of the ion, where none is given."""
+    if spec.charge is None:
+        spec = replace(spec, charge=known_charge_e(spec.mobile_ion))
+    if spec.charge is None:
+        raise _refused(f"What charge {spec.mobile_ion} carries is not usual knowledge here: give it (charge, in units of e).")
     given = {"temperature": spec.temperature_K, "frame interval": spec.frame_interval_fs, "time step": spec.timestep_fs,
              "hop length": spec.hop_length_A}  # fmt: skip
     if not 0 < abs(spec.charge) <= MAX_CHARGE_E:
@@ -91,6 +98,7 @@ def _check(spec: TrajectorySpec) -> None:
     for name, value in given.items():
         if value is not None and not 0 < value < 1e9:
             raise _refused(f"The {name} must be a positive number, not {value:g}.")
+    return spec
 
 
 def _frame_interval_fs(spec: TrajectorySpec, found: Trajectory) -> float:

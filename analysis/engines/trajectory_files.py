@@ -6,6 +6,7 @@ Several files are one run, in the order given. Frames go to a file of float32 on
 import gzip
 import hashlib
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +16,12 @@ import ase.io
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.engines import continuity
+from analysis.engines.file_order import CLOCK_KEYS, DUMP_HEADER, opened
+
 Floats = NDArray[np.floating]
 
 CELL_TOLERANCE = 1e-4  # relative; a cell that changes more belongs to dynamics at constant pressure
-DUMP_HEADER = "ITEM: TIMESTEP"
-CLOCK_KEYS = ("step", "Step", "time", "Time", "frame")  # what programs write beside a frame of extended XYZ
 XDATCAR_NUMBER = re.compile(r"Direct configuration=\s*(\d+)")
 TIME_KEY = "Time"  # in fs, as GPUMD and QUIP write it
 MOST_NAMES = 3  # that a sentence lists
@@ -66,25 +68,31 @@ class _Sequence:
     n_repeated: int = 0
     steps: list[int] = field(default_factory=list)
     places: dict[bytes, str] = field(default_factory=dict)  # of every frame without a step, by its positions
-    n_frames: int = 0
+    kept: list[tuple[str, int, bool]] = field(default_factory=list)  # file, number in it, whether it is counted, of every new frame
     spacing: float | None = None  # of the clock
     interval_fs: float | None = None  # between the first two frames, by their time
 
-    def is_new(self, frame: Frame, where: str, begins_file: bool) -> bool:
+    @property
+    def n_frames(self) -> int:
+        return len(self.kept)
+
+    def is_new(self, frame: Frame, name: str, number: int) -> bool:
         """False for a frame that repeats the one before. Raises TrajectoryRefused for what is no next frame of the same run."""
+        where = f"{name}, frame {number}"
         self.first = self.first or frame
         _check(frame, self.first, where)
         if self.last is not None and _repeats(frame, self.last):
             self.n_repeated += 1
             return False
         self._refuse_seen(frame, where)
-        if not begins_file:
+        if number > 1:
             self._refuse_gap(frame, where)
         if frame.step is not None:
             self.steps.append(frame.step)
         if self.n_frames == 1 and self.last and None not in (frame.time_fs, self.last.time_fs):
             self.interval_fs = frame.time_fs - self.last.time_fs
-        self.n_frames, self.last = self.n_frames + 1, frame
+        self.kept.append((name, number, frame.step is not None or frame.clock is not None))
+        self.last = frame
         return True
 
     def _refuse_seen(self, frame: Frame, where: str) -> None:
@@ -115,7 +123,7 @@ def read(files: list[Path], names: list[str], elements: list[str], scratch: Path
     with scratch.open("wb") as stream:
         for path, name in zip(files, names, strict=True):
             for number, frame in enumerate(_frames(path, name, cut), start=1):
-                if sequence.is_new(frame, f"{name}, frame {number}", number == 1):
+                if sequence.is_new(frame, name, number):
                     frame.positions_A.astype(np.float32).tofile(stream)
     first, n_frames, n_repeated, steps = sequence.first, sequence.n_frames, sequence.n_repeated, sequence.steps
     if first is None or n_frames < 2:
@@ -128,7 +136,22 @@ def read(files: list[Path], names: list[str], elements: list[str], scratch: Path
     positions_A = np.memmap(scratch, dtype=np.float32, mode="r", shape=(n_frames, len(first.symbols), 3))
     known = np.array(steps if len(steps) == n_frames else [], dtype=int)
     interval_fs = sequence.interval_fs if (sequence.interval_fs or 0.0) > 0 else None
-    return Trajectory(np.array(_elements(first.symbols, elements)), positions_A, first.cell_A, known, flags, interval_fs)
+    symbols = np.array(_elements(first.symbols, elements))
+    _refuse_breaks(continuity.breaks(positions_A, first.cell_A, symbols), sequence.kept)
+    return Trajectory(symbols, positions_A, first.cell_A, known, flags, interval_fs)
+
+
+def _refuse_breaks(breaks: list[continuity.Break], kept: list[tuple[str, int, bool]]) -> None:
+    """Within a file whose frames are counted none is missing, however far the atoms jump."""
+    for one in breaks:
+        (name, number, _), (next_name, next_number, is_counted) = kept[one.index : one.index + 2]
+        far = f"atoms move by {one.jump_A:.2g} Å (root mean square), between other frames by at most {one.elsewhere_A:.2g} Å"
+        if next_name != name or next_number < number:
+            raise TrajectoryRefused(f"{next_name} does not go on where {name} ends: from the one to the other {far}. Give the files of one "
+                                    "run in its order, without a gap between them.")  # fmt: skip
+        if not is_counted:
+            raise TrajectoryRefused(f"{name}: frames are missing between frames {number} and {next_number}, where {far}. Analyse a part "
+                                    "without a gap.")  # fmt: skip
 
 
 def _listed(names: list[str]) -> str:
@@ -165,7 +188,7 @@ def _elements(symbols: tuple[str, ...], elements: list[str]) -> list[str]:
     n_types = max(int(symbol) for symbol in symbols)
     if len(elements) < n_types:
         raise TrajectoryRefused(
-            f"The dump names its atoms by types 1 to {n_types}: give their elements in this order (elements: Li, P, S)."
+            f"The dump names its atoms by types 1 to {n_types}: give their elements in this order (in a shell --elements Li,P,S)."
         )
     return [elements[int(symbol) - 1] for symbol in symbols]
 
@@ -175,21 +198,15 @@ def _frames(path: Path, name: str, cut: list[str]) -> Iterator[Frame]:
     if not path.is_file():
         raise TrajectoryRefused(f"{name} is not a file.")
     try:
-        with _open(path) as stream:
+        with opened(path) as stream:
             is_dump = stream.readline().startswith(DUMP_HEADER)
         if is_dump:
-            with _open(path) as stream:
+            with opened(path) as stream:
                 yield from _dump(stream, name, cut)
         else:
             yield from _by_ase(path, name)
-    except (gzip.BadGzipFile, EOFError, UnicodeDecodeError) as error:
+    except (gzip.BadGzipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
         raise TrajectoryRefused(f"{name} cannot be read ({error}): is it truncated, or another kind of file?") from error
-
-
-def _open(path: Path) -> TextIO:
-    with path.open("rb") as raw:
-        is_gzip = raw.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rt") if is_gzip else path.open()
 
 
 def _by_ase(path: Path, name: str) -> Iterator[Frame]:
@@ -211,7 +228,7 @@ def _by_ase(path: Path, name: str) -> Iterator[Frame]:
 
 def _xdatcar_numbers(path: Path) -> list[float]:
     """`Direct configuration= N`, which ase leaves out."""
-    with _open(path) as stream:
+    with opened(path) as stream:
         return [float(found[1]) for line in stream if (found := XDATCAR_NUMBER.match(line))]
 
 

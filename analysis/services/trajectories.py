@@ -17,11 +17,12 @@ from django.utils import timezone
 from dramatiq.errors import DramatiqError
 from redis.exceptions import RedisError
 
+from analysis.engines import file_order
 from analysis.models import AnalysisState, TrajectoryAnalysis
 from campaigns.engines import bounded, job
 from campaigns.services import activity, deletion, quotas
 from campaigns.services.closing import closing
-from campaigns.services.errors import BadInput
+from campaigns.services.errors import BadInput, WrongState
 from campaigns.services.wake import QUEUE
 
 CPU_S, WALL_S = 900.0, 1800.0
@@ -47,6 +48,11 @@ class AnalysisRequest:
     hop_length_A: float
 
 
+def in_order(files: Sequence[UploadedFile]) -> list[UploadedFile]:
+    """By their names, 9 before 10; the engine orders those that count their steps."""
+    return sorted(files, key=lambda file: file_order.natural(file.name))
+
+
 def check(files: Sequence[UploadedFile], request: AnalysisRequest) -> None:
     """Whether the files, of which a browser may have sent the beginnings alone, can be analysed as asked. Raises BadInput."""
     if not files:
@@ -55,15 +61,20 @@ def check(files: Sequence[UploadedFile], request: AnalysisRequest) -> None:
         most_MB = settings.MAX_TRAJECTORY_BYTES / 1e6
         limit = f"at most {MAX_FILES} files with {most_MB:.0f} MB together are accepted; store frames less often, or compress them"
         raise BadInput(f"The files are too large: {limit}.", {"files": limit})
-    if request.frame_interval_fs is None and request.timestep_fs is None and not all(map(_says_time, files)):
+    heads = [file.read(HEAD_BYTES) for file in files]
+    for file in files:
+        file.seek(0)
+    _check_times(heads, request)
+
+
+def _check_times(heads: Sequence[bytes], request: AnalysisRequest) -> None:
+    if request.frame_interval_fs is None and request.timestep_fs is None and not all(map(_says_time, heads)):
         words = "give this, or the time step where the files say MD steps; it is needed unless extended XYZ says Time for each frame"
         raise BadInput("Give the time between frames.", {"frame_interval_fs": words})
 
 
-def _says_time(file: UploadedFile) -> bool:
+def _says_time(head: bytes) -> bool:
     """Whether the second line of the file, where extended XYZ describes its frame, says its time."""
-    head = file.read(HEAD_BYTES)
-    file.seek(0)
     if head.startswith(GZIP):
         try:
             head = zlib.decompressobj(wbits=31).decompress(head, HEAD_BYTES)
@@ -90,17 +101,49 @@ def create(owner: AbstractBaseUser, files: Sequence[UploadedFile], request: Anal
         row.spec = {
             "files": [_store(row, number, file) for number, file in enumerate(files)],
             "file_names": row.file_names,
-            "mobile_ion": request.mobile_ion,
-            "temperature_K": request.temperature_K,
-            "frame_interval_fs": request.frame_interval_fs,
-            "timestep_fs": request.timestep_fs,
-            "elements": request.elements or None,
-            "charge": request.charge,
-            "hop_length_A": request.hop_length_A,
-        }
+        } | _said(request)
         row.save(update_fields=["spec"])
         transaction.on_commit(lambda: _send([row.pk]))
     return row
+
+
+def _said(request: AnalysisRequest) -> dict[str, object]:
+    """What the spec has from the form."""
+    return {
+        "mobile_ion": request.mobile_ion,
+        "temperature_K": request.temperature_K,
+        "frame_interval_fs": request.frame_interval_fs,
+        "timestep_fs": request.timestep_fs,
+        "elements": request.elements or None,
+        "charge": request.charge,
+        "hop_length_A": request.hop_length_A,
+    }
+
+
+def again(row: TrajectoryAnalysis, request: AnalysisRequest) -> None:
+    """Have the files that are kept analysed as they are described now. Raises BadInput, and WrongState while an analysis is under way."""
+    kept = _kept(row)
+    _check_times(list(map(_head, kept)), request)
+    with transaction.atomic():
+        now = TrajectoryAnalysis.objects.select_for_update().get(pk=row.pk)
+        if not now.has_ended:
+            raise WrongState(f"{row.name} is being analysed: it can be corrected when that has ended.")
+        for path in row.folder.iterdir():  # a result that is there would not be made again
+            if path not in kept and path.is_file():
+                path.unlink()
+        now.name, now.mobile_ion, now.temperature_K = request.name.strip() or row.name, request.mobile_ion, request.temperature_K
+        now.spec, now.state, now.message, now.result, now.started_at = now.spec | _said(request), AnalysisState.WAITING, "", None, None
+        now.save()
+        transaction.on_commit(lambda: _send([row.pk]))
+
+
+def _kept(row: TrajectoryAnalysis) -> list[Path]:
+    return [row.folder / Path(name).name for name in row.spec["files"]]  # the data folder may have moved
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(HEAD_BYTES)
 
 
 def _store(row: TrajectoryAnalysis, number: int, file: UploadedFile) -> str:
@@ -136,8 +179,7 @@ def run(pk: int) -> None:
 
 
 def _compute(row: TrajectoryAnalysis) -> dict[str, object]:
-    files = [str(row.folder / Path(name).name) for name in row.spec["files"]]  # the data folder may have moved
-    job.write_spec(row.folder, "trajectory", row.spec | {"files": files})
+    job.write_spec(row.folder, "trajectory", row.spec | {"files": list(map(str, _kept(row)))})
     bounded.run(ENGINE, [str(row.folder)], cpu_s=CPU_S, wall_s=WALL_S)
     found = job.read_json(row.folder / "result.json")
     if found is None:

@@ -1,6 +1,7 @@
 """Rows and files in the shape that the plots take. Imported only where a plot is drawn: it brings Bokeh."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -8,13 +9,14 @@ from analysis import queries
 from analysis.models import ArrheniusFit
 from analysis.plots.arrhenius import SMALLEST_SHARE, ArrheniusSeries
 from analysis.plots.bars import OURS, Bar
-from analysis.plots.msd import MsdCurve
+from analysis.plots.msd import MsdCurve, MsdFit
 from analysis.plots.series import StepSeries
 from analysis.plots.structure import Curve
 from analysis.plots.theme import MARKERS
 from analysis.plots.training_set import TrainingSetPoints
 from analysis.references import Reference
 from analysis.science import summary
+from analysis.science.diffusion import CM2_S_PER_A2_PS
 from analysis.services.comparison import Compared
 from campaigns.enums import CleaningRule, Verdict
 from campaigns.models import Campaign, MdRun
@@ -182,6 +184,13 @@ def structure_curves(path: Path, run_id: int, kind: str, mobile_ion: str) -> lis
             return [Curve(pair, r_A, archive[prefix + pair]) for pair in pairs]
         values = archive[f"{kind.replace('-', '_')}_{run_id}"]
         return [Curve(f"{t_ps:.3g} ps", r_A, row) for t_ps, row in zip(archive[f"van_hove_t_ps_{run_id}"], values, strict=True)]
+
+
+def msd_fit(details: dict[str, Any]) -> MsdFit | None:
+    """The line that D was taken from, of a judged run's details; None where there is none."""
+    window_ps = details.get("fit_window_ps")
+    diffusivity_cm2_s = details.get("ols_cm2_s" if details.get("method") == "OLS" else "gls_cm2_s")
+    return MsdFit(tuple(window_ps), None if diffusivity_cm2_s is None else 6 * diffusivity_cm2_s / CM2_S_PER_A2_PS) if window_ps else None
 
 
 def said_of_msd(curves: list[MsdCurve]) -> str:

@@ -93,8 +93,12 @@ def msd_of(request: HttpRequest, run: MdRun) -> HttpResponse:
     curves = figures.msd_curves(run)
     if not curves:
         return nothing("This run has no mean square displacement.")
-    window = run.diffusion.details.get("fit_window_ps") if hasattr(run, "diffusion") else None
-    return document(msd_figure(curves, theme(request), tuple(window) if window else None), figures.said_of_msd(curves))
+    fit = figures.msd_fit(run.diffusion.details) if hasattr(run, "diffusion") else None
+    return document(msd_figure(curves, theme(request), fit, logarithmic=is_logarithmic(request)), figures.said_of_msd(curves))
+
+
+def is_logarithmic(request: HttpRequest) -> bool:
+    return request.GET.get("axes") == "log"
 
 
 def _run(request: HttpRequest, pk: int) -> MdRun:

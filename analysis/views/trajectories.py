@@ -13,10 +13,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from analysis.forms import TrajectoryForm
+from analysis.forms import CorrectionForm, TrajectoryForm
 from analysis.models import TrajectoryAnalysis
 from analysis.services import trajectories
-from analysis.views.plots import density_of, document, nothing, structure_of, theme
+from analysis.views.plots import density_of, document, is_logarithmic, nothing, structure_of, theme
 from campaigns.models import Project
 from campaigns.views import access, fragments, people, refusals, uploads
 
@@ -38,7 +38,7 @@ def trajectory_list(request: HttpRequest) -> HttpResponse:
     form = TrajectoryForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         with refusals.as_form_error(form):
-            files = sorted(form.cleaned_data["files"], key=lambda file: file.name)
+            files = trajectories.in_order(form.cleaned_data["files"])
             if CHECK_ONLY in request.POST:
                 trajectories.check(files, form.request())
                 return HttpResponse(status=204)
@@ -60,8 +60,27 @@ def trajectory_list(request: HttpRequest) -> HttpResponse:
 @require_GET
 def trajectory_page(request: HttpRequest, pk: int) -> HttpResponse:
     row = _visible(request, pk)
+    return _page(request, row, CorrectionForm(initial=CorrectionForm.said_of(row)))
+
+
+def _page(request: HttpRequest, row: TrajectoryAnalysis, form: CorrectionForm) -> HttpResponse:
     targets = Project.objects.editable_by(request.user) if row.may_manage else []
-    return render(request, "analysis/trajectory.html", _context(row) | {"files": trajectories.files_of(row), "targets": targets})
+    context = _context(row) | {"files": trajectories.files_of(row), "targets": targets, "form": form}
+    return render(request, "analysis/trajectory.html", context, status=422 if form.is_bound else 200)
+
+
+@login_required
+@require_POST
+def trajectory_again(request: HttpRequest, pk: int) -> HttpResponse:
+    """The files that are kept, with what is said of them corrected."""
+    row = _visible(request, pk)
+    access.require_edit(request.user, row)
+    form = CorrectionForm(request.POST)
+    if form.is_valid():
+        with refusals.as_form_error(form):
+            trajectories.again(row, form.request())
+            return redirect("trajectory", pk)
+    return _page(request, row, form)
 
 
 @login_required
@@ -76,6 +95,7 @@ def _context(row: TrajectoryAnalysis) -> dict[str, Any]:
         "section": "trajectories",
         "row": row,
         "found": row.result,
+        "charge_e": row.spec.get("charge", 1.0),
         "ended": row.has_ended,
         "seen": "",
         "axes": [(0, "a"), (1, "b"), (2, "c")],
@@ -115,14 +135,14 @@ def trajectory_move(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def trajectory_msd(request: HttpRequest, pk: int) -> HttpResponse:
     from analysis.plots.msd import msd_figure
-    from analysis.views.figures import said_of_msd
+    from analysis.views.figures import msd_fit, said_of_msd
 
     row = _visible(request, pk)
     curves = curves_of(row)
     if not curves:
         return nothing("There is no mean square displacement.")
-    window = row.result["run"]["details"].get("fit_window_ps")
-    return document(msd_figure(curves, theme(request), tuple(window) if window else None), said_of_msd(curves))
+    fit = msd_fit(row.result["run"]["details"])
+    return document(msd_figure(curves, theme(request), fit, logarithmic=is_logarithmic(request)), said_of_msd(curves))
 
 
 @login_required

@@ -36,7 +36,13 @@ def doubt(symbol: str, charge_e: float | None) -> str:
     return f"{symbol} is not known to be mobile: in known solid electrolytes it belongs{charge} to the framework."
 
 
+def known_charge_e(symbol: str) -> float | None:
+    """Of the ion of an element, in units of e; None where its ions differ, or there is none."""
+    return _USUAL_CHARGES_E.get(symbol)
+
+
 def usual_charge_e(symbol: str) -> float:
+    """The same, 1 where it is not known."""
     return _USUAL_CHARGES_E.get(symbol, 1.0)
 
 

@@ -25,7 +25,7 @@
       await window.Bokeh.embed.embed_item(item, element.id);
       element.classList.add("plot-drawn");
       if (item.said) { element.append(sentence(element, item.said)); }
-      element.append(svgButton(element));
+      element.append(saveButton(element, "SVG"), saveButton(element, "PNG"));
     } catch (error) {
       note(element, "The plot could not be loaded; the table beside it holds the same numbers. Reload the page to try again.");
     }
@@ -41,18 +41,29 @@
     return paragraph;
   }
 
-  /* For papers: the same plot as vectors, in light colours, drawn out of sight and handed over as a file. */
-  function svgButton(element) {
+  /* For papers and slides: the same plot in light colours, as vectors or as pixels, drawn out of sight and handed over as a file. */
+  function saveButton(element, format) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "button-link plot-save";
-    button.textContent = "Save as SVG";
-    button.setAttribute("aria-label", "Save as SVG: " + element.getAttribute("aria-label"));
-    button.addEventListener("click", function () { saveSvg(element).catch(function () { button.textContent = "Could not be saved: try again"; }); });
+    button.textContent = "Save as " + format;
+    button.setAttribute("aria-label", "Save as " + format + ": " + element.getAttribute("aria-label"));
+    button.addEventListener("click", function () { save(element, format).catch(function () { button.textContent = "Could not be saved: try again"; }); });
     return button;
   }
 
-  async function saveSvg(element) {
+  async function save(element, format) {
+    const drawn = await vectors(element);
+    const blob = format === "PNG" ? await pixels(drawn) : drawn.blob;
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = element.id.replace(/^plot-/, "") + "." + format.toLowerCase();
+    link.click();
+    URL.revokeObjectURL(link.href);
+  }
+
+  /* The plot as SVG, and its size on the page. */
+  async function vectors(element) {
     const url = new URL(element.dataset.plotUrl, window.location.href);
     url.searchParams.set("theme", "light");
     url.searchParams.set("vector", "1");
@@ -64,16 +75,30 @@
     place.className = "plot-offstage";
     document.body.append(place);
     try {
-      const views = await window.Bokeh.embed.embed_item(item, place.id);
-      const blob = await [...views][0].export("svg").to_blob();
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(blob);
-      link.download = element.id.replace(/^plot-/, "") + ".svg";
-      link.click();
-      URL.revokeObjectURL(link.href);
+      const view = [...await window.Bokeh.embed.embed_item(item, place.id)][0];
+      return { blob: await view.export("svg").to_blob(), width: view.bbox.width, height: view.bbox.height };
     } finally {
       place.remove();
     }
+  }
+
+  const PIXELS_PER_POINT = 2;
+
+  /* On white: a slide may be dark. */
+  async function pixels(drawn) {
+    const image = new Image();
+    image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(await drawn.blob.text());
+    await image.decode();
+    const canvas = document.createElement("canvas");
+    canvas.width = PIXELS_PER_POINT * drawn.width;
+    canvas.height = PIXELS_PER_POINT * drawn.height;
+    const brush = canvas.getContext("2d");
+    brush.fillStyle = "#ffffff";
+    brush.fillRect(0, 0, canvas.width, canvas.height);
+    brush.drawImage(image, 0, 0, canvas.width, canvas.height);
+    return new Promise(function (resolve, reject) {
+      canvas.toBlob(function (blob) { if (blob) { resolve(blob); } else { reject(new Error("no picture")); } }, "image/png");
+    });
   }
 
   function drawAll(root) {

@@ -61,7 +61,7 @@ def test_two_temperatures_give_points_and_no_line(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("text", "words"), [
-    ("T,D\n1,2\n", "no column temperature_K"),
+    ("kelvin,D\n1,2\n", "no column temperature_K"), ("T,D\n1,2\n", "no column diffusivity_error_cm2_s"),
     ("temperature_K,diffusivity_cm2_s,diffusivity_error_cm2_s\n600,abc,1e-6\n", "row 1: diffusivity_cm2_s is 'abc'"),
     ("temperature_K,diffusivity_cm2_s,diffusivity_error_cm2_s\n600,1e-5,1e-6\n700,-1e-5,1e-6\n", "row 2: diffusivity_cm2_s is -1e-05"),
     ("temperature_K,diffusivity_cm2_s,diffusivity_error_cm2_s\n600,1e-5\n", "not a number"),
@@ -90,3 +90,78 @@ def test_a_trajectory_is_analysed_from_the_shell(tmp_path, capsys):
     status, out = run(capsys, "analyse", str(path), "--mobile=Na", "--temperature-K=600", "--json")
     assert status == 1
     assert "time between" in json.loads(out)["error"]
+
+
+def rewritten(path, row, factor, separator=",", header="temperature_K,diffusivity_cm2_s,diffusivity_error_cm2_s"):
+    """The ideal table with errors of 5 %, D of one row multiplied."""
+    lines = [header.replace(",", separator)]
+    for number, T in enumerate((600, 700, 800, 900, 1000), start=1):
+        D = 1e-3 * math.exp(-0.25 / (KB_EV_K * T)) * (factor if number == row else 1)
+        lines.append(separator.join(map(str, (T, D, 0.05 * D))))
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
+
+
+@pytest.mark.parametrize(("row", "factor", "side"), [(4, 1.6, "above"), (5, 30, "above"), (1, 0.5, "below")])
+def test_an_outlier_is_named_and_stays_in_the_fit(row, factor, side, tmp_path, capsys):
+    path = rewritten(tmp_path / "d.csv", row, factor)
+    found = json.loads(run(capsys, "arrhenius", path, "--json")[1])
+    assert (found["outlier"]["row"], len(found["points"])) == (row, 5)
+    assert found["outlier"]["activation_energy_without_eV"] == pytest.approx(0.25, abs=1e-6)
+    out = run(capsys, "arrhenius", path)[1]
+    assert f"Outlier       row {row}, " in out
+    assert f"errors {side} the line through the others; without it Ea = 0.2500 ±" in out
+    assert "Outlier" not in run(capsys, "arrhenius", rewritten(tmp_path / "d.csv", 4, 1.05))[1]
+
+
+@pytest.mark.parametrize("separator", [";", "\t", ","])
+def test_other_separators_and_short_names_are_read(separator, tmp_path, capsys):
+    path = rewritten(tmp_path / "d.csv", 0, 1, separator, "T,D,D_error")
+    assert json.loads(run(capsys, "arrhenius", path, "--json")[1])["activation_energy_eV"] == pytest.approx(0.25, abs=1e-6)
+    (tmp_path / "d.csv").write_text(
+        (tmp_path / "d.csv").read_text().replace(".", ",") if separator == ";" else (tmp_path / "d.csv").read_text()
+    )
+    assert json.loads(run(capsys, "arrhenius", path, "--json")[1])["activation_energy_eV"] == pytest.approx(0.25, abs=1e-6)
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["--at-K=0"], "--at-K must be a temperature above 0 K, not 0 K"), (["--n-ions=3"], "both --n-ions and --volume-A3"),
+    (["--n-ions=3", "--volume-A3=0"], "must be positive"),
+])  # fmt: skip
+def test_a_wrong_option_is_named(arguments, words, tmp_path):
+    with pytest.raises(CommandError, match=words):
+        call_command("arrhenius", table(tmp_path / "d.csv"), *arguments)
+
+
+def shell(capsys, folder, ions_A, ion="Na"):
+    """What `analyse` prints, for people and for programs."""
+    rng = np.random.default_rng(4)
+    framework = rng.uniform(0, 9, (1, 4, 3)) + 0.05 * rng.normal(size=(len(ions_A), 4, 3))
+    symbols = f"{ion}{ions_A.shape[1]}S4"
+    path = folder / "run.extxyz"
+    ase.io.write(path, [Atoms(symbols, positions=one, cell=np.eye(3) * 9, pbc=True) for one in np.concatenate([ions_A, framework], axis=1)])
+    arguments = ("analyse", str(path), f"--mobile={ion}", "--temperature-K=600", "--frame-interval-fs=100")
+    return run(capsys, *arguments)[1], json.loads(run(capsys, *arguments, "--json")[1])
+
+
+def test_the_usual_charge_of_the_ion_counts_and_is_said(tmp_path, capsys):
+    rng = np.random.default_rng(2)
+    ions_A = walks.lattice_walk(rng, 300, 12, 0.5, edge_A=2.0) + rng.uniform(0, 9, (1, 12, 3))
+    out, magnesium = shell(capsys, tmp_path, ions_A, "Mg")
+    assert "for a charge of 2 e" in out
+    sodium = shell(capsys, tmp_path, ions_A)[1]
+    ratio = magnesium["run"]["details"]["conductivity_mS_cm"] / sodium["run"]["details"]["conductivity_mS_cm"]
+    assert ratio == pytest.approx(4, rel=1e-6)
+    assert [one["run"]["details"]["charge_e"] for one in (magnesium, sodium)] == [2, 1]
+
+
+def test_a_run_without_d_gives_a_limit_and_neither_nan_nor_a_negative_number(tmp_path, capsys):
+    ions_A = walks.ring_walk(np.random.default_rng(3), 400, 12, 2, 0.1, 2.5)
+    out, found = shell(capsys, tmp_path, ions_A)
+    assert found["run"]["verdict"] != "diffusive"
+    assert "nan" not in out
+    assert "D             below " in out
+    assert "Haven ratio   -\n" in out
+    assert found["run"]["diffusivity_cm2_s"] is None
+    assert 0 < found["run"]["details"]["diffusivity_below_cm2_s"] < 1e-5
+    assert found["run"]["details"]["conductivity_below_mS_cm"] > 0

@@ -64,6 +64,7 @@ EDIT = {
     "campaign-check-stop": ["campaign"],
     "stage-relabel": ["label stage"],
     "configuration-overrule": ["frame"],
+    "trajectory-again": ["trajectory"],
 }
 MANAGE = {
     "campaign-move": ["campaign"],

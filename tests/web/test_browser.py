@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
+from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 from analysis.models import TrajectoryAnalysis
@@ -168,6 +169,23 @@ def test_a_plot_is_saved_as_vectors(open_page, ada):
     assert text.startswith("<svg")
     assert "1000/T" in text  # words as words
     assert "<image" not in text  # and no picture in a vector's clothes
+    expect(page.locator(".plot-offstage")).to_have_count(0)
+
+
+def test_a_plot_is_saved_as_pixels_on_white(open_page, ada):
+    campaign = factories.full_campaign(ada, n_steps=2)
+    page = open_page(ada, dark=True)
+    page.goto(reverse("campaign-results", args=[campaign.pk]))
+    button = page.get_by_role("button", name="Save as PNG").first
+    button.scroll_into_view_if_needed()
+    with page.expect_download() as downloaded:
+        button.click()
+    assert downloaded.value.suggested_filename.endswith("arrhenius.png")
+    with Image.open(downloaded.value.path()) as picture:
+        assert picture.width == 1600  # 800 px wide out of sight, twice as fine
+        colours = picture.convert("RGB").getcolors(maxcolors=1 << 24)
+    assert max(colours)[1] == (255, 255, 255)
+    assert len(colours) > 10
     expect(page.locator(".plot-offstage")).to_have_count(0)
 
 

@@ -188,3 +188,48 @@ def test_an_interrupted_analysis_waits_again_and_is_done_once(upload, monkeypatc
 @pytest.mark.parametrize(("typed", "charge"), [("", -2.0), ("-1", -1.0)])
 def test_without_a_charge_the_usual_one_of_the_ion_is_taken(upload, typed, charge):
     assert upload(("my.xyz", extended_xyz()), mobile_ion="S", charge=typed).spec["charge"] == charge
+
+
+def test_a_failed_one_is_corrected_and_analysed_again_on_its_kept_files(as_ada, upload):
+    row = upload(("run.xyz", extended_xyz()), mobile_ion="Li", charge="")
+    trajectories.run(row.pk)
+    row.refresh_from_db()
+    assert row.state == "failed"
+    kept = sorted(path.read_bytes() for path in row.folder.glob("*run*"))
+    page, again = reverse("trajectory", args=[row.pk]), reverse("trajectory-again", args=[row.pk])
+    assert "Correct and analyse again" in as_ada.get(page).content.decode()
+    said = {"name": "", "mobile_ion": "Na", "temperature_K": "600", "frame_interval_fs": ""}
+    refused = as_ada.post(again, said)
+    assert refused.status_code == 422
+    assert "unless extended XYZ says Time" in refused.content.decode()
+    assert as_ada.post(again, said | {"frame_interval_fs": "100"}).status_code == 302
+    row.refresh_from_db()
+    assert (row.state, row.message, row.spec["charge"]) == ("waiting", "", 1)
+    assert "can be corrected when that has ended" in as_ada.post(again, said | {"frame_interval_fs": "100"}).content.decode()
+    trajectories.run(row.pk)
+    row.refresh_from_db()
+    assert (row.state, row.message, row.result["run"]["verdict"]) == ("done", "", "diffusive")
+    assert sorted(path.read_bytes() for path in row.folder.glob("*run*")) == kept
+    first_cm2_s = row.result["run"]["diffusivity_cm2_s"]
+    as_ada.post(again, said | {"frame_interval_fs": "200"})  # a result that was wrong, too
+    trajectories.run(row.pk)
+    row.refresh_from_db()
+    assert row.result["run"]["diffusivity_cm2_s"] == pytest.approx(first_cm2_s / 2)
+
+
+def test_the_charge_is_that_of_the_ion_and_stands_beside_the_conductivity(as_ada, upload):
+    as_magnesium = extended_xyz().replace(b"Na ", b"Mg ")
+    row = upload(("run.xyz", as_magnesium), mobile_ion="Mg", charge="")
+    assert row.spec["charge"] == 2
+    trajectories.run(row.pk)
+    assert "conductivity, for 2.00 e" in as_ada.get(reverse("trajectory", args=[row.pk])).content.decode()
+    response = as_ada.post(reverse("trajectory-list"), sent(("run.xyz", b"1"), mobile_ion="Fe", charge=""))
+    assert "Give the charge of Fe" in str(response.context["form"].errors["charge"])
+    assert upload(("run.xyz", as_magnesium), mobile_ion="Mg", charge="1.5").spec["charge"] == 1.5
+
+
+def test_files_without_steps_are_one_run_with_9_before_10(upload):
+    whole = extended_xyz().decode().splitlines(keepends=True)
+    half = 150 * 18
+    row = upload(("run_10.xyz", "".join(whole[half:]).encode()), ("run_9.xyz", "".join(whole[:half]).encode()))
+    assert row.file_names == ["run_9.xyz", "run_10.xyz"]

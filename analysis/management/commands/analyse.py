@@ -8,10 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from analysis import report
-from analysis.engines import trajectory
+from analysis.engines import file_order, trajectory
 from campaigns.engines.job import EngineFailed, Progress, to_json
 from campaigns.management.arguments import number
-from campaigns.science.mobile_ions import usual_charge_e
 
 
 class Command(BaseCommand):
@@ -19,26 +18,26 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "files", nargs="+", type=Path, help="LAMMPS dumps, XDATCAR, extended XYZ (.gz too); several are one run, in order"
+            "files", nargs="+", help="LAMMPS dumps, XDATCAR, extended XYZ (.gz too); several are one run, in order (run_9 before run_10)"
         )
         parser.add_argument("--mobile", required=True, help="element of the mobile ion, for instance Li")
         parser.add_argument("--temperature-K", type=number, required=True, help="of the run; better the measured than the target")
         parser.add_argument("--frame-interval-fs", type=number, help="time between stored frames")
         parser.add_argument("--timestep-fs", type=number, help="instead, where the files say MD steps (LAMMPS dumps)")
         parser.add_argument("--elements", default="", help="of LAMMPS's types 1, 2, ..., separated by commas: Li,Ge,P,S")
-        parser.add_argument("--charge", type=number, help="of the mobile ion in units of e, for the conductivity (its usual one)")
+        parser.add_argument("--charge", type=number, help="of the mobile ion in units of e, for the conductivity (the usual one)")
         parser.add_argument("--hop-length-A", type=number, default=3.0, help="between neighbouring sites: what counts as a hop (3)")
         parser.add_argument("--json", action="store_true", help="print for programs")
 
-    def handle(self, *, files: list[Path], mobile: str, temperature_K: float, elements: str, **options: Any) -> None:
+    def handle(self, *, files: list[str], mobile: str, temperature_K: float, elements: str, **options: Any) -> None:
         spec = trajectory.TrajectorySpec(
-            files=[str(path.resolve()) for path in files],
+            files=[str(Path(name).resolve()) for name in file_order.of_names(files)],
             mobile_ion=mobile,
             temperature_K=temperature_K,
             frame_interval_fs=options["frame_interval_fs"],
             timestep_fs=options["timestep_fs"],
             elements=[word.strip() for word in elements.split(",") if word.strip()],
-            charge=usual_charge_e(mobile) if options["charge"] is None else options["charge"],
+            charge=options["charge"],
             hop_length_A=options["hop_length_A"],
         )
         try:

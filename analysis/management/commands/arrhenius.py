@@ -25,9 +25,9 @@ class Command(BaseCommand):
 
     def handle(self, *, table: Path, at_K: float, n_ions: int | None, volume_A3: float | None, charge: float, **options: Any) -> None:
         try:
-            if (n_ions is None) != (volume_A3 is None) or (volume_A3 or 1) <= 0 or (n_ions or 1) < 1 or not at_K > 0 or not abs(charge) > 0:
-                raise arrhenius_table.TableRefused("A conductivity needs --n-ions and --volume-A3, and all numbers must be positive.")
-            carriers = None if n_ions is None else arrhenius_table.Carriers(n_ions, volume_A3, charge)
+            carriers = _carriers(n_ions, volume_A3, charge)
+            if not at_K > 0:
+                raise arrhenius_table.TableRefused(f"--at-K must be a temperature above 0 K, not {at_K:g} K.")
             found = arrhenius_table.analyse(arrhenius_table.read(table), at_K, carriers)
         except arrhenius_table.TableRefused as error:
             if not options["json"]:
@@ -35,3 +35,14 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps({"error": str(error)}, indent=1))
             raise SystemExit(1) from error
         self.stdout.write(json.dumps(found, indent=1) if options["json"] else report.arrhenius_text(found))
+
+
+def _carriers(n_ions: int | None, volume_A3: float | None, charge: float) -> arrhenius_table.Carriers | None:
+    """What a conductivity is asked for with, if it is. Raises TableRefused."""
+    if n_ions is None and volume_A3 is None:
+        return None
+    if n_ions is None or volume_A3 is None:
+        raise arrhenius_table.TableRefused("A conductivity needs both --n-ions and --volume-A3.")
+    if n_ions < 1 or not volume_A3 > 0 or charge == 0:
+        raise arrhenius_table.TableRefused("--n-ions and --volume-A3 must be positive, and --charge not 0.")
+    return arrhenius_table.Carriers(n_ions, volume_A3, charge)

@@ -8,7 +8,7 @@ import pytest
 from ase import Atoms
 
 from analysis import report
-from analysis.engines import trajectory
+from analysis.engines import file_order, trajectory
 from analysis.engines.trajectory import TrajectorySpec
 from campaigns.engines.job import EngineFailed, Progress
 from tests.analysis.science import walks
@@ -229,3 +229,50 @@ def test_a_dump_that_was_cut_short_is_read_as_far_as_it_goes(positions_A, tmp_pa
         found = analysed(tmp_path / "out", tmp_path / "run.dump", elements=["Li", "S"])
         assert found.n_frames == 99
         assert "the last frame of run.dump was cut short and is left out" in found.run.details["flags"]
+
+
+def test_files_are_taken_in_the_order_of_their_numbers_and_of_their_steps(positions_A, reference, tmp_path):
+    names = ["run_10.xyz", "run_9.xyz", "run_100.xyz"]
+    assert file_order.of_names(sorted(names)) == ["run_9.xyz", "run_10.xyz", "run_100.xyz"]
+    assert file_order.of_names(["b.xyz", "a.xyz"]) == ["b.xyz", "a.xyz"]  # typed so
+    files = [tmp_path / "late.dump", tmp_path / "early.dump"]
+    files[0].write_text(dump(positions_A[150:], "x+images", [50 * n for n in range(150, 300)]))
+    files[1].write_text(dump(positions_A[:150], "x+images"))
+    found = analysed(tmp_path / "out", *files, elements=["Li", "S"])
+    assert found.run.diffusivity_cm2_s == pytest.approx(reference.run.diffusivity_cm2_s, rel=1e-5)
+
+
+@pytest.mark.parametrize("wrap", [False, True])
+def test_files_that_do_not_join_are_refused_with_their_names(wrap, positions_A, tmp_path):
+    files = [tmp_path / "run_10.xyz", tmp_path / "run_9.xyz"]
+    ase.io.write(files[0], frames(positions_A[150:], wrap), format="extxyz")
+    ase.io.write(files[1], frames(positions_A[:150], wrap), format="extxyz")
+    with pytest.raises(EngineFailed, match=r"run_9.xyz does not go on where run_10.xyz ends: .* atoms move by .* in its order"):
+        analysed(tmp_path / "out", *files)
+
+
+@pytest.mark.parametrize("wrap", [False, True])
+def test_frames_that_nothing_counts_are_missed_by_the_jump(wrap, positions_A, tmp_path):
+    ase.io.write(tmp_path / "run.xyz", frames(np.concatenate([positions_A[:120], positions_A[160:]]), wrap), format="extxyz")
+    with pytest.raises(EngineFailed, match=r"run.xyz: frames are missing between frames 120 and 121, where atoms move by"):
+        analysed(tmp_path / "out", tmp_path / "run.xyz")
+
+
+@pytest.mark.parametrize("damage", ["garbage", "cut", "flipped"])
+@pytest.mark.parametrize("kind", ["run.dump.gz", "run.xyz.gz", "XDATCAR.gz"])
+def test_a_broken_archive_is_refused_in_our_words(kind, damage, positions_A, tmp_path):
+    if kind == "run.dump.gz":
+        whole = dump(positions_A[:30], "xu").encode()
+    else:
+        ase.io.write(tmp_path / "plain", frames(positions_A[:30], True), format="extxyz" if "xyz" in kind else "vasp-xdatcar")
+        whole = (tmp_path / "plain").read_bytes()
+    packed = bytearray(gzip.compress(whole))
+    if damage == "garbage":
+        packed[10:] = np.random.default_rng(3).bytes(500)
+    elif damage == "cut":
+        del packed[len(packed) // 2 :]
+    else:
+        packed[len(packed) // 2] ^= 0xFF
+    (tmp_path / kind).write_bytes(bytes(packed))
+    with pytest.raises(EngineFailed, match=f"{kind} cannot be read"):
+        analysed(tmp_path / "out", tmp_path / kind, elements=["Li", "S"])

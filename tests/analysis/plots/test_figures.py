@@ -10,7 +10,7 @@ from bokeh.models import BoxAnnotation, GlyphRenderer, LinearAxis, Whisker
 from analysis.plots.arrhenius import BOLTZMANN_EV_K, ArrheniusSeries, arrhenius_figure
 from analysis.plots.bars import Bar, bars_figure
 from analysis.plots.learning import learning_figure
-from analysis.plots.msd import MAX_POINTS, MsdCurve, msd_figure
+from analysis.plots.msd import MAX_POINTS, MsdCurve, MsdFit, msd_figure
 from analysis.plots.parity import ParityPoints, parity_figure
 from analysis.plots.series import StepSeries, series_figure
 from analysis.plots.theme import Theme
@@ -46,7 +46,7 @@ def test_an_empty_arrhenius_plot_is_a_plot():
 
 def test_msd_is_decimated_to_its_ends():
     t_ps = np.linspace(0, 2000, 20001)
-    plot = msd_figure([MsdCurve("Li", t_ps, 6 * t_ps, np.sqrt(t_ps))], Theme(), (10.0, 900.0))
+    plot = msd_figure([MsdCurve("Li", t_ps, 6 * t_ps, np.sqrt(t_ps))], Theme(), MsdFit((10.0, 900.0)))
     drawn = _columns(plot, "msd")[0]
     assert len(drawn["t"]) <= MAX_POINTS
     assert (drawn["t"][0], drawn["t"][-1]) == (0, 2000)
@@ -102,3 +102,14 @@ def test_thinning_keeps_every_rejected_configuration():
     plot = training_set_figure(few, Theme(), "energy (eV/atom)")
     band = next(drawn for drawn in plot.center if isinstance(drawn, BoxAnnotation))
     assert (band.bottom, band.top) == (-3.9, -3.2)
+
+
+@pytest.mark.parametrize("logarithmic", [False, True])
+def test_the_fitted_line_lies_on_the_msd_within_its_window(logarithmic):
+    t_ps = np.arange(0, 100.0)
+    curves = [MsdCurve("Li", t_ps, np.minimum(3 * t_ps, 2 + 0.5 * t_ps), 0.1 + 0.01 * t_ps), MsdCurve("S", t_ps, 0 * t_ps, 0 * t_ps)]
+    plot = msd_figure(curves, Theme(), MsdFit((10.0, 50.0), 0.5), logarithmic=logarithmic)
+    line = plot.renderers[-1].data_source.data
+    assert (line["x"][0], line["x"][-1]) == (pytest.approx(10), pytest.approx(50))
+    assert np.allclose(line["y"], 2 + 0.5 * np.array(line["x"]))
+    assert (plot.y_range.start > 0) == logarithmic
