@@ -34,6 +34,12 @@ __all__ = ["QUEUE", "claim", "reconcile", "run"]
 
 log = logging.getLogger(__name__)
 POLL_S = 0.25
+SETUP = "bad_input"  # the cause of a failure that lies in what was set up, which cannot be changed after the start
+WHAT_THEN = {
+    False: "Mend the cause, then press “Retry”: nothing that is finished is lost.",
+    True: "If the cause lies in the set-up, which stays as it is: press “Copy”, change it there, and start the copy; labels that are known "
+    "are found again. If it lies in a file of this machine, mend that and press “Retry”.",
+}
 RESEND_AFTER_S = 15
 STORAGE_DELAY_S = 15
 ENGINE_FILES = ("progress.json", "result.json", "failure.json")  # of which an engine writes one while it works
@@ -294,7 +300,7 @@ def _fail_with(stage: Stage, failure: dict[str, Any]) -> None:
                 campaign,
                 CampaignState.FAILED,
                 f"{stage.get_kind_display().capitalize()} failed (loop {stage.loop}, step {stage.step}): "
-                f"{failure['message'].rstrip('.')}. Mend the cause, then press “Retry”: nothing that is finished is lost.",
+                f"{failure['message'].rstrip('.')}. {WHAT_THEN[failure['cause'] == SETUP]}",
             )
 
 

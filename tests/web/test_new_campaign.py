@@ -247,3 +247,9 @@ def test_a_campaign_is_copied_into_the_form(as_ada, ada, bob):
     assert (copy.campaign["name"].value(), copy.protocol["max_loops"].value(), len(copy.cells)) == ("LGPS, copy", 3, 2)
     as_ada.force_login(bob)
     assert as_ada.get(address).status_code == 404
+
+
+def test_an_ordering_that_an_ordered_cell_has_not_is_refused_at_its_field(as_ada, ada):
+    material = factories.material(ada, is_disordered=False)
+    response = as_ada.post(reverse("campaign-new-estimate"), typed_campaign(material, **{"cell-4-candidate": "50"}))
+    assert [problem.target for problem in response.context["problems"]] == ["id_cell-4-candidate"]
