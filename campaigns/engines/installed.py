@@ -14,10 +14,7 @@ def missing() -> list[str]:
 
 def training_lacks() -> list[str]:
     """On this machine models are trained with the default backend."""
-    found = (
-        [] if backends.version("deepmd-kit") else ["DeePMD-kit is not installed: run the set-up again (make demo or make test does it)."]
-    )
-    return found + _refusals(lambda: process.program("dp"), lambda: backends.require(backends.BACKENDS[backends.DEFAULT]))
+    return _refusals(lambda: process.program("dp"), lambda: backends.require(backends.BACKENDS[backends.DEFAULT]))
 
 
 def dynamics_lacks() -> list[str]:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_it_is_not_started_without_lammps_but_where_that_runs_elsewhere(make_campaign, monkeypatch):
     monkeypatch.setattr("campaigns.engines.lammps_environment.find_spec", lambda name: None)
     campaign = make_campaign()
-    with pytest.raises(WrongState, match="Not started.* LAMMPS is not installed in this environment: run the set-up again"):
+    with pytest.raises(WrongState, match=r"Not started.* LAMMPS is not installed in this environment: run the set-up again"):
         campaigns.start(campaign)
     campaign.refresh_from_db()
     assert (campaign.state, campaign.stages.count()) == (CampaignState.DRAFT, 0)
