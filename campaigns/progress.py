@@ -23,6 +23,7 @@ from campaigns.science.plan import PlannedCell, PlannedStages
 # Where no stage of a kind has been measured yet, those that do the same work are asked: dynamics with the model, the reference method.
 SAME_WORK = ((StageKind.EXPLORE, StageKind.EVALUATE), (StageKind.PREPARE, StageKind.S0, StageKind.LABEL))
 LEAST_WORK_CORE_S = 1.0  # less says nothing of a speed
+LEAST_SHARE, LEAST_S = 0.05, 5.0  # of a stage: what was done in less says nothing of the rest
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,10 @@ def stage_progress(stage: Stage) -> StageProgress:
         return StageProgress(0, 1, "", job_in_words(stage), fraction, None)
     if not record:
         return StageProgress(0, 1, "", "starting" if stage.state == StageState.RUNNING else "", 0.0, None)
-    elapsed = record["updated_at"] - record["started_at"]
-    own = fraction - record.get("done_before", 0) / record["total"] if record["total"] else 0.0
-    is_known = own > 0.02 and elapsed > 1
+    since, done = record.get("paced_from") or (record["started_at"], record.get("done_before", 0))
+    elapsed = record["updated_at"] - since
+    own = fraction - done / record["total"] if record["total"] else 0.0
+    is_known = own >= LEAST_SHARE and elapsed >= LEAST_S
     return StageProgress(
         record["done"], record["total"], record["unit"], record["message"], fraction,
         elapsed * (1 - fraction) / own if is_known else None, (elapsed, own) if is_known else (0.0, 0.0),

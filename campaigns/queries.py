@@ -13,6 +13,8 @@ from campaigns.engines.runners import cluster
 from campaigns.enums import ASIDE, CampaignState, JobState, StageKind, StageState
 from campaigns.models import Campaign, Stage, StageFailure, TrainedModel, TrainingSet
 
+TABLE_LINES = 400  # of LAMMPS, above which the names of its columns may stand
+
 
 @dataclass(frozen=True)
 class LedgerRow:
@@ -43,7 +45,12 @@ def stages_with_jobs() -> list[tuple[Stage, cluster.Job]]:
 
 
 def stage_log_tail(stage: Stage, lines: int = job.LOG_TAIL_LINES) -> str:
-    return job.log_tail(stage.folder, lines)
+    """With the names of the columns where these are the numbers of a table that began before."""
+    known = job.log_tail(stage.folder, TABLE_LINES).splitlines()
+    shown = known[-lines:]
+    header = next((line for line in reversed(known[:-lines]) if line.split()[:1] == ["Step"]), "")
+    is_headless = header and shown[0].split()[:1] and shown[0].split()[0].isdigit() and len(shown[0].split()) == len(header.split())
+    return "\n".join([header, *shown] if is_headless else shown)
 
 
 def cost_ledger(campaign: Campaign) -> list[LedgerRow]:

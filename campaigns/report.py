@@ -47,7 +47,7 @@ class ProgressPrinter:
 
     def _line(self, progress: CampaignProgress, waits: str) -> str:
         details = [_detail(stage, progress.stages) for stage in progress.stages[:2]]
-        eta = f", about {duration(progress.eta_seconds)} left in it" if progress.eta_seconds else ""
+        eta = "" if waits else _left(progress)
         where = f" [{'; '.join(details)}]" if details else ""
         share = f"{progress.fraction:4.0%} of loop {progress.loop}"
         return f"{duration(time.monotonic() - self._began):>12}  {share}  {waits or progress.summary}{where}{eta}"
@@ -57,12 +57,19 @@ class ProgressPrinter:
             self._out.write("")
 
 
+def _left(progress: CampaignProgress) -> str:
+    """Nothing where it is not known."""
+    return f", about {duration(progress.eta_seconds)} left in it" if progress.eta_seconds else ""
+
+
 def _detail(stage: Stage, beside: list[Stage]) -> str:
     """How far it is; of several with what they differ in."""
     found = stage_progress(stage)
     names = [f"{stage.temperature_K:g} K"] if stage.temperature_K and len({one.temperature_K for one in beside}) > 1 else []
     names += [str(stage.cell)] if stage.cell and len({one.cell_id for one in beside}) > 1 else []
     far = f"{found.done:g}/{found.total:g} {found.unit}".strip() if found.unit else found.message
+    if found.unit and not found.done and found.message:
+        far += f", {found.message}"  # nothing moves yet: what it is at
     return f"{', '.join(names)}: {far}" if names else far
 
 
@@ -93,9 +100,8 @@ def result_text(found: dict[str, Any], progress: CampaignProgress, ledger: list[
     if found["reason"]:
         lines.append(found["reason"])
     if found["state"] == "running":
-        lines.append(
-            f"{progress.summary}, {progress.fraction:.0%} of loop {progress.loop}, about {duration(progress.eta_seconds)} left in it"
-        )
+        left = "" if found.get("waiting_for_cores") else _left(progress)
+        lines.append(f"{progress.summary}, {progress.fraction:.0%} of loop {progress.loop}{left}")
         lines += [text for text in (progress.changed, found.get("waiting_for_cores")) if text]
     if found["runs"]:
         lines += ["", *_runs(found), "", _arrhenius(found), *_other_models(found)]
@@ -104,7 +110,7 @@ def result_text(found: dict[str, Any], progress: CampaignProgress, ledger: list[
     for row in ledger:
         failures = "; ".join(f"{count} × {cause}" for cause, count in row.failures.items())
         lines.append(
-            f"  {row.kind:<28} {row.n_stages:>4} stages  {duration(row.seconds):>14}"
+            f"  {row.kind:<28} {row.n_stages:>4} {'stage' if row.n_stages == 1 else 'stages':<6}  {duration(row.seconds):>14}"
             + (f"  (start-up {duration(row.startup_seconds)})" if row.startup_seconds else "")
             + (f"  failures: {failures}" if failures else "")
         )

@@ -12,6 +12,7 @@ from django.db.models import Count
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 
+from campaigns.engines import installed
 from campaigns.models import StageFailure
 from campaigns.services import storage
 from sseweb.broker import broker_url
@@ -86,6 +87,9 @@ def _disk() -> str:
 
 
 def _engines() -> str:
+    """What is missing now, and what failed lately for a reason that somebody can mend."""
+    if lacking := installed.missing():
+        return " ".join(lacking)
     since = timezone.now() - timedelta(minutes=RECENT_MINUTES)
     try:
         found = StageFailure.objects.filter(at__gt=since, cause__in=MENDABLE).values("cause").annotate(n=Count("id")).order_by("cause")

@@ -15,7 +15,7 @@ from analysis.engines import models, structure
 from analysis.science import diffusion, msd, transport, verdict
 from analysis.science.diffusion import Diffusivity, Paths
 from campaigns.engines.job import EngineFailed, Progress, main
-from campaigns.engines.judge_specs import JudgedRun, JudgeResult, JudgeSpec, RunDiffusion
+from campaigns.engines.judge_specs import ArrheniusResult, JudgedRun, JudgeResult, JudgeSpec, RunDiffusion, StationarityResult
 
 Floats = NDArray[np.floating]
 Integers = NDArray[np.integer]
@@ -69,7 +69,27 @@ def run(folder: Path, spec: JudgeSpec, progress: Progress) -> JudgeResult:
         np.savez(stream, **curves)
     progress(len(spec.runs), len(spec.runs), "runs", "")
     arrhenius = models.arrhenius(judged)
-    return JudgeResult(judged, arrhenius, models.stationarity(judged, arrhenius, spec), MSD_FILE)
+    stationarity = models.stationarity(judged, arrhenius, spec)
+    _tell(folder, judged, arrhenius, stationarity)
+    return JudgeResult(judged, arrhenius, stationarity, MSD_FILE)
+
+
+def _tell(folder: Path, judged: list[RunDiffusion], arrhenius: ArrheniusResult, stationarity: StationarityResult) -> None:
+    """What was judged, and how, for whoever looks into the log."""
+    lines = [_line(one) for one in judged]
+    if arrhenius.activation_energy_eV is not None:
+        error_eV = arrhenius.activation_energy_error_eV or 0.0
+        lines.append(f"Ea = {arrhenius.activation_energy_eV:.3f} ± {error_eV:.3f} eV from {arrhenius.n_points} temperatures.")
+    lines += [reason for reason in (arrhenius.reason, stationarity.reason) if reason]
+    with (folder / "log").open("a", encoding="utf-8") as log:
+        log.write("\n".join(lines) + "\n")
+
+
+def _line(found: RunDiffusion) -> str:
+    diffusivity = ""
+    if found.diffusivity_cm2_s is not None:
+        diffusivity = f"D = ({found.diffusivity_cm2_s:.2e} ± {found.diffusivity_error_cm2_s or 0.0:.1e}) cm2/s, "
+    return f"{found.temperature_K:g} K: {diffusivity}{found.verdict.replace('_', ' ')}: {found.reason}"
 
 
 def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats]) -> RunDiffusion:

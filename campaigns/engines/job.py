@@ -77,11 +77,14 @@ class Progress:
         self._started_at = time.time()
         self._reported = 0.0
         self._done_before: float | None = None  # by processes before this one, which were killed
+        self._paced: tuple[float, float] | None = None  # when the first work was done, and how much: a start-up tells no speed
 
     def __call__(self, done: float, total: float, unit: str, message: str = "") -> None:
         now = time.time()
         if self._done_before is None or done < self._reported:  # it starts again, as a training with another batch size does
-            self._started_at, self._done_before = now, done
+            self._started_at, self._done_before, self._paced = now, done, None
+        if self._paced is None and done > self._done_before:
+            self._paced = now, done
         self._reported = done
         if done < total and now - self._last < self._min_interval_s:
             return
@@ -98,6 +101,7 @@ class Progress:
                 "started_at": self._started_at,
                 "updated_at": now,
                 "done_before": self._done_before,
+                "paced_from": self._paced,
             },
             durable=False,
         )

@@ -21,8 +21,9 @@ def run(folder: Path, spec: ProbeSpec, progress: Progress) -> ProbeResult:
     rates: dict[LaunchChoice, float] = {}
     startup_s, failures, versions = 0.0, [], {}
     turns = [(number, choice) for number in range(ROUNDS) for choice in combinations]
+    unit = f"trials of {len(combinations)} combinations, {ROUNDS} each"
     for done, (number, choice) in enumerate(turns):
-        progress(done, len(turns), "trials", _words(choice))
+        progress(done, len(turns), unit, _words(choice))
         own = _folder(folder, choice, number)
         try:
             facts = lammps_run.run(own, dynamics(spec, choice), spec.cell_file, choice, Progress(own))
@@ -34,7 +35,7 @@ def run(folder: Path, spec: ProbeSpec, progress: Progress) -> ProbeResult:
         versions = facts.versions
     if not rates:
         raise failures[0]
-    progress(len(turns), len(turns), "trials", "done")
+    progress(len(turns), len(turns), unit, "done")
     return ProbeResult(max(rates, key=rates.__getitem__), [ProbeTrial(choice, rate) for choice, rate in rates.items()], startup_s, versions)
 
 

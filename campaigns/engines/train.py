@@ -231,6 +231,7 @@ class _Watcher:
         self._done_before = done_before
         self._words = f"batch size {batch_size}"
         self._progress = progress
+        self._began = time.monotonic()
         self._first_batch_at: float | None = None
         self._last_batch_at: float | None = None
 
@@ -240,7 +241,10 @@ class _Watcher:
     def __call__(self) -> None:
         curve = dp_input.read_learning_curve(self._curve) if self._written_at() != self._before else {}
         if not len(curve.get("step", ())):
-            self._progress(self._done_before, self._n_batches, "batches", "starting DeePMD-kit")
+            waited_s = time.monotonic() - self._began
+            self._progress(
+                self._done_before, self._n_batches, "batches", f"starting DeePMD-kit and building the graph, {waited_s:.0f} s so far"
+            )
             return
         if self._first_batch_at is None:
             self._first_batch_at = time.monotonic()

@@ -9,10 +9,12 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from campaigns.enums import ASIDE, CampaignState, StageState
+from campaigns.engines import installed, labellers
+from campaigns.engines.specs import LabellerSpec
+from campaigns.enums import ASIDE, CampaignState, StageKind, StageState
 from campaigns.models import Campaign, Cell, Project
 from campaigns.services import activity, method_checks, projects, protocol, quotas, stages
-from campaigns.services.errors import AlreadyDone, Outdated, WrongState
+from campaigns.services.errors import AlreadyDone, Outdated, WrongState, sentence
 from campaigns.services.requests import CampaignRequest, Checked, check_wholly, oxidation_states
 from campaigns.services.wake import wake
 
@@ -97,7 +99,26 @@ def _create_cells(campaign: Campaign, request: CampaignRequest, checked: Checked
 
 
 def start(campaign: Campaign, by: AbstractBaseUser | None = None) -> None:
+    """Raises WrongState, also where a program is missing that would be needed hours later."""
+    _require_engines(campaign)
     _move(campaign, (CampaignState.DRAFT,), CampaignState.RUNNING, "start", by, started_at=timezone.now())
+
+
+def _require_engines(campaign: Campaign) -> None:
+    """Of the stages that run on this machine. A reference method is asked for its program alone: its options were checked at the set-up."""
+    here = {kind for kind in (StageKind.LABEL, StageKind.TRAIN, StageKind.EXPLORE, StageKind.EVALUATE) if kind not in campaign.resources}
+    elements = sorted({symbol for cell in campaign.cells.select_related("material") for symbol in cell.material.facts["elements"]})
+    lacking = [
+        *(
+            labellers.problems(LabellerSpec(campaign.labeller, campaign.labeller_options), elements).get("", [])
+            if StageKind.LABEL in here
+            else []
+        ),
+        *(installed.training_lacks() if StageKind.TRAIN in here else []),
+        *(installed.dynamics_lacks() if here & {StageKind.EXPLORE, StageKind.EVALUATE} else []),
+    ]
+    if lacking and campaign.state == CampaignState.DRAFT:
+        raise WrongState("Not started, as something is missing on this machine. " + " ".join(map(sentence, lacking)))
 
 
 def resume(campaign: Campaign, by: AbstractBaseUser | None = None) -> None:
@@ -155,7 +176,7 @@ WHAT_THEN = {
     CampaignState.DRAFT: "It has not been started yet: start it, or run its settings file.",
     CampaignState.RUNNING: "It is at work; pause it to interrupt it.",
     CampaignState.PAUSED: "Resume it to let it go on.",
-    CampaignState.FAILED: "Mend the cause, then retry it: nothing that is finished is lost.",
+    CampaignState.FAILED: "Mend the cause, then retry it: nothing that is finished is lost; what lies in the set-up is changed in a copy.",
     CampaignState.CONVERGED: _IT_HAS_ENDED,
     CampaignState.NOT_CONVERGED: _IT_HAS_ENDED,
     CampaignState.CANCELLED: _IT_HAS_ENDED,

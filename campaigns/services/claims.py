@@ -1,14 +1,8 @@
-"""What engines may work for, and claims that count what others hold: these must not be made two at a time."""
+"""Claims that count what others hold: these must not be made two at a time."""
 
 import zlib
 
 from django.db import connection
-from django.db.models import Q
-
-from campaigns.enums import CampaignState, StageKind, StageState
-
-# A running campaign's stages, and the check of a reference method, which precedes the start.
-WANTED = Q(campaign__state=CampaignState.RUNNING) | Q(kind=StageKind.CHECK, state__in=(StageState.PENDING, StageState.RUNNING))
 
 
 def one_at_a_time(name: str) -> None:

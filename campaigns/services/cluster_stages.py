@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
 
+from campaigns.cores import WANTED
 from campaigns.engines import job
 from campaigns.engines.runners import cluster
 from campaigns.engines.runners.cluster import Job
@@ -20,7 +21,6 @@ from campaigns.engines.runners.profile import Profile
 from campaigns.enums import JobState, StageState
 from campaigns.models import Stage
 from campaigns.services import resources, specs
-from campaigns.services.claims import WANTED
 from campaigns.services.errors import ServiceError
 from campaigns.services.silence import limit_s
 

@@ -236,6 +236,8 @@ def _problems(request: CampaignRequest, materials: dict[int, Material]) -> dict[
         material = materials.get(cell.material_id)
         if problem := _cell_problem(cell, material) or (mobile_ion in elements and _no_mobile_ion(cell, material, mobile_ion)):
             found[f"cells.{number}"] = problem
+        elif cell.candidate and not material.is_disordered:
+            found[f"cells.{number}.candidate"] = f"{material.name} is ordered, so it has one ordering, number 0; not {cell.candidate}"
         elif problem := _states_problem(cell, material):
             found[f"cells.{number}.oxidation_states"] = problem
     if request.s0_route not in S0Route.values:

@@ -17,12 +17,14 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, Max, Q, QuerySet, Sum
 from django.utils import timezone
 
+from campaigns import cores
+from campaigns.cores import WANTED
 from campaigns.engines import job
 from campaigns.engines.runners import local
 from campaigns.enums import ASIDE, CampaignState, JobState, StageState
 from campaigns.models import Campaign, Stage, StageFailure
 from campaigns.services import artefacts, cluster_stages, ingest, leases, logs, protocol, specs, storage
-from campaigns.services.claims import WANTED, one_at_a_time
+from campaigns.services.claims import one_at_a_time
 from campaigns.services.closing import closing
 from campaigns.services.silence import Silence, limit_s
 from campaigns.services.wake import QUEUE, wake
@@ -31,7 +33,12 @@ __all__ = ["QUEUE", "claim", "reconcile", "run"]
 
 log = logging.getLogger(__name__)
 POLL_S = 0.25
-RETRY_DELAY_S = 10
+SETUP = "bad_input"  # the cause of a failure that lies in what was set up, which cannot be changed after the start
+WHAT_THEN = {
+    False: "Mend the cause, then press “Retry”: nothing that is finished is lost.",
+    True: "If the cause lies in the set-up, which stays as it is: press “Copy”, change it there, and start the copy; labels that are known "
+    "are found again. If it lies in a file of this machine, mend that and press “Retry”.",
+}
 RESEND_AFTER_S = 15
 STORAGE_DELAY_S = 15
 ENGINE_FILES = ("progress.json", "result.json", "failure.json")  # of which an engine writes one while it works
@@ -51,6 +58,8 @@ def run(stage_id: int) -> None:
         cluster_stages.stop_unwanted(stage_id)
         return
     try:
+        if not stage.resource:
+            wake_waiting()  # there may be room for another
         outcome = cluster_stages.look(stage) if stage.resource else _compute(stage)
         {"done": finish, "failed": fail, "hung": fail_hung, "released": release, "left": _leave, "away": _leave}[outcome](stage)
     except (OperationalError, InterfaceError):
@@ -74,22 +83,12 @@ def _unforeseen(error: Exception) -> str:
 
 
 def wake_waiting() -> None:
-    """Cores have come free: what waited for them is sent at once."""
-    wake(list(_due(timezone.now()).values_list("pk", flat=True)[: settings.ENGINE_CORES]))
-
-
-def _due(now: datetime) -> QuerySet[Stage]:
-    """Stages that wait and may be claimed, oldest first."""
-    return Stage.objects.filter(WANTED, _is_due(now), state=StageState.PENDING).order_by("id")
-
-
-def _is_due(now: datetime) -> Q:
-    """A time that lies further ahead than any wait was written before the clock was set back."""
-    return Q(due_at=None) | Q(due_at__lte=now) | Q(due_at__gt=now + timedelta(seconds=10 * RETRY_DELAY_S * settings.STAGE_MAX_TRIES))
+    """Cores are free: those whose turn it is are sent at once."""
+    wake(cores.next_up(socket.gethostname()))
 
 
 def claim(stage_id: int) -> Stage | None:
-    """Take a stage that waits, or one whose owner is gone. None: done, taken, paused, not due, or no core is free."""
+    """Take a stage that waits, or one whose owner is gone. None: done, taken, paused, not due, or not its turn (`cores.py`)."""
     now = timezone.now()
     with transaction.atomic():
         host = socket.gethostname()
@@ -97,15 +96,13 @@ def claim(stage_id: int) -> Stage | None:
         busy = Stage.objects.filter(state=StageState.RUNNING, lease_until__gte=now, host=host).exclude(pk=stage_id)
         busy = busy.filter(resource="")  # what runs on a cluster takes no core here
         used = busy.aggregate(total=Sum("cores"))["total"] or 0
-        free = Q(state=StageState.PENDING) & _is_due(now)
+        free = Q(state=StageState.PENDING) & cores.is_due(now) & (~Q(resource="") | Q(pk__in=cores.next_up(host)))
         abandoned = leases.lost_owner(now)
         owner = uuid.uuid4().hex
-        # A stage planned for more cores than there are now runs alone.
+        # An engine that lost its worker may be at work still, whoever's turn it is. One planned for more cores than there are runs alone.
         room = Q(cores__lte=settings.ENGINE_CORES - used) | ~Q(resource="") if used else Q()
-        # Where an older stage waits for more cores than are free, small ones must not take them away for ever.
-        starved = used and _due(now).filter(pk__lt=stage_id, cores__gt=settings.ENGINE_CORES - used, resource="").exists()
         unwatched_since = Stage.objects.filter(abandoned, pk=stage_id, resource="").values_list("lease_until", flat=True).first()
-        taken = Stage.objects.filter(WANTED, abandoned | free & ~Q(resource="") if starved else free | abandoned, room, pk=stage_id).update(
+        taken = Stage.objects.filter(WANTED, free | abandoned & room, pk=stage_id).update(
             state=StageState.RUNNING, owner=owner, host=host, lease_until=leases.until(), message=""
         )
         if not taken:
@@ -266,7 +263,7 @@ def _fail_with(stage: Stage, failure: dict[str, Any]) -> None:
             labels_computed=_labels_of_all_attempts(stage, failure),
             message=failure["message"],
             cause=failure["cause"],
-            due_at=timezone.now() + timedelta(seconds=RETRY_DELAY_S * max(tries, 1)),
+            due_at=timezone.now() + timedelta(seconds=cores.RETRY_DELAY_S * max(tries, 1)),
         )
         if mine:
             StageFailure.objects.create(
@@ -281,7 +278,7 @@ def _fail_with(stage: Stage, failure: dict[str, Any]) -> None:
                 campaign,
                 CampaignState.FAILED,
                 f"{stage.get_kind_display().capitalize()} failed (loop {stage.loop}, step {stage.step}): "
-                f"{failure['message'].rstrip('.')}. Mend the cause, then press “Retry”: nothing that is finished is lost.",
+                f"{failure['message'].rstrip('.')}. {WHAT_THEN[failure['cause'] == SETUP]}",
             )
 
 
@@ -299,7 +296,7 @@ def reconcile() -> int:
     abandoned = Stage.objects.filter(WANTED, leases.lost_owner(now))
     # A message from before the lease ran out was for its owner, or came too early.
     unsent = stale | Q(sent_at__lt=F("lease_until"))
-    rows = (_due(now).filter(stale), abandoned.filter(unsent), cluster_stages.unwanted().filter(stale))
+    rows = (cores.due(now).filter(stale), abandoned.filter(unsent), cluster_stages.unwanted().filter(stale))
     due = [pk for found in rows for pk in found.values_list("pk", flat=True)[:100]]
     wake(due)
     return len(due)

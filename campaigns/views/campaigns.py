@@ -51,7 +51,7 @@ NEXT = {
     CampaignState.CONVERGED: "D(T) no longer moves with further training. The results tab has D, Eₐ and their errors.",
     CampaignState.NOT_CONVERGED: "All loops are used up and D(T) is not known to be stationary. See the results; a campaign with "
     "more loops, a larger S0 or longer evaluation runs may settle it.",
-    CampaignState.FAILED: "Mend what the reason names, then retry: finished stages are kept.",
+    CampaignState.FAILED: "Finished stages are kept, whatever you do next.",
     CampaignState.IMPORTED: "Nothing runs in it. Look at its configurations and models, or export them.",
     CampaignState.CANCELLED: "It will not go on. What was computed can be looked at.",
 }

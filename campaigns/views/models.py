@@ -27,6 +27,7 @@ FILES = {
 def model_page(request: HttpRequest, pk: int) -> HttpResponse:
     model = access.trained_model(request, pk)
     runs = model.md_runs.select_related("cell__material", "stage", "diffusion").defer("cell__material__cif", "cell__material__facts")
+    runs = runs.order_by("-purpose", "cell", "temperature_K", "replica", "pk")  # not in the order in which they ended
     files = [(name, text, getattr(model, name)) for name, text in FILES.items() if getattr(model, name)]
     context = {"model": model, "runs": runs, "files": files, "launches": model.launches.select_related("cell__material")}
     return render(request, "campaigns/model.html", page_context(model.campaign, "models") | context)

@@ -1,13 +1,17 @@
 """How far a campaign is: never less than before, and how long the rest takes by what was measured."""
 
+import io
 import json
+from dataclasses import replace
 
 import pytest
 from django.utils import timezone
 
 from campaigns import progress, queries, report
+from campaigns.engines import job
 from campaigns.enums import CampaignState, StageKind, StageState
-from campaigns.progress import campaign_progress
+from campaigns.progress import CampaignProgress, campaign_progress, stage_progress
+from campaigns.queries import LedgerRow
 from tests import factories
 
 
@@ -141,3 +145,42 @@ def test_a_training_that_took_several_tries_is_no_slower_than_one_that_took_one(
         model.stage.save()
         left.append(campaign_progress(row).eta_seconds)
     assert left[0] == pytest.approx(left[1])
+
+
+def test_the_time_left_of_a_stage_is_said_when_its_pace_is_known(db, data_dir):
+    """A start-up of a minute, then labels at one each 10 s: nothing is said at first, and then always what comes."""
+    campaign = factories.campaign(factories.user("grace"), step=1)
+    stage = factories.stage(campaign, StageKind.S0, StageState.RUNNING)
+    stage.folder.mkdir(parents=True, exist_ok=True)
+
+    def left_s(done):
+        paced = None if not done else [1070.0, 1]
+        record = {"done": done, "total": 100, "unit": "labels", "message": "", "started_at": 1000.0, "updated_at": 1060.0 + 10 * done}
+        job.write_json(stage.folder / "progress.json", record | {"done_before": 0, "paced_from": paced})
+        return stage_progress(stage).eta_seconds
+
+    assert [left_s(done) for done in (0, 1, 3)] == [None, None, None]
+    assert [left_s(done) for done in (7, 11, 51)] == [pytest.approx(10 * (100 - done)) for done in (7, 11, 51)]
+
+
+def test_a_line_says_what_an_engine_that_starts_is_at_and_no_time_that_is_not_known(db, data_dir):
+    campaign = factories.campaign(factories.user("grace"), step=1)
+    stage = factories.stage(campaign, StageKind.TRAIN, StageState.RUNNING, step=1)
+    stage.folder.mkdir(parents=True, exist_ok=True)
+    record = {"done": 0, "total": 2500, "unit": "batches", "message": "starting DeePMD-kit and building the graph, 40 s so far"}
+    job.write_json(stage.folder / "progress.json", record | {"started_at": 1.0, "updated_at": 41.0})
+    out = io.StringIO()
+    out.write = lambda text, ending="", write=out.write: write(text)
+    at = CampaignProgress(1, 0.1, None, [stage], "train")
+    printer = report.ProgressPrinter(out, is_terminal=False)
+    printer.show(campaign, at)
+    assert out.getvalue().endswith("train [0/2500 batches, starting DeePMD-kit and building the graph, 40 s so far]")
+    printer.show(campaign, replace(at, eta_seconds=60.0, summary="waiting"), "This campaign is second in the queue.")
+    assert "second in the queue. [0/2500 batches" in out.getvalue()
+    assert " left in it" not in out.getvalue()
+    found = {"id": 1, "name": "x", "state": "running", "reason": "", "waiting_for_cores": "", "runs": [], "labels_computed": 0,
+             "labels_found": 0, "labeller": "chgnet", "wall_seconds": 0}  # fmt: skip
+    row = LedgerRow("train the model", 1, 0, 0, 60.0, 0.0, {})
+    text = report.result_text(found, at, [row])
+    assert "unknown" not in text
+    assert "1 stage " in text

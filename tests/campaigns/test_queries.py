@@ -37,3 +37,15 @@ def test_how_far_the_models_of_a_loop_differ_is_said_beside_the_error_of_the_las
     text = report.result_text(found, campaign_progress(row), [])
     assert "Ea = 0.220 ± 0.018 eV" in text
     assert "gave 0.200 ± 0.018 eV (step 1), 0.240 ± 0.018 eV (step 2)." in text
+
+
+@pytest.mark.django_db
+def test_a_table_of_lammps_keeps_the_names_of_its_columns(data_dir):
+    stage = factories.stage(factories.campaign(factories.user()), StageKind.EXPLORE)
+    stage.folder.mkdir(parents=True, exist_ok=True)
+    head, rows = "   Step          Temp          PotEng", [f"{100 * n:>7} {300 + n} -1.5" for n in range(60)]
+    (stage.folder / "log").write_text("\n".join(["LAMMPS (29 Aug 2024)", head, *rows]))
+    assert queries.stage_log_tail(stage, 8).splitlines() == [head, *rows[-8:]]
+    assert queries.stage_log_tail(stage, 61).splitlines() == [head, *rows]
+    (stage.folder / "log").write_text("\n".join(["LAMMPS (29 Aug 2024)", head, *rows, *["Loop time of 3 s"] * 8]))
+    assert queries.stage_log_tail(stage, 8).splitlines() == ["Loop time of 3 s"] * 8

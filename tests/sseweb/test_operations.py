@@ -148,3 +148,11 @@ def test_an_address_of_the_network_needs_encryption(tmp_path):
     done = start(tmp_path, "up", "--host", "0.0.0.0")
     assert done.returncode == 1
     assert "unencrypted" in done.stderr
+
+
+def test_healthz_says_at_once_that_lammps_is_gone(db, client, monkeypatch):
+    assert client.get("/healthz").json()["engines"] == "ok"
+    monkeypatch.setattr("campaigns.engines.lammps_environment.find_spec", lambda name: None)
+    answer = client.get("/healthz")
+    assert answer.status_code == 503
+    assert "LAMMPS is not installed in this environment: run the set-up again" in answer.json()["engines"]

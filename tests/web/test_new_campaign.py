@@ -279,3 +279,9 @@ def test_the_review_says_in_words_what_was_chosen_also_where_something_is_wrong(
     assert words["Training: learning rate, end"] == (1e-7, "", "quick: 1e-05")
     assert "Training: learning rate, start" not in words
     assert words["Training: cut-off radius"] == (5.0, "Å", "")
+
+
+def test_an_ordering_that_an_ordered_cell_has_not_is_refused_at_its_field(as_ada, ada):
+    material = factories.material(ada, is_disordered=False)
+    response = as_ada.post(reverse("campaign-new-estimate"), typed_campaign(material, **{"cell-4-candidate": "50"}))
+    assert [problem.target for problem in response.context["problems"]] == ["id_cell-4-candidate"]

@@ -89,6 +89,9 @@ def test_a_whole_model_gives_its_energy_and_every_number_is_json(tmp_path, runs)
     density = 16 / CELL_A**3 * 1e24
     assert details["conductivity300_mS_cm"] == pytest.approx(1000 * density * constants.e * details["D300_cm2_s"] / (K * 300), rel=1e-9)
     assert result["stationarity"]["decision"] == "undecided"
+    log = (tmp_path / "judge/log").read_text()
+    assert f"{TEMPERATURES_K[0]:g} K: D = (" in log
+    assert f"Ea = {line['activation_energy_eV']:.3f} ± " in log
 
 
 def test_the_curves_have_the_promised_names(tmp_path, runs):

@@ -133,6 +133,19 @@ def test_files_that_were_lost_are_known(tmp_path, content):
     assert outputs.lost(tmp_path, ["frames.npz", "missing"]) == ["frames.npz", "missing"]
 
 
+def test_a_start_up_is_no_measure_of_the_pace(tmp_path, monkeypatch):
+    """A model that loads for 60 s, then 10 labels of 100 in 10 s each: the clock runs from the first label on."""
+    clock = [1000.0]
+    monkeypatch.setattr(job.time, "time", lambda: clock[0])
+    progress = job.Progress(tmp_path, min_interval_s=0.0)
+    for done, passed_s in ((0, 0.0), (0, 60.0), *((n, 10.0) for n in range(1, 11))):
+        clock[0] += passed_s
+        progress(done, 100, "labels")
+        if not done:
+            assert job.read_json(tmp_path / "progress.json")["paced_from"] is None
+    assert job.read_json(tmp_path / "progress.json")["paced_from"] == [1070.0, 1]
+
+
 def test_two_processes_do_not_compute_the_same_folder(engine):
     folder, start = engine
     first = start("wait")
