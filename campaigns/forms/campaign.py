@@ -137,4 +137,4 @@ class CampaignForm(PlainForm):
 
 
 def _charge(symbol: str, state: float | None) -> str:
-    return f"{usual_charge_e(symbol):+g} assumed" if state is None else f"{state:+.3g}"
+    return f"{usual_charge_e(symbol):+g} usual" if state is None else f"{state:+.3g}"

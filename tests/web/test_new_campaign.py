@@ -206,7 +206,7 @@ def test_the_usual_charge_of_the_ion_is_taken_where_none_was_guessed_and_shown(a
     facts = factories.FACTS | {"elements": ["Bi", "Mg"], "oxidation_states": {}, "mobile_ion": "Mg", "sites": [], "warnings": []}
     material = factories.material(ada, "Mg3Bi2", facts=facts, is_disordered=False, mobile_ion="Mg")
     field = as_ada.get(reverse("campaign-new"), {"material": material.pk}).context["setup"].campaign["mobile_ion"]
-    assert [words for _, words in field.field.widget.choices] == ["Mg (+2 assumed), proposed", "Bi (+3 assumed)"]
+    assert [words for _, words in field.field.widget.choices] == ["Mg (+2 usual), proposed", "Bi (+3 usual)"]
     sent = typed_campaign(material)
     warnings = as_ada.post(reverse("campaign-new-estimate"), sent).context["estimate"].warnings
     assert any("reckoned with +2 e" in text and "give the oxidation states of the cells" in text for text in warnings)
