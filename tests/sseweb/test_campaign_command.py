@@ -62,6 +62,7 @@ def test_a_campaign_is_run_to_its_end_and_run_once(campaign):
     assert f"Campaign {found['id']}, tiny: converged" in out
     assert "Ea = 0.200 ± 0.020 eV" in out
     assert "reference calculations (chgnet)" in out
+    assert "The pages close now: `make serve`" in out
 
     status, out, _ = campaign("status", str(found["id"]), "--json")
     assert json.loads(out) == found

@@ -118,7 +118,8 @@ class Command(BaseCommand):
     def _print(self, campaign: Campaign, as_json: bool) -> None:
         progress = campaign_progress(campaign)
         found = queries.result(campaign) | report.progress_document(progress, _waits(campaign))
-        found["is_worker_at_work"] = is_worker_at_work()
+        if campaign.state == CampaignState.RUNNING:
+            found["is_worker_at_work"] = is_worker_at_work()
         if as_json:
             self.stdout.write(json.dumps(found, indent=1))
         else:
