@@ -8,6 +8,8 @@ from campaigns.progress import CampaignProgress, stage_progress
 from campaigns.queries import LedgerRow
 from campaigns.services.estimates import Estimate
 
+NO_WORKER = "No worker is at work on this data folder, so nothing goes on: `make serve` (or `manage.py up`) starts one."
+
 
 def duration(seconds: float | None) -> str:
     """`1 h 05 min`, `12 min 30 s`, `8 s`; `unknown` where it is."""
@@ -100,9 +102,10 @@ def result_text(found: dict[str, Any], progress: CampaignProgress, ledger: list[
     if found["reason"]:
         lines.append(found["reason"])
     if found["state"] == "running":
-        left = "" if found.get("waiting_for_cores") else _left(progress)
+        is_at_work = found.get("is_worker_at_work", True)
+        left = "" if found.get("waiting_for_cores") or not is_at_work else _left(progress)
         lines.append(f"{progress.summary}, {progress.fraction:.0%} of loop {progress.loop}{left}")
-        lines += [text for text in (progress.changed, found.get("waiting_for_cores")) if text]
+        lines += [text for text in (progress.changed, found.get("waiting_for_cores"), "" if is_at_work else NO_WORKER) if text]
     if found["runs"]:
         lines += ["", *_runs(found), "", _arrhenius(found), *_other_models(found)]
     known = f", {found['labels_found']} more had been computed before" if found["labels_found"] else ""

@@ -17,6 +17,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.core.management.base import CommandError
 
 from campaigns.engines.job import read_json
+from sseweb.health import RECONCILER_SILENT_S, reconciler_silence_s
 from sseweb.supervisor import die_with_parent
 
 START_TIMEOUT_S = 60.0
@@ -91,12 +92,14 @@ class Installation:
         )
 
     def _find(self) -> bool:
-        """Whether one runs, whatever its record says: a killed one leaves the record, and its number may be another program's by now."""
-        record = read_json(settings.DATA_DIR / "up.json")
-        if not record or not _is_locked(settings.DATA_DIR / "up.lock"):
-            return False
-        self.address = record["address"]
-        return True
+        address = running_at()
+        self.address = address or self.address
+        return bool(address)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it was started here, and ends with us."""
+        return self._process is not None
 
     def wait(self) -> None:
         """Until Ctrl-C, or until the installation stops."""
@@ -112,6 +115,18 @@ class Installation:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait()
+
+
+def running_at() -> str:
+    """Address of the installation that runs, whatever its record says: a killed one leaves the record. Empty where none does."""
+    record = read_json(settings.DATA_DIR / "up.json")
+    return record["address"] if record and _is_locked(settings.DATA_DIR / "up.lock") else ""
+
+
+def is_worker_at_work() -> bool:
+    """Here, or on another host that has this data folder: beside each worker a reconciler says that it lives."""
+    silence_s = reconciler_silence_s()
+    return bool(running_at()) or (silence_s is not None and silence_s < RECONCILER_SILENT_S)
 
 
 def _is_locked(path: Path) -> bool:

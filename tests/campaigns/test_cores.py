@@ -96,3 +96,16 @@ def test_stages_side_by_side_are_told_apart_in_the_line_of_a_run(queue):
     ProgressPrinter(out, is_terminal=False, worked_s=3600).show(queue[0], campaign_progress(queue[0]))
     assert out.getvalue().strip().startswith("1 h 00 min")  # the clock goes on, too
     assert "[700 K: 1600/2500 batches; 850 K: 1600/2500 batches]" in out.getvalue()
+
+
+def test_with_no_worker_at_work_that_is_said_and_no_time_left(queue, data_dir):
+    """A worker elsewhere has a reconciler beside it, whose file is fresh."""
+    busy = queue[0]
+    for said in (_said("list"), _said("status", str(busy.pk))):
+        assert "No worker is at work on this data folder, so nothing goes on: `make serve`" in said
+        assert " left in it" not in said
+    assert json.loads(_said("status", str(busy.pk), "--json"))["is_worker_at_work"] is False
+    (data_dir / "reconciled").touch()
+    said = _said("status", str(busy.pk))
+    assert "No worker" not in said + _said("list")
+    assert " left in it" in said

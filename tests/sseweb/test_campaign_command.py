@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from campaigns.enums import CampaignState
+from campaigns.models import Campaign
+
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {
     "name": "tiny", "material": "li3n", "cells": [{"supercell": [2, 2, 2]}], "labeller": "chgnet", "preset": "quick",
@@ -59,6 +62,7 @@ def test_a_campaign_is_run_to_its_end_and_run_once(campaign):
     assert f"Campaign {found['id']}, tiny: converged" in out
     assert "Ea = 0.200 ± 0.020 eV" in out
     assert "reference calculations (chgnet)" in out
+    assert "The pages close now: `make serve`" in out
 
     status, out, _ = campaign("status", str(found["id"]), "--json")
     assert json.loads(out) == found
@@ -158,6 +162,17 @@ def test_a_corrected_cif_is_another_campaign(tmp_path):
     assert settings_file.load(path)[1] == first
     cif.write_text("data_two")
     assert settings_file.load(path)[1] != first
+
+
+def test_who_only_looks_on_at_another_server_is_told_that_the_campaign_goes_on():
+    from sseweb.installation import Installation
+    from sseweb.management.commands.campaign import _what_stops
+
+    installation = Installation()
+    installation.address = "http://127.0.0.1:8000/"
+    campaign = Campaign(pk=7, state=CampaignState.RUNNING)
+    assert "campaign 7 goes on under the server at http://127.0.0.1:8000/" in _what_stops(installation, campaign)
+    assert "The same command goes on" not in _what_stops(installation, campaign)
 
 
 def test_an_impatient_interruption_is_no_traceback_and_the_campaign_goes_on(campaign, tmp_path):

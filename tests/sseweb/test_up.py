@@ -1,6 +1,7 @@
 """A whole installation, started as a user starts it: broker, web, worker, reconciler; killed piece by piece while a campaign runs."""
 
 import json
+import socket
 import subprocess
 import sys
 
@@ -127,3 +128,19 @@ def test_it_listens_on_this_machine_alone(installation):
         connection for child in installation.children("gunicorn") for connection in child.net_connections() if connection.status == "LISTEN"
     ]
     assert {connection.laddr.ip for connection in web} == {"127.0.0.1"}
+
+
+def test_the_last_port_is_kept_where_it_is_free(tmp_path):
+    from sseweb.management.commands.up import _port
+
+    kept = tmp_path / "port"
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        free = other.getsockname()[1]
+    kept.write_text(str(free))
+    assert _port("127.0.0.1", None, kept) == free
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", free))
+        other.listen()
+        assert _port("127.0.0.1", None, kept) != free
+    assert _port("127.0.0.1", None, kept) == int(kept.read_text())

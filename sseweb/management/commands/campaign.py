@@ -24,7 +24,7 @@ from campaigns.progress import campaign_progress, stage_progress
 from campaigns.services import campaigns, estimates, method_checks, settings_file
 from campaigns.services.errors import ServiceError
 from campaigns.services.requests import check, request_of
-from sseweb.installation import Installation, demo_account, interrupt_once
+from sseweb.installation import Installation, demo_account, interrupt_once, is_worker_at_work
 
 POLL_S = 1.0
 INTERRUPTED = 130  # as a shell says it of a program that Ctrl-C ended
@@ -87,6 +87,8 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(rows, indent=1))
         elif rows:
             self.stdout.write(report.campaigns_text(rows))
+            if any(row["state"] == CampaignState.RUNNING for row in rows) and not is_worker_at_work():
+                self.stdout.write(f"\n{report.NO_WORKER}")
         else:
             self.stdout.write("There is no campaign yet: `manage.py campaign run SETTINGS.yaml` makes one.")
 
@@ -116,6 +118,8 @@ class Command(BaseCommand):
     def _print(self, campaign: Campaign, as_json: bool) -> None:
         progress = campaign_progress(campaign)
         found = queries.result(campaign) | report.progress_document(progress, _waits(campaign))
+        if campaign.state == CampaignState.RUNNING:
+            found["is_worker_at_work"] = is_worker_at_work()
         if as_json:
             self.stdout.write(json.dumps(found, indent=1))
         else:
@@ -135,11 +139,13 @@ class Command(BaseCommand):
                     out.write(f"Sign in as demo with the password {demo_account()[1]}")
                 self._follow(campaign, installation, out)
                 self._print(campaign, json)
+                if not serve and installation.is_ours:
+                    out.write(f"\nThe pages close now: `make serve` (or `manage.py up`) opens them again, at {installation.address}.")
                 if serve:
                     out.write(f"\nThe campaign stays open at {installation.address}campaigns/{campaign.pk}/ until Ctrl-C.")
                     installation.wait()
             except KeyboardInterrupt:
-                out.write("\nStopping: engines get a few seconds. The same command goes on where it was.")
+                out.write(_what_stops(installation, campaign))
         if campaign is None or not campaign.has_ended:
             raise SystemExit(INTERRUPTED)
         raise SystemExit(EXIT_STATUS.get(campaign.state, 1))
@@ -205,6 +211,15 @@ class Command(BaseCommand):
         printer.close()
         if campaign.state == CampaignState.PAUSED:
             raise CommandError(f"The campaign was paused: `manage.py campaign resume {campaign.pk}` lets it go on ({settings.DATA_DIR}).")
+
+
+def _what_stops(installation: Installation, campaign: Campaign | None) -> str:
+    if installation.is_ours or campaign is None or campaign.has_ended:
+        return "\nStopping: engines get a few seconds. The same command goes on where it was."
+    return (
+        f"\nThis command stops looking on; campaign {campaign.pk} goes on under the server at {installation.address}. "
+        f"`manage.py campaign pause {campaign.pk}` interrupts it."
+    )
 
 
 def _waits(campaign: Campaign) -> str:

