@@ -9,6 +9,8 @@ from pymatgen.core import Element
 from pymatgen.io.cif import CifBlock
 from pymatgen.symmetry.groups import SYMM_DATA, SpaceGroup
 
+from campaigns.science.space_group_settings import SettingUnknown, with_operations
+
 MAX_SITES = 1000
 MAX_POSITIONS = 5000
 MAX_OPERATIONS = 192
@@ -56,7 +58,10 @@ def check(block: str) -> None:
         raise Unusable("A table (loop_) of this CIF is incomplete: is the file truncated?") from error
     _check_cell(data)
     sites = _check_sites(data)
-    operations = _number_of_operations(data)
+    try:
+        operations = _number_of_operations(CifBlock.from_str(with_operations(block)[0]).data)
+    except SettingUnknown as error:
+        raise Unusable(str(error)) from error
     if sites * operations > MAX_POSITIONS:
         raise Unusable(
             f"This CIF describes up to {sites * operations} positions ({sites} sites, {operations} symmetry operations); "

@@ -17,6 +17,7 @@ from campaigns.science.mobile_ions import DIVALENT_CATIONS, MOBILE_ANIONS, UNIVA
 from campaigns.science.ordering_composition import CannotBeNeutral, neutral_composition, pools_of, tolerance_e
 from campaigns.science.ordering_problem import partial_sites
 from campaigns.science.oxidation import guess_oxidation_states, net_charge_e
+from campaigns.science.space_group_settings import SettingUnknown, with_operations
 from campaigns.science.supercells import ProposedCell, ProposedCells, propose_cells
 
 OCCUPANCY_TOLERANCE = 1.05  # rounded occupancies may sum to so much: they are scaled to one
@@ -85,6 +86,10 @@ class MaterialFacts:
 
 def structure_from_cif(text: str) -> tuple[Structure, list[str]]:
     """The one structure of a CIF and what is worth knowing about how it was read. Raises StructureRefused, or whatever pymatgen raises."""
+    try:
+        text, assumed = with_operations(text)
+    except SettingUnknown as error:
+        raise StructureRefused(str(error)) from error
     structure, notes = _parse(text, SITE_TOLERANCE)
     if any(distance_A < 0.2 for *_, distance_A in close_pairs(structure)):
         rounded, notes = _parse(text, COARSE_SITE_TOLERANCE)
@@ -95,8 +100,8 @@ def structure_from_cif(text: str) -> tuple[Structure, list[str]]:
             )
     problem = overlap(structure)
     if problem:
-        raise StructureRefused(problem)
-    return structure, notes
+        raise StructureRefused(" ".join([problem, *assumed]))
+    return structure, [*notes, *assumed]
 
 
 def _parse(text: str, site_tolerance: float) -> tuple[Structure, list[str]]:
