@@ -76,18 +76,10 @@
     document.body.append(place);
     try {
       const view = [...await window.Bokeh.embed.embed_item(item, place.id)][0];
-      await settled(view);
       return { blob: await view.export("svg").to_blob(), width: view.bbox.width, height: view.bbox.height };
     } finally {
       place.remove();
     }
-  }
-
-  /* Its first layout may know the width of the place not yet: that comes with the next frames. */
-  async function settled(view) {
-    for (let frame = 0; frame < 3; frame += 1) { await new Promise(window.requestAnimationFrame); }
-    const plot = view.model.document;
-    if (!plot.is_idle) { await new Promise(function (resolve) { plot.idle.connect(resolve); }); }
   }
 
   const PIXELS_PER_POINT = 2;
