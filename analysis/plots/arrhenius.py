@@ -21,6 +21,7 @@ class ArrheniusSeries:
     """One model's or campaign's points and line. Lists run over the runs that gave a D.
 
     `shade` (0 to 1) colours a step within a sequence; None takes the next colour of the palette.
+    `colour`: the index in the palette, where it is not that of the place in the list.
     `in_fit` is False for a run that the gate kept out of the fit: it is drawn hollow.
     """
 
@@ -34,17 +35,21 @@ class ArrheniusSeries:
     activation_energy_eV: float | None = None
     shade: float | None = None
     marker: int = 0
+    colour: int | None = None
     covariance: list[list[float]] | None = None  # of (ln D0, Ea in eV): a band of one standard error is drawn
 
 
 def arrhenius_figure(series: list[ArrheniusSeries], theme: Theme, extend_to_K: float | None = None) -> figure:
-    """`extend_to_K` draws the lines on to that temperature, dashed: extrapolated, not measured."""
+    """Lines are solid between the lowest and the highest temperature of the fit, dashed beyond: extrapolated, not measured.
+
+    `extend_to_K` draws them on to that temperature.
+    """
     temperatures = [T for one in series for T in one.temperature_K] + ([extend_to_K] if extend_to_K else [])
     low, high = (1000 / max(temperatures), 1000 / min(temperatures)) if temperatures else (0.8, 1.8)
     margin = 0.06 * (high - low) or 0.1
     plot = canvas(theme, "1000/T (K⁻¹)", "D (cm²/s)", height=430, y_axis_type="log", x_range=Range1d(low - margin, high + margin),
                   **_y_range(series, extend_to_K))  # fmt: skip
-    colours = [theme.colour(index) if one.shade is None else theme.shade(one.shade) for index, one in enumerate(series)]
+    colours = [_colour(theme, index, one) for index, one in enumerate(series)]
     drawn = [
         (one, _points(plot, one, colour, theme), _line(plot, one, colour, extend_to_K))
         for one, colour in zip(series, colours, strict=True)
@@ -64,6 +69,10 @@ def arrhenius_figure(series: list[ArrheniusSeries], theme: Theme, extend_to_K: f
     plain_powers(plot)
     legend(plot, theme, [(one.label, [points, *lines]) for one, points, lines in drawn][:24])
     return plot
+
+
+def _colour(theme: Theme, index: int, one: ArrheniusSeries) -> str:
+    return theme.shade(one.shade) if one.shade is not None else theme.colour(index if one.colour is None else one.colour)
 
 
 def _y_range(series: list[ArrheniusSeries], extend_to_K: float | None) -> dict[str, Range1d]:
@@ -108,15 +117,21 @@ def _error_bars(plot: figure, series: list[ArrheniusSeries], colours: list[str])
 
 
 def _line(plot: figure, one: ArrheniusSeries, colour: str, extend_to_K: float | None) -> list[GlyphRenderer]:
+    """Its pieces, solid and dashed, to the last of its points, in the fit or not."""
     if one.activation_energy_eV is None or one.log10_prefactor_cm2_s is None:
         return []
-    measured = 1000 / np.array([max(one.temperature_K), min(one.temperature_K)])
-    renderers = [plot.line(measured, _diffusivity(one, measured), line_color=colour, line_width=1.8)]
-    _band(plot, one, colour, measured[0], max(measured[1], 1000 / extend_to_K) if extend_to_K else measured[1])
-    if extend_to_K and 1000 / extend_to_K > measured[1]:
-        beyond = np.array([measured[1], 1000 / extend_to_K])
-        renderers.append(plot.line(beyond, _diffusivity(one, beyond), line_color=colour, line_width=1.5, line_dash="dashed"))
-    return renderers
+    places = 1000 / np.array(one.temperature_K)
+    fitted = places[np.array(one.in_fit)] if any(one.in_fit) else places
+    first, last = fitted.min(), fitted.max()
+    ends = np.append(places, 1000 / extend_to_K if extend_to_K else [])
+    _band(plot, one, colour, ends.min(), ends.max())
+    pieces = [(first, last, "solid"), (ends.min(), first, "dashed"), (last, ends.max(), "dashed")]
+    return [_piece(plot, one, colour, *piece) for piece in pieces if piece[0] < piece[1]]
+
+
+def _piece(plot: figure, one: ArrheniusSeries, colour: str, first: float, last: float, dash: str) -> GlyphRenderer:
+    x = np.array([first, last])
+    return plot.line(x, _diffusivity(one, x), line_color=colour, line_width=1.8, line_dash=dash)
 
 
 def _band(plot: figure, one: ArrheniusSeries, colour: str, first: float, last: float) -> None:

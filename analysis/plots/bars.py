@@ -1,5 +1,6 @@
 """One quantity of several campaigns side by side, published values beside them; D and conductivity on a logarithmic axis."""
 
+import textwrap
 from dataclasses import dataclass
 
 from bokeh.models import ColumnDataSource, FactorRange, Range1d, Whisker
@@ -9,7 +10,8 @@ from analysis.plots.theme import Theme, canvas, hover, style_axes
 
 OURS = "this installation"
 ROW_PX = 26
-NARROW_LABEL = 18  # characters: longer ones would leave no place for the bars
+LINE_PX = 15
+LABEL_WIDTH, NARROW_LABEL_WIDTH = 44, 18  # characters of a line: longer ones would leave no place for the bars
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,13 @@ class Bar:
 
 def bars_figure(found: list[Bar], theme: Theme, title: str, unit: str, *, logarithmic: bool = False) -> figure:
     """The first at the top, ours filled. Labels that are the same are numbered: each is a row of its own."""
-    short = [one.label[:NARROW_LABEL] if theme.narrow else one.label for one in found]
-    labels = [label if short.count(label) == 1 else f"{label} ({number})" for number, label in enumerate(short, start=1)]
+    names = [one.label for one in found]
+    numbered = [name if names.count(name) == 1 else f"{name} ({number})" for number, name in enumerate(names, start=1)]
+    labels = [textwrap.fill(name, NARROW_LABEL_WIDTH if theme.narrow else LABEL_WIDTH) for name in numbered]
+    row_px = ROW_PX + LINE_PX * max(label.count("\n") for label in labels)
     first, last = (min(one.low for one in found) / 2, 2 * max(one.high for one in found)) if logarithmic else (
         0.0, 1.08 * max(one.high for one in found))  # fmt: skip
-    plot = canvas(theme, f"{title} ({unit})", "", height=90 + ROW_PX * len(found), y_range=FactorRange(factors=labels[::-1]),
+    plot = canvas(theme, f"{title} ({unit})", "", height=90 + row_px * len(found), y_range=FactorRange(factors=labels[::-1]),
                   x_range=Range1d(first, last), x_axis_type="log" if logarithmic else "linear")  # fmt: skip
     source = ColumnDataSource(
         {

@@ -17,9 +17,11 @@ def of_msd(t_ps: Floats, msd_A2: Mapping[str, Floats]) -> str:
 
 
 def of_rdf(r_A: Floats, g: Mapping[str, Floats], most: int = 6) -> str:
-    """The highest peak of each pair, the first of them."""
-    peaks = [f"{pair} {_number(values.max())} at {_number(r_A[values.argmax()])} Å" for pair, values in list(g.items())[:most]]
-    more = f"; {len(g) - most} pairs more" if len(g) > most else ""
+    """The highest peak of each pair, the highest of all first."""
+    ranked = sorted(g.items(), key=lambda item: -np.nan_to_num(item[1]).max())
+    peaks = [f"{pair} {_number(values.max())} at {_number(r_A[values.argmax()])} Å" for pair, values in ranked[:most]]
+    left = len(g) - most
+    more = f"; {left} pair{'s' * (left > 1)} more, with lower peaks" if left > 0 else ""
     return f"Highest peak of g(r): {'; '.join(peaks)}{more}."
 
 

@@ -24,6 +24,7 @@ def contents(campaign: Campaign) -> dict[str, Any]:
     ledger = queries.cost_ledger(campaign)
     wall_s, in_engines_s = queries.wall_time(campaign)
     materials = list({cell.material_id: cell.material for cell in cells}.values())
+    published = of_elements({frozenset(material.facts["elements"]) for material in materials})
     return {
         "cells": cells,
         "materials": materials,
@@ -42,7 +43,8 @@ def contents(campaign: Campaign) -> dict[str, Any]:
         "last_model": campaign.trained_models.last(),
         "n_overruled": campaign.frames.exclude(overruled="").count(),
         "warnings": warnings(campaign, shown, materials),
-        "published": of_elements({frozenset(material.facts["elements"]) for material in materials})[:MAX_PUBLISHED],
+        "published": published[:MAX_PUBLISHED],
+        "n_more_published": max(len(published) - MAX_PUBLISHED, 0),
         "citations": citations(campaign.labeller),
     }
 

@@ -12,7 +12,7 @@ from analysis.plots.bars import OURS, Bar
 from analysis.plots.msd import MsdCurve, MsdFit
 from analysis.plots.series import StepSeries
 from analysis.plots.structure import Curve
-from analysis.plots.theme import MARKERS
+from analysis.plots.theme import LIGHT_PALETTE, MARKERS
 from analysis.plots.training_set import TrainingSetPoints
 from analysis.references import Reference
 from analysis.science import summary
@@ -21,9 +21,17 @@ from analysis.services.comparison import Compared
 from campaigns.enums import CleaningRule, Verdict
 from campaigns.models import Campaign, MdRun
 
+PUBLISHED_COLOUR = len(LIGHT_PALETTE) - 1  # grey; campaigns have those before it
+
 
 def arrhenius_series(
-    judged: queries.JudgedModel, label: str, *, shade: float | None = None, marker: int = 0, with_band: bool = False
+    judged: queries.JudgedModel,
+    label: str,
+    *,
+    shade: float | None = None,
+    marker: int = 0,
+    colour: int | None = None,
+    with_band: bool = False,
 ) -> ArrheniusSeries:
     drawn = [run for run in judged.runs if run.diffusivity_cm2_s and run.diffusivity_cm2_s > 0]
     fitted = {run.pk for run in judged.fitted_runs}
@@ -38,12 +46,28 @@ def arrhenius_series(
         judged.fit.activation_energy_eV,
         shade,
         marker,
+        colour,
         judged.fit.details.get("covariance") if with_band else None,
     )
 
 
+def places(campaigns: list[int]) -> list[int]:
+    """Of the line of each campaign (by its id) in the palette and among the markers, in whatever order they were chosen.
+
+    The id decides; where two would have one colour, the later campaign takes the next that is free, and so does a second line of one.
+    """
+    found, taken = [0] * len(campaigns), set[int]()
+    for index in sorted(range(len(campaigns)), key=lambda index: campaigns[index]):
+        place = campaigns[index]
+        while place % PUBLISHED_COLOUR in taken and len(taken) < PUBLISHED_COLOUR:
+            place += 1
+        taken.add(place % PUBLISHED_COLOUR)
+        found[index] = place
+    return found
+
+
 def of_references(found: list[Reference]) -> list[ArrheniusSeries]:
-    """Published diffusion coefficients, a series for each source; hollow, because they are not ours."""
+    """Published diffusion coefficients, a series for each source; grey and hollow, because they are not ours."""
     sources: dict[tuple[str, str], list[Reference]] = {}
     for one in found:
         if one.quantity == "diffusivity" and one.temperature_K:
@@ -57,6 +81,7 @@ def of_references(found: list[Reference]) -> list[ArrheniusSeries]:
             [f"published: {one.method}" for one in rows],
             [False] * len(rows),
             marker=len(MARKERS) - 1 - index,
+            colour=PUBLISHED_COLOUR,
         )
         for index, ((material, citation), rows) in enumerate(sources.items())
     ]
@@ -91,7 +116,7 @@ def quantity_bars(rows: list[Compared], published: list[Reference], quantity: st
 def _published_bar(one: Reference) -> Bar:
     definition = ", from ln σ" if one.definition == "ln sigma" else ""
     low, high = max(one.middle - one.half_width, SMALLEST_SHARE * one.middle), one.middle + one.half_width
-    return Bar(f"{one.citation}, {one.kind}{definition}"[:60], one.middle, low, high, f"{one.material}: {one.method}")
+    return Bar(f"{one.citation}, {one.kind}{definition}", one.middle, low, high, f"{one.material}: {one.method}")
 
 
 def by_training_step(found: list[queries.JudgedModel]) -> list[ArrheniusSeries]:

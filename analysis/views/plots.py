@@ -211,7 +211,11 @@ def comparison(request: HttpRequest) -> HttpResponse:
     campaigns, temperature_K = chosen_campaigns(request), chosen_temperature_K(request)
     rows = [row for row in compared(campaigns, temperature_K) if row.judged]
     with_band = len(rows) <= MOST_BANDS
-    series = [figures.arrhenius_series(row.judged, row.label, marker=index, with_band=with_band) for index, row in enumerate(rows)]
+    places = figures.places([row.campaign.pk for row in rows])
+    series = [
+        figures.arrhenius_series(row.judged, row.label, marker=place, colour=place % figures.PUBLISHED_COLOUR, with_band=with_band)
+        for row, place in zip(rows, places, strict=True)
+    ]
     if not any(one.temperature_K for one in series):
         return nothing("None of these campaigns has a diffusion coefficient yet.")
     series += figures.of_references(published_of(campaigns))

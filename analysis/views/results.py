@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 from analysis import queries
 from analysis.science.interval import NOT_KNOWN
 from analysis.services import comparison
-from analysis.views.selection import chosen_campaigns, chosen_temperature_K, published_of
+from analysis.views.selection import chosen_campaigns, chosen_temperature_K, published_of, without_published
 from campaigns import queries as campaign_queries
 from campaigns.enums import RunPurpose
 from campaigns.models import Campaign, MdRun
@@ -85,6 +85,7 @@ def compare(request: HttpRequest) -> HttpResponse:
     temperature_K = chosen_temperature_K(request)
     sort = request.GET.get("sort", "id")
     others = access.campaigns(request).only("name", "state", "owner")[:100]
+    published = published_of(campaigns) if campaigns else []
     context = {
         "section": "compare",
         "rows": comparison.ordered(comparison.compared(campaigns, temperature_K), sort),
@@ -93,7 +94,9 @@ def compare(request: HttpRequest) -> HttpResponse:
         "temperature_K": temperature_K,
         "others": others,
         "chosen": {campaign.pk for campaign in campaigns},
-        "published": sorted(published_of(campaigns), key=lambda one: (one.material, one.quantity)) if campaigns else [],
+        "published": sorted(published, key=lambda one: (one.material, one.quantity)),
+        "has_published_points": any(one.quantity == "diffusivity" and one.temperature_K for one in published),
+        "without_published": without_published(campaigns) if campaigns else [],
     }
     return render(request, "analysis/compare.html", context)
 

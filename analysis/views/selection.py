@@ -27,6 +27,12 @@ def published_of(campaigns: list[Campaign]) -> list[Reference]:
     return of_elements({frozenset(elements) for elements in rows})
 
 
+def without_published(campaigns: list[Campaign]) -> list[str]:
+    """Formulae of their materials of which no value is published here."""
+    rows = Material.objects.filter(cells__campaign__in=campaigns).values_list("reduced_formula", "facts__elements")
+    return sorted({name for name, elements in rows if not of_elements({frozenset(elements)})})
+
+
 def chosen_temperature_K(request: HttpRequest, campaign: Campaign | None = None) -> float:
     """?temperature_K=..., else the middle evaluation temperature of the campaign, else 300 K."""
     try:

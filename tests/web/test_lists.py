@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 
 import pytest
 from django.db import connection
@@ -10,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from analysis.models import RunDiffusion
+from analysis.references import of_elements
 from campaigns.enums import CampaignState
 from tests import factories
 
@@ -153,3 +155,35 @@ def test_configurations_are_paged_filtered_and_sorted(as_ada, ada):
     one_step = as_ada.get(address, {"loop": "1", "step": "2", "source": "explore"}).context["page"]
     assert one_step.paginator.count == 60
     assert as_ada.get(address, {"sort": "password", "verdict": "x", "loop": "9" * 30, "page": "zero"}).status_code == 200
+
+
+def test_a_campaign_keeps_its_colour_and_marker_whatever_was_chosen_before_it():
+    from analysis.views.figures import places
+
+    assert places([4, 9, 2]) == [4, 9, 2]
+    first, second = places([3, 9]), places([9, 3])
+    assert first == second[::-1]
+    assert len({place % 6 for place in first}) == 2
+    assert len({place % 6 for place in places([5, 5, 11])}) == 3
+
+
+def test_compare_says_states_and_where_nothing_is_published(as_ada, ada):
+    row = factories.full_campaign(ada, frames_per_step=4, state=CampaignState.FAILED)
+    text = as_ada.get(reverse("compare"), {"campaign": row.pk}).content.decode()
+    assert re.search(rf"{row.name} <span[^>]*>failed</span>", text)
+    assert "There are no published values here for" not in text
+    assert "are published" not in text
+    assert "Grey and hollow" not in text
+    material = row.cells.first().material
+    material.facts |= {"elements": ["Li", "Xe"]}
+    material.save()
+    text = as_ada.get(reverse("compare"), {"campaign": row.pk}).content.decode()
+    assert "There are no published values here for Li<sub>10</sub>" in text
+
+
+def test_the_report_says_how_many_published_values_it_leaves_out(as_ada, ada):
+    row = factories.full_campaign(ada, frames_per_step=4)
+    page = as_ada.get(reverse("campaign-report", args=[row.pk]))
+    shown, more = len(page.context["published"]), page.context["n_more_published"]
+    assert shown + more == len(of_elements({frozenset(["Li", "Ge", "P", "S"])}))
+    assert f"And {more} more on" in page.content.decode()

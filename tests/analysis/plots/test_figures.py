@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from bokeh.embed import json_item
-from bokeh.models import BoxAnnotation, GlyphRenderer, LinearAxis, Whisker
+from bokeh.models import BoxAnnotation, GlyphRenderer, Line, LinearAxis, Whisker
 
 from analysis.plots.arrhenius import BOLTZMANN_EV_K, ArrheniusSeries, arrhenius_figure
 from analysis.plots.bars import Bar, bars_figure
@@ -38,6 +38,26 @@ def test_arrhenius_points_lines_and_kelvin_axis(theme):
     bars = plot.select_one(Whisker).source.data
     np.testing.assert_allclose(bars["upper"], [1.4e-5, 5.6e-5])
     json.dumps(json_item(plot))
+
+
+def test_an_arrhenius_line_is_solid_over_its_fit_and_dashed_beyond():
+    """The runs at 500 and 900 K were kept out."""
+    one = ArrheniusSeries("x", [500.0, 650.0, 800.0, 900.0], [1e-6, 1e-5, 3e-5, 5e-5], [1e-7] * 4, ["diffusive"] * 4,
+                          [False, True, True, False], -3.0, 0.22)  # fmt: skip
+    lines = [found for found in arrhenius_figure([one], Theme(), extend_to_K=300).renderers if isinstance(found.glyph, Line)]
+    drawn = {(style(found.glyph), *np.round(1000 / np.array(found.data_source.data["x"]), 6)) for found in lines}
+    assert drawn == {("solid", 800, 650), ("dashed", 900, 800), ("dashed", 650, 300)}
+
+
+def style(glyph):
+    return "dashed" if glyph.line_dash else "solid"
+
+
+def test_labels_of_bars_are_whole_on_a_narrow_page():
+    names = ["LGPS, standard", "Matsui 2014 (quoted by Marcolongo 2019), experiment, from ln σ"]
+    plot = bars_figure([Bar(name, 0.2, 0.1, 0.3, "x") for name in names], Theme(narrow=True), "Ea", "eV")
+    assert [" ".join(label.split()) for label in plot.y_range.factors[::-1]] == names
+    assert max(len(line) for label in plot.y_range.factors for line in label.split("\n")) <= 18
 
 
 def test_an_empty_arrhenius_plot_is_a_plot():

@@ -21,7 +21,14 @@ def test_rdf_names_its_peaks_and_how_many_it_leaves_out():
     pairs = {f"Li-{name}": bump(2.45, 3.1) for name in "ABCDEFG"}
     found = summary.of_rdf(R_A, pairs)
     assert found.startswith("Highest peak of g(r): Li-A 3.1 at 2.5 Å; Li-B")
-    assert found.endswith("; 1 pairs more.")
+    assert found.endswith("; 1 pair more, with lower peaks.")
+
+
+def test_the_highest_peaks_come_first():
+    pairs = {f"Li-{name}": bump(2.45, 3.1) for name in "ABCDEF"} | {"P-S": bump(2.05, 40), "Ge-S": bump(2.25, 22)}
+    found = summary.of_rdf(R_A, pairs)
+    assert found.startswith("Highest peak of g(r): P-S 40 at 2.0 Å; Ge-S 22 at 2.2 Å; Li-A 3.1")
+    assert found.endswith("; 2 pairs more, with lower peaks.")
 
 
 def test_van_hove():
