@@ -71,7 +71,7 @@ PAGES = {
     "/account/tokens/", "/materials/N/", "/configurations/N/", "/models/N/", "/stages/N/", "/runs/N/", "/campaigns/N/",
     *(f"/campaigns/N/{tab}/" for tab in ("results", "training-set", "models", "stages", "settings", "people", "parity", "report")),
 }  # fmt: skip
-END_S = 900  # of patience: a quiet machine takes a tenth of it
+END_S = 1800  # of patience with a busy machine
 
 
 @pytest.fixture
