@@ -117,7 +117,8 @@ def stage_seconds(up, clients):
     try:
         up.python(CREATE)
         address = json.loads((up.data / "up.json").read_text())["address"]
-        looking = [Client(address, up.python(SESSION).strip(), end) for _ in range(clients)]
+        cookie = up.python(SESSION).strip()
+        looking = [Client(address, cookie, end) for _ in range(clients)]
         for client in looking:
             client.start()
         up.wait_for(lambda: up.state()[0] == "converged", 600)
