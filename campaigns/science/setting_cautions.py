@@ -7,6 +7,7 @@ from campaigns.science.protocol import PRESETS, ProtocolSettings
 ADVISED_SPAN_1000_T_K = 0.6  # K⁻¹, of 1000/T: the paper's 600 to 1000 K span 0.67
 ADVISED_TEMPERATURES = 5
 PAPER_LOWEST_K = 600.0
+HOT_RAMP_K = 1500.0  # most solid electrolytes melt or decompose below
 PAPER_FORCE_COMPONENTS = 30_000  # the paper's smallest S0
 # What is rough by design is said in one sentence, not setting by setting.
 PRESET_NOTES = {
@@ -49,6 +50,7 @@ def _found(chosen: ProtocolSettings, training: Sequence[int]) -> list[tuple[tupl
     if training and components < PAPER_FORCE_COMPONENTS:
         text = f"S0 will hold {components:,} force components; the paper's smallest had {PAPER_FORCE_COMPONENTS:,}."
         found.append((("s0_frames_per_temperature", "s0_temperatures_K"), text))
+    found += _of_ramp(chosen)
     last_K = chosen.ramp_temperatures_K[-1]
     if chosen.ramp_T_max_K - last_K > 1e-6 * chosen.ramp_T_max_K:
         text = f"Steps of {chosen.ramp_T_step_K:g} K from {chosen.ramp_T_min_K:g} K do not meet {chosen.ramp_T_max_K:g} K: "
@@ -60,4 +62,19 @@ def _found(chosen: ProtocolSettings, training: Sequence[int]) -> list[tuple[tupl
     elif chosen.evaluated_steps_per_loop < 3:
         text = "Fewer than 3 evaluated models per loop: D cannot be called stationary, and every loop that is allowed will be run."
         found.append((where, text))
+    return found
+
+
+def _of_ramp(chosen: ProtocolSettings) -> list[tuple[tuple[str, ...], str]]:
+    """Temperatures at which a solid is none, and evaluation where nothing was explored."""
+    found: list[tuple[tuple[str, ...], str]] = []
+    ramp, evaluated = chosen.ramp_temperatures_K, chosen.evaluation_temperatures_K
+    if max(ramp) > HOT_RAMP_K:
+        text = f"The ramp goes up to {max(ramp):g} K: most solid electrolytes melt or decompose below {HOT_RAMP_K:g} K, and "
+        found.append((("ramp_T_min_K", "ramp_T_max_K", "ramp_T_step_K"), f"{text}the model would learn the melt."))
+    outside = [T for T in evaluated if not min(ramp) <= T <= max(ramp)]
+    if outside:
+        text = f"Evaluation at {', '.join(f'{T:g}' for T in outside)} K is outside of the ramp ({min(ramp):g} to {max(ramp):g} K): "
+        where = ("evaluation_temperatures_K", "ramp_T_min_K", "ramp_T_max_K", "ramp_T_step_K")
+        found.append((where, f"{text}the model was not trained on what is seen there."))
     return found

@@ -15,6 +15,7 @@ def of(request: CampaignRequest, checked: Checked, training: list[int], disk_byt
     return [
         *checked.warnings,
         *_too_little_room(disk_bytes),
+        *_same_cells(request, checked),
         *_thin_cells(request, checked),
         *_no_bonds(checked),
         *setting_cautions(request.preset, checked.settings, training),
@@ -42,6 +43,20 @@ def _no_bonds(checked: Checked) -> list[str]:
     return found
 
 
+def _same_cells(request: CampaignRequest, checked: Checked) -> list[str]:
+    """Two cells that are one: each is ordered and relaxed for itself."""
+    roles: dict[tuple, set[bool]] = {}
+    for cell in request.cells:
+        if cell.for_training != cell.for_evaluation:
+            roles.setdefault((cell.material_id, tuple(cell.supercell)), set()).add(cell.for_training)
+    return [
+        f"{checked.materials[material_id].name} {'×'.join(map(str, supercell))} is both the training cell and the evaluation cell, and is "
+        "ordered and relaxed twice: make it one cell for both."
+        for (material_id, supercell), found in roles.items()
+        if len(found) == 2
+    ]
+
+
 def _thin_cells(request: CampaignRequest, checked: Checked) -> list[str]:
     """Cells in which an atom sees its own images; of a training cell that is as proposed that was weighed already."""
     found = []
@@ -57,7 +72,7 @@ def _thin_cells(request: CampaignRequest, checked: Checked) -> list[str]:
                 f"{name} is {thickness_A:.1f} Å thick, less than twice the cut-off of {checked.settings.cutoff_A:g} Å: atoms see their own "
                 "images. That is usual for training, and a finite-size error of D in an evaluation."
             )
-    return found
+    return list(dict.fromkeys(found))  # once where two cells are alike
 
 
 def _thickness_A(material: Material, supercell: tuple[int, int, int]) -> float:
