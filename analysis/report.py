@@ -5,6 +5,7 @@ from typing import Any
 
 from analysis.engines.trajectory import TrajectoryResult
 from analysis.science.interval import NOT_KNOWN, is_known
+from campaigns.science.plain_numbers import plain
 
 
 def trajectory_text(found: TrajectoryResult, mobile_ion: str) -> str:
@@ -32,7 +33,7 @@ def trajectory_text(found: TrajectoryResult, mobile_ion: str) -> str:
             f"Non-Gaussian  {more['non_gaussian']:.2f} (alpha2 at the start of the fit; 0 is Gaussian)",
         ]
         if length_ps := more.get("length_for_20_percent_error_ps"):
-            lines.append(f"Error of 20 %  needs about {length_ps:.2g} ps (it falls as one over the square root of the length)")
+            lines.append(f"Error of 20 %  needs about {plain(length_ps)} ps (it falls as one over the square root of the length)")
     lines += [f"Note          {flag}" for flag in more["flags"]]
     return "\n".join(lines)
 
@@ -62,8 +63,8 @@ def arrhenius_text(found: dict[str, Any]) -> str:
     known = bool(at["reason"]) or not at["extrapolated"] or is_known(low, high)
     lines.append(f"D({at['temperature_K']:g} K)      " + (value if known else NOT_KNOWN))
     if at["conductivity_mS_cm"] is not None and known:
-        lines.append(f"Conductivity  {at['conductivity_mS_cm']:.3g} mS/cm, 95 % {at['conductivity_low_mS_cm']:.2g} to "
-                     f"{at['conductivity_high_mS_cm']:.2g} mS/cm, {word}")  # fmt: skip
+        lines.append(f"Conductivity  {plain(at['conductivity_mS_cm'], 3)} mS/cm, 95 % {plain(at['conductivity_low_mS_cm'])} to "
+                     f"{plain(at['conductivity_high_mS_cm'])} mS/cm, {word}")  # fmt: skip
     if found["reason"]:
         lines.append(f"Note          {found['reason']}")
     return "\n".join(lines)

@@ -6,6 +6,7 @@ from typing import Any
 from campaigns.models import Campaign, MethodCheck, Stage
 from campaigns.progress import CampaignProgress, stage_progress
 from campaigns.queries import LedgerRow
+from campaigns.science.plain_numbers import plain
 from campaigns.services.estimates import Estimate
 
 NO_WORKER = "No worker is at work on this data folder, so nothing goes on: `make serve` (or `manage.py up`) starts one."
@@ -140,20 +141,21 @@ def check_text(found: MethodCheck, cost: Estimate) -> str:
     """The same as a table."""
     lines = [
         "",
-        f"{found.formula}, {found.n_atoms} atoms, rms force {found.rms_force_eV_A:.2g} eV/Å; differences from the label as set",
+        f"{found.formula}, {found.n_atoms} atoms, rms force {plain(found.rms_force_eV_A)} eV/Å; differences from the label as set",
         f"  {'label':<36} {'energy':>10} {'forces rms':>11} {'largest':>9} {'stress':>9} {'time':>14}",
         f"  {'':<36} {'meV/atom':>10} {'eV/Å':>11} {'eV/Å':>9} {'GPa':>9}",
     ]
     for one in found.variants:
         names = ("energy_difference_meV_atom", "force_rms_difference_eV_A", "force_max_difference_eV_A", "stress_difference_GPa")
-        energy, rms, largest, stress = ("-" if one.get(name) is None else f"{one[name]:.2g}" for name in names)
+        energy, rms, largest, stress = ("-" if one.get(name) is None else plain(one[name]) for name in names)
         name = f"{one['title']} {one['value']}"
         row = f"  {name:<36} {energy:>10} {rms:>11} {largest:>9} {stress:>9} {duration(one['seconds']):>14}"
         lines += [row] + ([f"    {one['cause']}: {one['message']}"] if one["cause"] else [])
     labels = sum(row.seconds for row in cost.rows if row.unit == "labels")
     return "\n".join([
         *lines, "", found.sentence,
-        f"One label takes {found.seconds:.3g} s on {found.cores} core{'s' * (found.cores > 1)}, {found.core_seconds:.3g} core-seconds.",
+        f"One label takes {plain(found.seconds, 3)} s on {found.cores} core{'s' * (found.cores > 1)}, "
+        f"{plain(found.core_seconds, 3)} core-seconds.",
         f"The {cost.labels} labels of all loops: about {duration(labels)}; the whole campaign "
         f"{duration(cost.total_seconds_all_loops_low)} to {duration(cost.total_seconds_all_loops_high)}.",
         *[f"  {row.what}: {row.basis}." for row in cost.rows],

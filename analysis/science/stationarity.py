@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
+from campaigns.science.plain_numbers import plain
+
 Floats = NDArray[np.floating]
 
 DEX = 1 / float(np.log(10))
@@ -193,7 +195,7 @@ def _doubt(series: Series, found: Findings, limits: Limits) -> str:
         # The error of D falls with the root of the run's length.
         return (f"no change is seen, but D is known to {100 * relative:.0f} % only, so that a spread between models below "
                 f"{found.visible_spread:.2f} would not be noticed (needed: {blind:g}); make the evaluation runs "
-                f"{(found.visible_spread / blind) ** 2:.2g} times longer or evaluate more models")  # fmt: skip
+                f"{plain((found.visible_spread / blind) ** 2)} times longer or evaluate more models")  # fmt: skip
     if abs(found.change) + found.change_error > limits.largest_change_dex:
         return (f"it changes by {found.change:+.2f} ± {found.change_error:.2f}, so that more than {limits.largest_change_dex:g} is not "
                 "excluded; make the evaluation runs longer or evaluate more models")  # fmt: skip
@@ -210,7 +212,7 @@ def _vague(series: Series, limits: Limits) -> str:
     left_out = series.part(series.errors > limits.largest_error_dex)
     if not len(left_out.steps):
         return ""
-    which = ", ".join(f"{value:.2f} ± {error:.2g} of step {step:g}"
+    which = ", ".join(f"{value:.2f} ± {plain(error)} of step {step:g}"
                       for step, value, error in zip(left_out.steps, left_out.values, left_out.errors, strict=True))  # fmt: skip
     return f" (not counted, for its D is known worse than to {100 * limits.largest_relative_error:.0f} %: {which})"
 
@@ -218,7 +220,7 @@ def _vague(series: Series, limits: Limits) -> str:
 def _too_vague(series: Series, known: Series, vague: str, limits: Limits) -> str:
     """Why there is no decision: D of this model, or of nearly all, is not known well. Its error falls with the root of the run's length."""
     longer = (float(max(series.errors[-1], np.median(series.errors))) / limits.largest_error_dex) ** 2
-    advice = f"make the evaluation runs {longer:.2g} times longer" if longer < 1e4 else "see why the runs of this model failed"
+    advice = f"make the evaluation runs {plain(longer)} times longer" if longer < 1e4 else "see why the runs of this model failed"
     count = f"{len(known.steps) or 'none'} of {len(series.steps)} models can be counted"
     return f"{count} at {series.where}{vague}: {advice}."
 

@@ -12,6 +12,7 @@ from scipy.stats import norm
 
 from analysis.science.diffusion import HALVES_SIGMA, Diffusivity
 from analysis.science.transport import effective_events
+from campaigns.science.plain_numbers import plain
 
 LARGE_MSD_A2 = 5.0
 MIN_EVENTS = 50.0
@@ -161,7 +162,7 @@ def _dynamics(evidence: Evidence) -> Verdict | None:
         return None
     after = evidence.completed_ps
     return Verdict(
-        "blown_up", f"The dynamics stopped after {after:.3g} ps: {evidence.outcome_reason or evidence.outcome}", after, None, "ps"
+        "blown_up", f"The dynamics stopped after {plain(after, 3)} ps: {evidence.outcome_reason or evidence.outcome}", after, None, "ps"
     )
 
 
@@ -170,7 +171,7 @@ def _drifting(evidence: Evidence) -> Verdict | None:
     limit = max(limit, DRIFT_SIGMAS * (evidence.energy_drift_error_meV_atom_ns or 0.0))
     if drift is None or abs(drift) <= limit:
         return None
-    return Verdict("drifting", f"The total energy drifts by {drift:.3g} meV/atom/ns; at most {limit:.3g} is allowed.",
+    return Verdict("drifting", f"The total energy drifts by {plain(drift, 3)} meV/atom/ns; at most {plain(limit, 3)} is allowed.",
                    abs(drift), limit, "meV/atom/ns")  # fmt: skip
 
 
@@ -179,7 +180,7 @@ def drift_remark(evidence: Evidence) -> str:
     drift, error = evidence.energy_drift_meV_atom_ns, evidence.energy_drift_error_meV_atom_ns
     if drift is None or abs(drift) <= max(GOOD_DRIFT_MEV_ATOM_NS, DRIFT_SIGMAS * (error or 0.0)):
         return ""
-    found = f"{drift:.2g}" if error is None else f"{drift:.2g} ± {error:.1g}"
+    found = plain(drift) if error is None else f"{plain(drift)} ± {plain(error, 1)}"
     return f"the total energy drifts by {found} meV/atom/ns; a good model stays below {GOOD_DRIFT_MEV_ATOM_NS:g}"
 
 
@@ -199,7 +200,7 @@ def _temperature(evidence: Evidence) -> Verdict | None:
 def _length(evidence: Evidence) -> Verdict | None:
     if evidence.estimate is not None:
         return None
-    return Verdict("too_short", f"{evidence.completed_ps:.3g} ps hold too few stored frames for a slope; run ten times longer.",
+    return Verdict("too_short", f"{plain(evidence.completed_ps, 3)} ps hold too few stored frames for a slope; run ten times longer.",
                    evidence.completed_ps, 10 * evidence.completed_ps, "ps")  # fmt: skip
 
 
@@ -260,12 +261,15 @@ def _events(evidence: Evidence) -> Verdict | None:
     length = needed_ps(evidence)
     if largest >= goal and seen >= MIN_EVENTS:
         return None
-    advice = f"about {max(length, 1.2 * evidence.completed_ps):.2g} ps are needed" if np.isfinite(length) else "no motion was seen at all"
+    advice = (
+        f"about {plain(max(length, 1.2 * evidence.completed_ps))} ps are needed" if np.isfinite(length) else "no motion was seen at all"
+    )
     if largest < goal:
         error_A2 = float(evidence.estimate.msd_error_A2[-1])
-        return Verdict("too_short", f"The MSD reaches {largest:.2g} ± {error_A2:.1g} Å² in {evidence.completed_ps:.3g} ps, not "
-                       f"{goal:.3g} Å²: {advice}.", largest, goal, "Å²")  # fmt: skip
-    return Verdict("too_short", f"{seen:.0f} ± {seen * _relative_error(evidence):.0f} hops were seen in {evidence.completed_ps:.3g} ps, "
+        return Verdict("too_short", f"The MSD reaches {plain(largest)} ± {plain(error_A2, 1)} Å² in {plain(evidence.completed_ps, 3)} ps, "
+                       f"not {plain(goal, 3)} Å²: {advice}.", largest, goal, "Å²")  # fmt: skip
+    return Verdict("too_short", f"{seen:.0f} ± {seen * _relative_error(evidence):.0f} hops were seen "
+                   f"in {plain(evidence.completed_ps, 3)} ps, "
                    f"not {MIN_EVENTS:.0f}: {advice}.", seen, MIN_EVENTS, "hops")  # fmt: skip
 
 
@@ -306,7 +310,7 @@ def _linear(evidence: Evidence) -> Verdict | None:
     error = min(error, SLOPE_TOLERANCE)
     if slope > high + error:
         longer = 3 * evidence.completed_ps
-        return Verdict("too_short", f"The MSD grows as t^{slope:.2f}, faster than t: a few long hops decide; run about {longer:.2g} ps.",
+        return Verdict("too_short", f"The MSD grows as t^{slope:.2f}, faster than t: a few long hops decide; run about {plain(longer)} ps.",
                        slope, high, "")  # fmt: skip
     return None
 
@@ -318,5 +322,5 @@ def _halves(evidence: Evidence) -> Verdict | None:
     name, limit = ("subdiffusive", HALVES_SIGMA) if second < first else ("too_short", WILD_SIGMA)
     if abs(apart) <= limit:
         return None
-    return Verdict(name, f"D is {first:.2g} from the first half of the fit, {second:.2g} cm²/s from the second: {abs(apart):.1f} errors "
-                   f"apart; run about {3 * evidence.completed_ps:.2g} ps.", abs(apart), limit, "σ")  # fmt: skip
+    return Verdict(name, f"D is {plain(first)} from the first half of the fit, {plain(second)} cm²/s from the second: {abs(apart):.1f} "
+                   f"errors apart; run about {plain(3 * evidence.completed_ps)} ps.", abs(apart), limit, "σ")  # fmt: skip

@@ -19,6 +19,7 @@ from campaigns.engines.lammps_environment import lmp_environment, lmp_program
 from campaigns.engines.specs import LaunchChoice
 from campaigns.science import lammps_input
 from campaigns.science.lammps_input import Box, Dynamics
+from campaigns.science.plain_numbers import plain
 from campaigns.science.selection import min_distance_A
 
 LOG = "log.lammps"
@@ -208,8 +209,11 @@ def _outcome(folder: Path, dynamics: Dynamics, text: str, output: str, closest_A
         at_ps = int(halt[2]) * dynamics.timestep_fs / 1000
         if halt[1] == "halt_close":
             distance = "" if closest_A is None else f": {closest_A:.2f} Å"
-            return "min_distance", f"Two atoms came closer than {dynamics.min_distance_A:g} Å after {at_ps:.3g} ps{distance}."
-        return "blown_up", f"The temperature rose to {float(halt[3]):.0f} K after {at_ps:.3g} ps (target {dynamics.temperature_K:g} K)."
+            return "min_distance", f"Two atoms came closer than {dynamics.min_distance_A:g} Å after {plain(at_ps, 3)} ps{distance}."
+        return (
+            "blown_up",
+            f"The temperature rose to {float(halt[3]):.0f} K after {plain(at_ps, 3)} ps (target {dynamics.temperature_K:g} K).",
+        )
     error = _ERROR.search(text) or _ERROR.search(output)
     if error and any(words in error[0] for words in UNPHYSICAL):
         return "blown_up", f"LAMMPS stopped: {error[0].removeprefix('ERROR').lstrip(': ')}"

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 
 from campaigns.models import Material
+from campaigns.science.plain_numbers import plain
 
 FEW_ATOMS = 1.5  # of an element in a cell, by the occupancies: neutrality may cost one
 
@@ -47,7 +48,7 @@ def loss(material: Material, supercell: tuple[int, int, int], symbols: list[str]
     """What is told of elements that a cell has lost, and how large one would have to be."""
     amounts = amounts_of(material)
     needed = math.ceil(1 / min(amounts[symbol] for symbol in symbols) - 1e-6)
-    expected = ", ".join(f"{amounts[symbol] * math.prod(supercell):.2g} {symbol}" for symbol in symbols)
+    expected = ", ".join(f"{plain(amounts[symbol] * math.prod(supercell))} {symbol}" for symbol in symbols)
     return (
         f"{material.name} {'×'.join(map(str, supercell))} will hold no {' and no '.join(symbols)}: by the occupancies it has {expected}, "
         f"rounded to whole atoms. There is one in {needed} unit cells ({needed * material.n_atoms:.0f} atoms)."

@@ -13,6 +13,7 @@ from django.db.models import Avg, QuerySet
 
 from campaigns.enums import RunPurpose, StageKind, StageState
 from campaigns.models import Campaign, Cell, MdRun, MethodCheck, Stage
+from campaigns.science.plain_numbers import plain
 from campaigns.science.plan import (
     LABEL_EXPONENT,
     REFERENCE_ATOMS,
@@ -128,7 +129,7 @@ def _scaled(speed: Speed, factor: float) -> Speed:
     if 1 / SCALED < factor < SCALED:
         return speed
     wider = max(factor, 1 / factor) ** EXPONENT_ERROR
-    text = f"scaled up {factor:.2g} times" if factor > 1 else f"scaled down {1 / factor:.2g} times"
+    text = f"scaled up {plain(factor)} times" if factor > 1 else f"scaled down {plain(1 / factor)} times"
     return Speed(speed.seconds, speed.low / wider, speed.high * wider, f"{speed.basis}, {text}")
 
 
@@ -144,7 +145,7 @@ def _of_check(found: MethodCheck, n_atoms: float, exponent: float) -> Speed:
     factor = n_atoms / found.n_atoms
     seconds = found.core_seconds / settings.ENGINE_CORES * factor**exponent
     cores = f"{found.cores} core{'s' * (found.cores > 1)}"
-    basis = f"check of this method, {found.created_at:%-d %b %Y}: {found.seconds:.3g} s for {found.n_atoms} atoms on {cores}"
+    basis = f"check of this method, {found.created_at:%-d %b %Y}: {plain(found.seconds, 3)} s for {found.n_atoms} atoms on {cores}"
     if _is_disturbed(found.stage):
         basis += ", while other work used its cores"
     return _scaled(Speed(seconds, seconds, seconds, basis), factor)
