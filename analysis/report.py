@@ -21,7 +21,7 @@ def trajectory_text(found: TrajectoryResult, mobile_ion: str) -> str:
         begin, end = more["fit_window_ps"]
         lines += [
             f"D             {with_limit(value, error, more.get('diffusivity_below_cm2_s'), 'cm²/s')} ({more['method']}, fit from "
-            f"{begin:.3g} to {end:.3g} ps)",
+            f"{plain(begin, 3)} to {plain(end, 3)} ps)",
             f"D, collective {with_error(more['charge_diffusivity_cm2_s'], more['charge_diffusivity_error_cm2_s'], 'cm²/s')}",
             f"Haven ratio   {with_error(more['haven_ratio'], more['haven_ratio_error'])}",
             f"Conductivity  {_conductivity(more)} (Nernst-Einstein, from D, for a charge of {more['charge_e']:g} e)",
@@ -96,5 +96,5 @@ def with_error(value: float | None, error: float | None, unit: str = "") -> str:
     """A dash where there is no number."""
     if value is None or not math.isfinite(value):
         return "-"
-    text = f"{value:.3g}" if error is None or not math.isfinite(error) else f"{value:.3g} ± {error:.2g}"
+    text = plain(value, 3) if error is None or not math.isfinite(error) else f"{plain(value, 3)} ± {plain(error)}"
     return f"{text} {unit}".rstrip()
