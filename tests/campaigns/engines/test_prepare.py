@@ -61,7 +61,7 @@ def spec(tmp_path):
 
 def run(folder, spec):
     folder.mkdir(exist_ok=True)
-    return prepare.run(folder, spec, Progress(folder))
+    return prepare.run(folder, spec, Progress(folder, min_interval_s=0.0))
 
 
 def test_a_cell_is_ordered_and_relaxed(tmp_path, spec):

@@ -57,8 +57,10 @@ def test_the_child_refuses_with_a_sentence():
 
 
 def test_a_cif_that_needs_too_much_processor_time_is_refused():
-    rows = "".join(f"Li{n} Li+ {n % 12 / 12:.5f} {n // 12 % 12 / 12:.5f} {n // 144 / 12:.5f} 1\n" for n in range(1728))
-    large = GOOD.replace("5.0(1)", "36.0").replace("5.0\n", "36.0\n").replace("Li1 Li+ 0 0 0 1\n", rows)
+    """4,800 positions, whose comparison takes some seconds."""
+    places = ((0.03 + 0.018 * n, 0.011 + 0.0177 * n, 0.017 + 0.0163 * n) for n in range(25))
+    rows = "".join(f"Li{n} Li+ {x:.5f} {y:.5f} {z:.5f} 1\n" for n, (x, y, z) in enumerate(places))
+    large = FM3M.replace("5.0(1)", "36.0").replace("5.0\n", "36.0\n").replace("Li1 Li+ 0 0 0 1\n", rows)
     with pytest.raises(CifRejected, match="more than 1 s of processor time") as refused:
         read_cif(large.encode(), cpu_s=1)
     assert not isinstance(refused.value, CifNotRead)
