@@ -187,7 +187,7 @@ PRESETS: dict[str, ProtocolSettings] = {
         n_batches_first=2500, n_batches_step=1500, warm_start=True, learning_rate_stop=1e-5, max_training_repeats=2, compress_model=False,
         ramp_T_min_K=400.0, ramp_T_step_K=200.0, max_loops=2, snapshots_per_step=12, snapshot_interval_ps=0.2,
         explore_equilibration_ps=0.4, timestep_fs=2.0, evaluation_temperatures_K=(650.0, 725.0, 800.0, 875.0, 950.0),
-        evaluation_duration_ps=15.0, evaluation_equilibration_ps=2.0, evaluation_frame_interval_fs=40.0,
+        evaluation_duration_ps=30.0, evaluation_equilibration_ps=2.0, evaluation_frame_interval_fs=40.0,
         evaluated_steps_per_loop=3, energy_drift_limit_meV_atom_ns=10.0),
     "standard": ProtocolSettings(
         precision="float32", n_batches_first=60000, n_batches_step=20000, warm_start=True, learning_rate_stop=1e-6,
