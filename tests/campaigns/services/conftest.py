@@ -100,3 +100,10 @@ def run_to_end(monkeypatch):
         raise AssertionError("the campaign does not come to an end")
 
     return run
+
+
+@pytest.fixture
+def first_stage(make_campaign, stand_ins):
+    campaign = make_campaign()
+    campaigns.start(campaign)
+    return campaign.stages.get()
