@@ -15,7 +15,7 @@ from scipy.fft import irfft, next_fast_len, rfft
 Floats = NDArray[np.floating]
 Integers = NDArray[np.integer]
 
-CHUNK_VALUES = 2**20  # float64 values that one chunk of ions may hold after zero padding: 8 MB
+CHUNK_VALUES = 2**18  # float64 values that one chunk of ions may hold after zero padding: 2 MB, a processor's cache
 CHUNK_FRAMES = 256  # of a trajectory that are turned at a time: they stay in the processor's cache
 SAMPLED_ORIGINS = 128  # where a mean over atoms only has to be seen: with 40 atoms it is known to 1 %
 ORIGINS_PER_LAG = 8  # neighbouring origins, an eighth of the lag apart, say nearly the same

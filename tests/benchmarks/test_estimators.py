@@ -90,15 +90,17 @@ def test_five_times_faster_than_pymatgen():
 
     path = arrays(20_000)
     before_MB = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    ours_s, found = ours(path)
+    ours_s, found = min((ours(path) for _ in range(3)), key=lambda one: one[0])
     added_MB = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3 - before_MB
     structure = Structure(Lattice.cubic(CELL_A), ["Li"] * 80 + ["P"] * 40 + ["S"] * 80, path[0], coords_are_cartesian=True)
     displacements = (path - path[:1]).transpose(1, 0, 2).astype(float)
-    began = time.perf_counter()
-    theirs = DiffusionAnalyzer(structure, displacements, "Li", 600, 1, 100, smoothed="max")
-    theirs_s = time.perf_counter() - began
+    theirs_s = np.inf
+    for _ in range(3):  # the first call of either pays for what it imports and plans
+        began = time.perf_counter()
+        theirs = DiffusionAnalyzer(structure, displacements, "Li", 600, 1, 100, smoothed="max")
+        theirs_s = min(theirs_s, time.perf_counter() - began)
     print(
-        f"\n20,000 frames x 200 atoms: ours {ours_s:.1f} s (+{added_MB:.0f} MB), pymatgen {theirs_s:.1f} s, {theirs_s / ours_s:.1f} times"
+        f"\n20,000 frames x 200 atoms: ours {ours_s:.2f} s (+{added_MB:.0f} MB), pymatgen {theirs_s:.2f} s, {theirs_s / ours_s:.1f} times"
     )
     print(f"D {found.diffusivity_cm2_s:.3e} ± {found.error_cm2_s:.1e} against {theirs.diffusivity:.3e} ± {theirs.diffusivity_std_dev:.1e}")
     assert added_MB < 500
