@@ -9,6 +9,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
@@ -74,13 +75,14 @@ def stage_progress(stage: Stage) -> StageProgress:
 
 
 def job_in_words(stage: Stage) -> str:
-    """How the job of a stage stands on its cluster, and why nothing is known where that is so."""
+    """How the job of a stage stands on its cluster, since when it waits and why, and why nothing is known where that is so."""
     found = cluster.read(stage.folder)
     detail = f": {found.detail}" if found.detail else ""
     number = f"job {found.job_id}" if found.job_id else "its job"
+    since = f" since {datetime.fromtimestamp(found.submitted_at, UTC):%-d %b, %H:%M} UTC" if found.submitted_at else ""
     return {
         JobState.SUBMITTING: f"being submitted to {stage.resource}{detail}",
-        JobState.QUEUED: f"queued on {stage.resource} as {number}",
+        JobState.QUEUED: f"queued on {stage.resource} as {number}{since}{f': {found.waits_for}' if found.waits_for else ''}",
         JobState.RUNNING: f"running on {stage.resource} as {number}",
         JobState.UNKNOWN: f"{stage.resource} gives no answer, so how {number} stands is not known{detail}",
     }[JobState(stage.job_state)]

@@ -26,8 +26,8 @@ OURS = ("job.json", "job.lock", "result.json", "failure.json")
 class Job:
     """What is known of a stage's job. `state`: submitting | queued | running | ending | ended | stopped | closed; '' where there is none.
 
-    `asked_at` and `submitted_at` are seconds since the epoch by the clock of the machine that asks. `advanced` is the progress when it
-    was submitted, in the engine's own units.
+    `asked_at` and `submitted_at` are seconds since the epoch by the clock of the machine that asks. `progress_before` is the progress when
+    it was submitted, in the engine's own units. `waits_for`: what the queue says why a queued job does not start.
     """
 
     state: str = ""
@@ -35,10 +35,10 @@ class Job:
     resource: str = ""
     name: str = ""
     detail: str = ""
+    waits_for: str = ""
     cause: str = ""
     asked_at: float = 0.0
     submitted_at: float | None = None
-    running_at: float | None = None
     progress_before: float = 0.0
     outcome: str = "ok"
 
@@ -106,7 +106,10 @@ def seconds_at_work(folder: Path) -> float:
 
 
 def seconds_of_silence(folder: Path) -> float:
-    """How long a job has written nothing, by the clock of the file system: from its last file to the last time we wrote ours."""
+    """How long a job has written nothing, by the clock of the file system: from its last file to the last time we wrote ours.
+
+    That it was seen to start is a file as well: the others may be days old then, of its submission or of the job before.
+    """
     last = 0.0
     for path in folder.rglob("*"):
         if path.name not in OURS and not path.is_dir():

@@ -14,36 +14,24 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from campaigns.engines import job as stage_folder
+from campaigns.engines.runners import words
 from campaigns.engines.runners.profile import Profile, ProfileRefused, from_json
 
 ROOT = Path(__file__).resolve().parents[3]
 RECORD = "job.json"
+STARTED = "started"  # written when a job is first seen at work: until then its folder is as old as its place in the queue
 CLOSED = "closed"
 OVER = ("", "ended", "stopped", CLOSED)
-TRANSIENT = re.compile(
-    r"timed out|unable to contact|zero bytes|transport endpoint|temporarily|connection (refused|reset)|try again|cannot connect|no route|"
-    r"inactive or drain",
-    re.IGNORECASE,
-)
-FULL = "The queue takes no more jobs from this account now; it is tried again."
-SLURM_ENDS = {
-    "TIMEOUT": ("walltime", "The job reached its time limit and was stopped."),
-    "CANCELLED": ("job_cancelled", "The job was cancelled from outside."),
-    "OUT_OF_MEMORY": ("out_of_memory", "The job was stopped because it used more memory than it had asked for."),
-    "NODE_FAIL": ("node_failed", "The node that the job ran on failed."),
-    "PREEMPTED": ("job_cancelled", "The job had to make room for another one."),
-    "FAILED": ("engine_died", "The job ended without a result: its log and the files in its folder say more."),
-}
+FULL = "The queue does not take the job now, and it is tried again. It says: {}"
 
 
 class CouldNotAsk(Exception):
@@ -54,6 +42,14 @@ class Refused(Exception):
     """The queueing system does not want the job: asking again would not help."""
 
 
+class Full(Exception):
+    """The queueing system takes no more jobs now. It says so in its own words."""
+
+
+class _Declined(RuntimeError):
+    """What the queueing system answered instead of taking the job."""
+
+
 class _NoWaiting:
     """dpdispatcher sleeps for a minute when its queueing system does not answer. We would rather know, and come back."""
 
@@ -61,7 +57,10 @@ class _NoWaiting:
 
     @staticmethod
     def sleep(seconds: float) -> None:
-        raise CouldNotAsk(f"the queueing system does not answer: {sys.exc_info()[1]}")
+        error = sys.exc_info()[1]
+        if isinstance(error.__cause__, _Declined):  # bsub answered: dpdispatcher would ask LSF again whatever it says
+            raise error.__cause__
+        raise CouldNotAsk(f"the queueing system does not answer: {error}")
 
 
 def job_name(folder: Path) -> str:
@@ -116,16 +115,21 @@ class Dispatcher:
         return status, output.read().decode(errors="replace"), errors.read().decode(errors="replace")
 
     def submit(self) -> str:
-        """The job's id; '' where the queue is full for the moment. Raises Refused or CouldNotAsk."""
+        """The job's id. Raises Refused, Full or CouldNotAsk."""
         if self.call(f"test -f {shlex.quote(str(self.folder / 'spec.json'))}")[0] != 0:
             raise Refused(self._not_shared())
+        self.machine.context.block_call = _insisting(self.machine.context.block_call)
         try:
             return str(self.machine.do_submit(self.job))
-        except RuntimeError as error:
-            text = str(error)
-            if TRANSIENT.search(text):
-                raise CouldNotAsk(_last_words(text)) from error
-            raise Refused(_last_words(text)) from error
+        except _Declined as error:
+            said = str(error)
+            if words.is_full(said):
+                raise Full(words.of_a_refusal(said)) from error
+            if not said.strip() or words.UNREACHED.search(said):  # nothing is what a connection says that broke
+                raise CouldNotAsk(words.last_words(said)) from error
+            raise Refused(words.of_a_refusal(said)) from error
+        finally:
+            del self.machine.context.block_call
 
     def state(self, job_id: str) -> str:
         """queued | running | gone. Raises CouldNotAsk."""
@@ -137,7 +141,7 @@ class Dispatcher:
         try:
             status = self.machine.check_status(self.job)
         except RuntimeError as error:
-            raise CouldNotAsk(_last_words(str(error))) from error
+            raise CouldNotAsk(words.last_words(str(error))) from error
         if status not in states:
             raise CouldNotAsk("the queueing system gives the job a state that is not known")
         return states[status]
@@ -155,7 +159,7 @@ class Dispatcher:
         }
         status, output, errors = self.call(commands[self.batch_type])
         if status != 0 and not ((self.batch_type == "Shell" and status == 1) or "is not found" in errors):
-            raise CouldNotAsk(_last_words(errors))
+            raise CouldNotAsk(words.last_words(errors))
         return output.split()
 
     def kill(self, job_id: str) -> None:
@@ -167,20 +171,28 @@ class Dispatcher:
 
     def ending(self, job_id: str) -> tuple[str, str]:
         """Cause and words for a job that is gone, as far as the queueing system still knows."""
-        unknown = (
-            "job_lost",
-            "The job is gone from the queue and has left no result: it was cancelled, or its node or time limit ended it.",
-        )
         if self.batch_type != "Slurm":
-            return unknown
-        _, output, _ = self.call(f"scontrol -o show job {shlex.quote(job_id)}")
-        found = re.search(r"JobState=([A-Z_]+)", output)
-        return SLURM_ENDS.get(found[1], unknown) if found else unknown
+            return words.UNKNOWN_END
+        return words.ending(self.call(f"scontrol -o show job {shlex.quote(job_id)}")[1])
+
+    def why_waiting(self, job_id: str) -> str:
+        """What the queueing system waits for; '' where it does not say."""
+        if self.batch_type not in words.WHY_WAITING:
+            return ""
+        status, output, _ = self.call(words.WHY_WAITING[self.batch_type][0].format(shlex.quote(job_id)))
+        return words.why_waiting(self.batch_type, output) if status == 0 else ""
 
 
-def _last_words(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("return code")]
-    return re.sub(r"^(error message:|\w+: error: )+", "", lines[-1] if lines else "no reason was given")[:400]
+def _insisting(block_call: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Of a submission that fails dpdispatcher keeps some of what the queue says to itself, and repeats others: here it is said."""
+
+    def call(command: str) -> Any:
+        answer = block_call(command)
+        if answer[0] != 0:
+            raise _Declined(answer[3].read().decode(errors="replace"))
+        return answer
+
+    return call
 
 
 # --- what can be asked for ------------------------------------------------------------------------
@@ -208,9 +220,10 @@ def submit(folder: Path, request: dict[str, Any], record: dict[str, Any]) -> dic
         dispatcher = _dispatcher(folder, record, request)
         written = [path.read_text().strip() for path in dispatcher.own.rglob("*_job_id")]
         adopted = dispatcher.find() or written
-    job_id = adopted[0] if adopted else dispatcher.submit()
-    if not job_id:
-        return record | {"detail": FULL}
+    try:
+        job_id = adopted[0] if adopted else dispatcher.submit()
+    except Full as error:
+        return record | {"detail": FULL.format(error)}
     return record | {"job_id": job_id, "state": "queued", "detail": "", "submitted_at": time.time()}
 
 
@@ -218,7 +231,7 @@ def _forget_the_last_job(folder: Path) -> None:
     """Only where none of its processes is left: by `child.json` an engine knows that the folder is still its own. Raises CouldNotAsk."""
     try:
         with stage_folder.folder_lock(folder):
-            for name in ("failure.json", "child.json"):
+            for name in ("failure.json", "child.json", "under_way.json"):
                 (folder / name).unlink(missing_ok=True)
     except stage_folder.FolderBusy as error:
         raise CouldNotAsk("the engine of the last job still works in the folder") from error
@@ -228,15 +241,18 @@ def ask(folder: Path, request: dict[str, Any], record: dict[str, Any]) -> dict[s
     """A job that is gone is `ending` at first: its last files may not have reached this machine yet."""
     dispatcher = _dispatcher(folder, record, request)
     state = dispatcher.state(record["job_id"])
-    if state != "gone":
-        since = {} if record["state"] == state else {f"{state}_at": time.time()}
-        return record | {"state": state, "detail": ""} | since
+    if state == "queued":
+        return record | {"state": state, "detail": "", "waits_for": dispatcher.why_waiting(record["job_id"])}
+    if state == "running":
+        if record["state"] != state:
+            (dispatcher.own / STARTED).touch()
+        return record | {"state": state, "detail": ""}
     if others := [job_id for job_id in dispatcher.find() if job_id != record["job_id"]]:
         return record | {"job_id": others[0], "state": "queued", "detail": ""}  # it was submitted twice: the other one does the work
     if record["state"] != "ending":
         return record | {"state": "ending", "detail": ""}
-    cause, words = dispatcher.ending(record["job_id"])
-    return record | {"state": "ended", "cause": cause, "detail": words}
+    cause, detail = dispatcher.ending(record["job_id"])
+    return record | {"state": "ended", "cause": cause, "detail": detail}
 
 
 def stop(folder: Path, request: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
@@ -292,7 +308,7 @@ def _answer(verb: str, folder: Path, request: dict[str, Any]) -> dict[str, Any]:
     except (Refused, ProfileRefused) as error:
         outcome, detail = "refused", {"detail": str(error)}
     except Exception as error:  # a lost connection has many names, and none of them says anything about the job
-        outcome, detail = "unknown", {"detail": _last_words(str(error) or type(error).__name__)}
+        outcome, detail = "unknown", {"detail": words.last_words(str(error) or type(error).__name__)}
     record = _read(folder) | detail | {"asked_at": time.time()}
     _write(folder, record)
     return record | {"outcome": outcome}

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from campaigns.engines import hello, job
+from campaigns.engines import hello, job, label
 from campaigns.engines.runners import cluster, profile
 
 MODULE = "campaigns.engines.hello"
@@ -111,6 +111,67 @@ def test_no_answer_says_nothing_about_the_job(slurm, folder):
     assert back.state == "queued"
 
 
+def test_a_job_that_does_not_start_says_what_it_waits_for(slurm, folder):
+    cluster.submit(MODULE, folder, "q", slurm_profile("#SBATCH --hold"))
+    assert cluster.ask(MODULE, folder, "q", slurm_profile()).waits_for == "JobHeldUser"
+
+
+def test_days_in_the_queue_are_no_silence_of_the_engine(folder, tmp_path):
+    """The script of a job that has just started has not come to the engine yet."""
+    (tmp_path / "slow.sh").write_text("sleep 3")
+    slow = profile.read({
+        "machine": {"batch_type": "Shell", "context_type": "local"},
+        "resources": {"cpu_per_node": 1, "source_list": [str(tmp_path / "slow.sh")]},
+    })[""]  # fmt: skip
+    cluster.submit(MODULE, folder, "q", slow)
+    queued_since = time.time() - 2 * 86400
+    for path in folder.rglob("*"):
+        os.utime(path, (queued_since, queued_since))
+    assert cluster.ask(MODULE, folder, "q", slow).state == "running"
+    assert cluster.seconds_of_silence(folder) < 60
+    ask_until(folder, slow, lambda found: found.state == "ended")
+
+
+QOS = "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)"
+
+
+@pytest.mark.parametrize("reason", ["sbatch: error: QOSMaxSubmitJobPerUserLimit\n", ""])
+def test_a_queue_that_is_full_is_asked_again_and_quoted(slurm, folder, tmp_path, monkeypatch, reason):
+    with monkeypatch.context() as full:
+        full.setenv("PATH", hidden(tmp_path / "bin", "sbatch", f'echo "{reason}{QOS}" >&2; exit 1'))
+        waits = cluster.submit(MODULE, folder, "q", slurm_profile())
+    assert (waits.outcome, waits.state, waits.job_id) == ("ok", "submitting", "")
+    assert "It says: Batch job submission failed: Job violates accounting/QOS policy" in waits.detail
+    assert cluster.submit(MODULE, folder, "q", slurm_profile()).state == "queued"
+
+
+def test_a_job_that_is_too_long_for_its_queue_is_refused(slurm, folder, tmp_path, monkeypatch):
+    said = f"sbatch: error: QOSMaxWallDurationPerJobLimit\n{QOS}"
+    monkeypatch.setenv("PATH", hidden(tmp_path / "bin", "sbatch", f'echo "{said}" >&2; exit 1'))
+    refused = cluster.submit(MODULE, folder, "q", slurm_profile())
+    assert refused.outcome == "refused"
+    assert refused.detail.endswith("[QOSMaxWallDurationPerJobLimit]")
+
+
+@pytest.mark.parametrize(
+    ("batch_type", "program", "said", "outcome"),
+    [
+        ("PBS", "qsub", "qsub: would exceed queue generic's per-user limit", "ok"),
+        ("Torque", "qsub", "qsub: Maximum number of jobs already in queue", "ok"),
+        ("PBS", "qsub", "qsub: Unknown queue", "refused"),
+        ("LSF", "bsub", "User's pending job threshold reached. Job not submitted.", "ok"),
+        ("LSF", "bsub", "gpu: No such queue. Job not submitted.", "refused"),
+        ("LSF", "bsub", "Failed in an LSF library call: Communication time out. Connection refused", "unknown"),
+    ],
+)
+def test_other_queues_in_their_own_words(folder, tmp_path, monkeypatch, batch_type, program, said, outcome):
+    monkeypatch.setenv("PATH", hidden(tmp_path / "bin", program, f'echo "{said}" >&2; exit 1'))
+    machine = {"batch_type": batch_type, "context_type": "local"}
+    answer = cluster.submit(MODULE, folder, "q", profile.read({"machine": machine, "resources": {"cpu_per_node": 1}})[""])
+    assert answer.outcome == outcome
+    assert said in answer.detail
+
+
 def test_stop_takes_the_job_from_the_queue(slurm, folder):
     chosen = slurm_profile("#SBATCH --hold")
     submitted = cluster.submit(MODULE, folder, "q", chosen)
@@ -152,9 +213,11 @@ def test_nothing_is_submitted_while_an_engine_works_in_the_folder(folder):
     cluster.close(folder)
     with job.folder_lock(folder):
         job.record_child(folder)
+        (folder / label.UNDER_WAY).write_text("{}")
         assert cluster.submit(MODULE, folder, "q", SHELL).outcome == "unknown"
         assert (folder / "child.json").exists()
     assert cluster.submit(MODULE, folder, "q", SHELL).state == "queued"
+    assert not (folder / label.UNDER_WAY).exists()
     ask_until(folder, SHELL, lambda found: found.state == "ended")
 
 
