@@ -27,7 +27,7 @@ from campaigns.services.silence import limit_s
 VISIT_S = 5.0  # files are looked at more often than the queue is asked
 TALK_S = cluster.ANSWER_LIMIT_S + VISIT_S  # nobody else need look while the queue is spoken with
 STOP_S = 2 * cluster.ANSWER_LIMIT_S
-ADVANCED = 0.01  # of the whole: a job that came so much further than the one before has earned another
+MORE_TIME = ("walltime", "job_lost")  # may have been the end of its time
 SEEN = {"submitting": JobState.SUBMITTING, "queued": JobState.QUEUED, "running": JobState.RUNNING, "ending": JobState.RUNNING}
 
 
@@ -95,17 +95,18 @@ def _ended(stage: Stage, said: Job) -> str:
     failure = job.read_json(stage.folder / "failure.json")
     if failure and said.cause in ("job_lost", "engine_died"):
         return "failed"
-    message = f"{said.detail} (Job {said.job_id} on {stage.resource}.)"
-    if said.cause != "walltime":
-        return _failure(stage, said.cause, message)
     advanced = _advanced(stage, said)
-    words = "The next job goes on from the last checkpoint." if advanced else "It came no further than the job before: ask for more time."
-    return _failure(stage, said.cause, f"{message} {words}", counts=not advanced)
+    if advanced:
+        words = "The next job goes on from the last checkpoint."
+    else:
+        words = f"It came no further than the job before{': ask for more time' if said.cause in MORE_TIME else ''}."
+    return _failure(stage, said.cause, f"{said.detail} (Job {said.job_id} on {stage.resource}.) {words}", counts=not advanced)
 
 
 def _advanced(stage: Stage, said: Job) -> bool:
-    progress = job.read_json(stage.folder / "progress.json") or {"done": 0, "total": 1}
-    return progress["done"] > said.progress_before + ADVANCED * progress["total"]
+    """Such a job has earned another, whatever ended it: only Slurm says that it was a time limit or a node, and not for long."""
+    progress = job.read_json(stage.folder / "progress.json")
+    return bool(progress) and progress["done"] > said.progress_before
 
 
 def _failure(stage: Stage, cause: str, message: str, *, permanent: bool = False, counts: bool = True) -> str:

@@ -124,7 +124,10 @@ def test_a_job_takes_no_core_of_this_machine(slurm, short_campaign, make_campaig
     queued = there.stages.get()
     visit(queued)
     assert (queued.state, queued.job_state) == (StageState.RUNNING, JobState.QUEUED)
-    assert stage_progress(queued).message == f"queued on debug as job {cluster.read(queued.folder).job_id}"
+    assert stage_progress(queued).message.startswith(f"queued on debug as job {cluster.read(queued.folder).job_id} since ")
+    time.sleep(1.1)
+    visit(queued)
+    assert stage_progress(queued).message.endswith("UTC: JobHeldUser")
 
 
 def test_a_job_that_waits_for_ever_is_queued_and_does_not_hang(slurm, short_campaign, stand_ins, settings):
@@ -147,6 +150,21 @@ def test_cancelled_from_outside_is_tried_again(first_stage, slurm, stand_ins):
     assert first_stage.failures.get().cause == "job_cancelled"
     assert (first_stage.state, first_stage.tries) == (StageState.PENDING, 1)
     visit_until(first_stage, is_done(first_stage))
+
+
+def test_a_job_that_came_further_is_no_failed_try_whatever_ended_it(first_stage, slurm, stand_ins, tmp_path, monkeypatch):
+    """PBS and LSF do not say that it was the time limit, nor does Slurm after some minutes. One label of 4100 is hours of work."""
+    monkeypatch.setenv("PATH", hidden(tmp_path / "bin", "scontrol", "echo Invalid job id specified >&2; exit 1"))
+    stand_ins("prepare", "hang", times=2)
+    for n_labels, tries in ((1, 0), (1, 1)):
+        visit_until(first_stage, lambda: local.find(first_stage.folder) is not None)
+        job.Progress(first_stage.folder)(n_labels, 4100, "labels")
+        slurm.command("scancel", cluster.read(first_stage.folder).job_id)
+        visit_until(first_stage, lambda: first_stage.state == StageState.PENDING)
+        assert (first_stage.cause, first_stage.tries) == ("job_lost", tries)
+    further, no_further = first_stage.failures.all()
+    assert "goes on from the last checkpoint" in further.message
+    assert "no further than the job before: ask for more time" in no_further.message
 
 
 def test_a_worker_killed_between_the_submission_and_its_record(first_stage, slurm, tmp_path, monkeypatch):
