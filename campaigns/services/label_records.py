@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from campaigns.engines import job, journal
-from campaigns.enums import S0Route, StageKind, StageState, Verdict
+from campaigns.enums import JobState, S0Route, StageKind, StageState, Verdict
 from campaigns.models import Frame, Stage
 
 LABELS_JOURNAL, DYNAMICS_JOURNAL, UNDER_WAY = "labels.jsonl", "md.jsonl", "under_way.json"
@@ -87,9 +87,14 @@ def _snapshots(stage: Stage) -> list[LabelRow]:
             return [_frame_row(record["index"], frame) for record, frame in zip(records, frames, strict=True)]
         return [_row(record, None, None) for record in records]
     entries = {entry["record"]["index"]: entry for entry in journal.read(stage.folder / LABELS_JOURNAL)}
-    under_way = job.read_json(stage.folder / UNDER_WAY) if stage.state == StageState.RUNNING else None
+    under_way = job.read_json(stage.folder / UNDER_WAY) if _is_at_work(stage) else None
     indices = (_spec(stage).get("snapshots") or {}).get("indices") or sorted(entries)
     return [_journal_row(entries.get(index), index, under_way) for index in indices]
+
+
+def _is_at_work(stage: Stage) -> bool:
+    """A job that waits has not begun: what it finds in its folder is of the job before."""
+    return stage.state == StageState.RUNNING and stage.job_state not in (JobState.SUBMITTING, JobState.QUEUED)
 
 
 def _frame_row(number: int, frame: Frame) -> LabelRow:
@@ -183,7 +188,7 @@ def names_of(stage: Stage, number: int) -> list[str]:
 
 def log_under_way(stage: Stage, table: LabelTable) -> tuple[str, str] | None:
     """Of the program that computes now."""
-    if stage.state != StageState.RUNNING:
+    if not _is_at_work(stage):
         return None
     names = names_of(stage, table.running[0].number) if table.running else names_of(stage, 0) if table.kind == "dynamics" else []
     found = logs(stage, names, lines=5)

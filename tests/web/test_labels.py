@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 
 from campaigns.engines import check, label, s0
-from campaigns.enums import CampaignState, FrameSource, StageKind, StageState
+from campaigns.enums import CampaignState, FrameSource, JobState, StageKind, StageState
 from campaigns.models import Activity, Frame, Stage
 from campaigns.services import label_records, method_checks, projects
 from tests import factories
@@ -48,6 +48,15 @@ def test_the_names_of_files_are_those_of_the_engines():
     assert label_records.DYNAMICS_JOURNAL == s0.JOURNAL
     assert label_records.names_of(Stage(kind=StageKind.LABEL), 12) == [label.name_of(12)]
     assert check.JOURNAL
+
+
+@pytest.mark.parametrize("job_state", [JobState.SUBMITTING, JobState.QUEUED])
+def test_no_label_is_under_way_while_the_next_job_waits(running, job_state):
+    """What the job before was at when its time was up."""
+    running.job_state = job_state
+    table = label_records.of_stage(running)
+    assert (table.running, table.counts["queued"]) == ([], 3)
+    assert label_records.log_under_way(running, table) is None
 
 
 def test_a_running_stage_shows_each_label(running, as_ada):
