@@ -17,7 +17,7 @@ from django.conf import settings
 from campaigns.engines import job
 from campaigns.engines.runners import cluster
 from campaigns.enums import ASIDE, CampaignState, JobState, S0Route, StageKind, StageState
-from campaigns.models import Campaign, Stage
+from campaigns.models import Campaign, Resource, Stage
 from campaigns.science import plan
 from campaigns.science.plan import PlannedCell, PlannedStages
 
@@ -206,19 +206,28 @@ class _Pace:
 
 
 def _seconds_left(campaign: Campaign, parts: list[_Part], pace: _Pace) -> float | None:
-    """Steps and kinds come one after the other; stages of one kind and step side by side, as many as the cores hold."""
+    """Steps and kinds come one after the other; stages of one kind and step side by side, as many as cores or the resource hold."""
     if not pace.is_known and not any(part.at and part.at.fraction == 1.0 for part in parts):
         return None
     groups: dict[tuple[str, int], list[_Part]] = defaultdict(list)
     for part in parts:
         groups[part.planned.kind, part.planned.step].append(part)
-    left_s = 0.0
+    left_s, limits = 0.0, _jobs_at_a_time(campaign)
     for (kind, _), group in groups.items():
         cores = _cores(campaign, kind, group)
         each_s = [(_left_of_one(part, cores, pace), part.n) for part in group if part.done < 1.0]
-        slots = sum(part.n for part in group) if kind in campaign.resources else max(1, settings.ENGINE_CORES // cores)
+        n = sum(part.n for part in group)
+        slots = min(n, limits.get(campaign.resources[kind], n)) if kind in campaign.resources else max(1, settings.ENGINE_CORES // cores)
         left_s += max(sum(seconds * n for seconds, n in each_s) / slots, max((seconds for seconds, _ in each_s), default=0.0))
     return left_s
+
+
+def _jobs_at_a_time(campaign: Campaign) -> dict[str, int]:
+    """By resource, of those that have a limit."""
+    if not campaign.resources:
+        return {}
+    limited = Resource.objects.filter(name__in=campaign.resources.values()).exclude(max_jobs=None)
+    return dict(limited.values_list("name", "max_jobs"))
 
 
 def _cores(campaign: Campaign, kind: str, group: list[_Part]) -> int:

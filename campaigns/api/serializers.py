@@ -110,7 +110,7 @@ class ResourceSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Resource
-        fields = ("name", "queueing_system", "queue", "cores", "gpus", "backend", "created_at")
+        fields = ("name", "queueing_system", "queue", "cores", "gpus", "max_jobs", "backend", "created_at")
 
 
 class TrainedModelSerializer(serializers.ModelSerializer):

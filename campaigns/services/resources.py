@@ -21,6 +21,8 @@ from campaigns.services.errors import BadInput, WrongState
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,29}")
 PURPOSES = {"": "", "train": "-train", "model_devi": "-explore", "fp": "-label"}  # what DP-GEN's sections are called here
 HELLO = "campaigns.engines.hello"
+MAX_JOBS = 10000
+WITHOUT_QUEUE = "Shell"  # one job at a time, as nobody else keeps them apart
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,11 @@ class Found:
     message: str
 
 
-def add(name: str, document: Any, python: str = "", backend: str = "") -> list[tuple[Resource, list[str]]]:
-    """Define a resource, or one for each section of a DP-GEN file; each with remarks on what is not used. Raises BadInput."""
+def add(name: str, document: Any, python: str = "", backend: str = "", max_jobs: int | None = None) -> list[tuple[Resource, list[str]]]:
+    """Define a resource, or one for each section of a DP-GEN file; each with remarks on what is not used. Raises BadInput.
+
+    `max_jobs` at a time; 0: no limit; None: none where a queue keeps jobs apart, else one.
+    """
     if not NAME.fullmatch(name):
         raise BadInput(f"{name!r} is no name for a resource: use up to 30 small letters, digits and hyphens, such as gpu-queue.")
     try:
@@ -43,7 +48,26 @@ def add(name: str, document: Any, python: str = "", backend: str = "") -> list[t
     with transaction.atomic():
         if known := sorted(Resource.objects.filter(name__in=wanted).values_list("name", flat=True)):
             raise BadInput(f"There is a resource {', '.join(known)} already: remove it first, or choose another name.")
-        return [(Resource.objects.create(name=one, definition=chosen.to_json()), chosen.notes) for one, chosen in wanted.items()]
+        return [
+            (Resource.objects.create(name=one, definition=chosen.to_json(), max_jobs=_at_a_time(chosen, max_jobs)), chosen.notes)
+            for one, chosen in wanted.items()
+        ]
+
+
+def limit(name: str, max_jobs: int) -> Resource:
+    """How many jobs the resource takes at a time; 0: no limit. Jobs that it has already go on. Raises BadInput."""
+    resource = get(name)
+    resource.max_jobs = _at_a_time(resource.profile, max_jobs)
+    resource.save(update_fields=["max_jobs"])
+    return resource
+
+
+def _at_a_time(chosen: Profile, max_jobs: int | None) -> int | None:
+    if max_jobs is None:
+        return 1 if chosen.batch_type == WITHOUT_QUEUE else None
+    if not 0 <= max_jobs <= MAX_JOBS:
+        raise BadInput(f"The number of jobs at a time must be between 1 and {MAX_JOBS}, or 0 for no limit; not {max_jobs}.")
+    return max_jobs or None
 
 
 def remove(name: str, force: bool = False) -> None:

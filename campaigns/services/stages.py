@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, Max, Q, QuerySet, Sum
 from django.utils import timezone
 
-from campaigns import cores
+from campaigns import cores, places
 from campaigns.cores import WANTED
 from campaigns.engines import job
 from campaigns.engines.runners import local
@@ -88,15 +88,17 @@ def wake_waiting() -> None:
 
 
 def claim(stage_id: int) -> Stage | None:
-    """Take a stage that waits, or one whose owner is gone. None: done, taken, paused, not due, or not its turn (`cores.py`)."""
+    """Take a stage that waits, or one whose owner is gone. None: done, taken, paused, not due, not its turn (`cores`, `places`)."""
     now = timezone.now()
     with transaction.atomic():
         host = socket.gethostname()
-        one_at_a_time(f"cores of {host}")
+        resource = Stage.objects.filter(pk=stage_id).values_list("resource", flat=True).first()
+        one_at_a_time(f"places of {resource}" if resource else f"cores of {host}")
         busy = Stage.objects.filter(state=StageState.RUNNING, lease_until__gte=now, host=host).exclude(pk=stage_id)
         busy = busy.filter(resource="")  # what runs on a cluster takes no core here
         used = busy.aggregate(total=Sum("cores"))["total"] or 0
-        free = Q(state=StageState.PENDING) & cores.is_due(now) & (~Q(resource="") | Q(pk__in=cores.next_up(host)))
+        turn = places.turn(resource) if resource else Q(pk__in=cores.next_up(host))
+        free = Q(state=StageState.PENDING) & cores.is_due(now) & turn
         abandoned = leases.lost_owner(now)
         owner = uuid.uuid4().hex
         # An engine that lost its worker may be at work still, whoever's turn it is. One planned for more cores than there are runs alone.

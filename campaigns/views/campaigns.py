@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from campaigns import cores, queries
+from campaigns import cores, places, queries
 from campaigns.enums import CampaignState, StageKind, StageState
 from campaigns.forms.fields import whole_number
 from campaigns.models import Campaign, Cell, Project, Stage, TrainedModel
@@ -166,11 +166,12 @@ def _status(campaign: Campaign, viewer: AbstractBaseUser | None = None) -> dict[
 def _running(campaign: Campaign, viewer: AbstractBaseUser) -> dict[str, Any]:
     progress = campaign_progress(campaign)
     waiting = campaign.stages.filter(state=StageState.PENDING).order_by("id").select_related("cell__material")
-    held = cores.waiting(campaign)
+    waiting = waiting.defer("cell__material__cif", "cell__material__facts")[:20]
+    held, full = cores.waiting(campaign), places.full()
     return {
         "progress": progress,
         "waits": cores.in_words(held, viewer) if held else "",
-        "waiting": [(stage, stage_words(stage)) for stage in waiting.defer("cell__material__cif", "cell__material__facts")[:20]],
+        "waiting": [(stage, stage_words(stage), full.get(stage.resource, "")) for stage in waiting],
         "running": [(stage, stage_progress(stage), queries.stage_log_tail(stage, 8)) for stage in progress.stages],
     }
 

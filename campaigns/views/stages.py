@@ -7,7 +7,7 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from campaigns import queries
+from campaigns import places, queries
 from campaigns.engines.job import PROCESS_FILES
 from campaigns.engines.runners import cluster
 from campaigns.enums import StageState
@@ -34,6 +34,7 @@ def _live_context(stage: Stage) -> dict[str, object]:
         "stage": stage,
         "progress": stage_progress(stage),
         "job": cluster.read(stage.folder) if stage.resource else None,
+        "no_place": places.full().get(stage.resource, "") if stage.state == StageState.PENDING else "",
         "log": queries.stage_log_tail(stage),
         "seen": "",
         "ended": stage.state not in UNDER_WAY,

@@ -85,6 +85,16 @@ def test_a_stage_says_how_its_job_stands(as_ada, ada, gpu, job_state, record, wo
     assert as_ada.get(reverse("campaign-overview", args=[row.pk])).status_code == 200
 
 
+def test_a_stage_that_has_no_place_says_so(as_ada, ada, gpu):
+    resources.limit("gpu-queue", 1)
+    row = factories.campaign(ada)
+    _with_job(row, JobState.QUEUED)
+    waits = factories.stage(row, StageKind.LABEL, StageState.PENDING, resource="gpu-queue")
+    words = "aiting for a place on gpu-queue: 1 of 1 job"
+    assert words in as_ada.get(reverse("stage", args=[waits.pk])).content.decode()
+    assert words in as_ada.get(reverse("campaign-overview", args=[row.pk])).content.decode()
+
+
 def test_administrators_see_resources_and_jobs_with_as_many_queries_for_one_as_for_three(client, root, ada, gpu):
     client.force_login(root)
     counts = []
@@ -120,7 +130,7 @@ def test_the_api_lists_resources_without_what_concerns_administrators_alone(as_a
     answer = as_ada.get("/api/v1/resources/")
     far, near = answer.json()["results"]
     assert {name: far[name] for name in far if name != "created_at"} == {
-        "name": "far", "queueing_system": "Slurm", "queue": "gpu", "cores": 16, "gpus": 1, "backend": "pytorch",
+        "name": "far", "queueing_system": "Slurm", "queue": "gpu", "cores": 16, "gpus": 1, "max_jobs": None, "backend": "pytorch",
     }  # fmt: skip
     assert (near["name"], near["backend"]) == ("gpu-queue", "tensorflow")
     assert not any(word in answer.content.decode() for word in ("login", "marie", "secret", "--time"))

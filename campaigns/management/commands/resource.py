@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from campaigns.engines.backends import BACKENDS, DEFAULT
 from campaigns.engines.disk import why_not
-from campaigns.management.arguments import number
+from campaigns.management.arguments import number, whole_number
 from campaigns.models import Resource
 from campaigns.services import resources
 from campaigns.services.errors import ServiceError
@@ -26,6 +26,10 @@ class Command(BaseCommand):
         add.add_argument("--python", default="", help=f"Python of this program as the cluster's nodes see it (default: {sys.executable})")
         backends = ", ".join(BACKENDS)
         add.add_argument("--backend", choices=BACKENDS, help=f"DeePMD-kit's backend that trains there: {backends} (default {DEFAULT})")
+        add.add_argument("--max-jobs", type=whole_number, help="jobs at a time; 0: no limit (default: none, and 1 for Shell)")
+        limit = verbs.add_parser("limit", help="how many jobs a resource takes at a time; stages beyond it wait")
+        limit.add_argument("name")
+        limit.add_argument("max_jobs", type=whole_number, help="0: no limit")
         verbs.add_parser("list", help="every resource")
         check = verbs.add_parser("check", help="send a job that only says hello, and wait for it")
         check.add_argument("name")
@@ -36,7 +40,8 @@ class Command(BaseCommand):
 
     def handle(self, *, verb: str, **options: Any) -> None:
         try:
-            {"add": self._add, "list": self._list, "check": self._check, "remove": self._remove}[verb](options)
+            verbs = {"add": self._add, "limit": self._limit, "list": self._list, "check": self._check, "remove": self._remove}
+            verbs[verb](options)
         except ServiceError as error:
             raise CommandError(str(error)) from error
 
@@ -47,11 +52,16 @@ class Command(BaseCommand):
             raise CommandError(f"{options['file']} cannot be read: {why_not(error)}.") from error
         except ValueError as error:
             raise CommandError(f"{options['file']} is not JSON: {error}.") from error
-        for resource, notes in resources.add(options["name"], document, options["python"], options["backend"] or ""):
+        made = resources.add(options["name"], document, options["python"], options["backend"] or "", options["max_jobs"])
+        for resource, notes in made:
             self.stdout.write(f"{resource.name}: {self._in_words(resource)}")
             for note in notes:
                 self.stdout.write(f"  note: {note}")
         self.stdout.write(f"Now try it: manage.py resource check {resource.name}")
+
+    def _limit(self, options: dict[str, Any]) -> None:
+        resource = resources.limit(options["name"], options["max_jobs"])
+        self.stdout.write(f"{resource.name}: {self._in_words(resource)}")
 
     def _list(self, options: dict[str, Any]) -> None:
         found = Resource.objects.all()
@@ -64,7 +74,9 @@ class Command(BaseCommand):
         chosen = resource.profile
         queue = f", queue {chosen.resources['queue_name']}" if chosen.resources["queue_name"] else ""
         gpus = f" and {chosen.resources['gpu_per_node']} GPU" if chosen.resources["gpu_per_node"] else ""
-        return f"{chosen.batch_type} {chosen.where}{queue}, {chosen.cores} cores{gpus} for a stage, trains with {chosen.backend.title}"
+        jobs = f"{resource.max_jobs or 'any number of'} job{'s' * (resource.max_jobs != 1)} at a time"
+        each = f"{chosen.cores} cores{gpus} for a stage"
+        return f"{chosen.batch_type} {chosen.where}{queue}, {each}, {jobs}, trains with {chosen.backend.title}"
 
     def _check(self, options: dict[str, Any]) -> None:
         found = resources.check(options["name"], options["limit_s"])

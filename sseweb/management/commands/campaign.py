@@ -16,7 +16,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from campaigns import cores, queries, report
+from campaigns import cores, places, queries, report
 from campaigns.enums import CampaignState, StageState
 from campaigns.management.arguments import campaign_number
 from campaigns.models import Campaign
@@ -223,6 +223,6 @@ def _what_stops(installation: Installation, campaign: Campaign | None) -> str:
 
 
 def _waits(campaign: Campaign) -> str:
-    """Who holds the cores, where it waits for them."""
+    """Who holds the cores, where it waits for them; that a resource has no place."""
     found = cores.waiting(campaign)
-    return cores.in_words(found) if found else ""
+    return cores.in_words(found) if found else places.waiting(campaign)

@@ -1,8 +1,10 @@
 """Resources of a cluster: defined from a file, named in settings, refused where there are none."""
 
+import importlib
 import json
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
 
 from campaigns.engines import backends
@@ -74,10 +76,21 @@ def test_no_training_goes_on_from_a_model_of_the_other_backend(owner):
 def test_the_command_says_what_trains_there(db, tmp_path, capsys):
     (tmp_path / "machine.json").write_text(json.dumps(document()))
     call_command("resource", "add", "gpu", str(tmp_path / "machine.json"), "--backend", "pytorch", "--python", "/opt/pt/bin/python")
-    assert "1 cores for a stage, trains with PyTorch" in capsys.readouterr().out
+    assert "1 cores for a stage, any number of jobs at a time, trains with PyTorch" in capsys.readouterr().out
     assert resources.get("gpu").profile.to_json()["backend"] == "pytorch"
     with pytest.raises(CommandError, match="invalid choice"):
         call_command("resource", "add", "tpu", str(tmp_path / "machine.json"), "--backend", "jax")
+
+
+def test_the_command_limits_the_jobs_at_a_time(db, tmp_path, capsys):
+    (tmp_path / "machine.json").write_text(json.dumps(document()))
+    call_command("resource", "add", "gpu", str(tmp_path / "machine.json"), "--max-jobs", "4")
+    assert "4 jobs at a time" in capsys.readouterr().out
+    call_command("resource", "limit", "gpu", "1")
+    assert "1 job at a time" in capsys.readouterr().out
+    assert resources.get("gpu").max_jobs == 1
+    with pytest.raises(CommandError, match="or 0 for no limit"):
+        call_command("resource", "limit", "gpu", "-1")
 
 
 def test_the_command_adds_checks_lists_and_removes(slurm, tmp_path, capsys):
@@ -94,10 +107,21 @@ def test_the_command_adds_checks_lists_and_removes(slurm, tmp_path, capsys):
     with pytest.raises(CommandError, match="already"):
         call_command("resource", "add", "ci", str(path))
     call_command("resource", "list")
-    assert "ci-train: Slurm from this machine, queue debug, 1 cores for a stage, trains with TensorFlow" in capsys.readouterr().out
+    assert (
+        "ci-train: Slurm from this machine, queue debug, 1 cores for a stage, any number of jobs at a time, trains with TensorFlow"
+        in capsys.readouterr().out
+    )
     call_command("resource", "remove", "ci-train")
     with pytest.raises(CommandError, match="There is no resource"):
         call_command("resource", "check", "ci-train")
+
+
+def test_machines_without_a_queue_that_were_there_before_limits_take_one_job(db):
+    migration = importlib.import_module("campaigns.migrations.0013_resource_max_jobs")
+    resources.add("queue", document())
+    resources.add("node", document() | {"machine": {"batch_type": "Shell", "context_type": "local"}}, max_jobs=0)
+    migration.one_on_machines_without_a_queue(apps, None)
+    assert dict(Resource.objects.values_list("name", "max_jobs")) == {"node": 1, "queue": None}
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"machine": {}, "resources": {}}'])

@@ -5,11 +5,14 @@ import time
 
 import pytest
 
-from campaigns import cores
+from campaigns import cores, places
 from campaigns.engines import job
-from campaigns.enums import CampaignState, StageKind, StageState
+from campaigns.enums import CampaignState, JobState, StageKind, StageState
 from campaigns.models import Stage
-from campaigns.services import campaigns, stages, wake
+from campaigns.progress import campaign_progress
+from campaigns.services import campaigns, resources, stages, wake
+from campaigns.services.errors import BadInput
+from tests.slurm import document
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -99,3 +102,54 @@ def test_a_small_stage_fills_a_gap_only_where_the_large_one_loses_nothing(make_c
     if not expected:
         words = cores.in_words(cores.waiting(small))
         assert f"second in the queue: before it, tiny (campaign {large.pk}) needs 2 cores for train the model, loop 1 step 1." in words
+
+
+# --- places on a resource --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def on_node(make_campaign):
+    """Three stages that are sent to a machine without a queue."""
+    resources.add("node", document() | {"machine": {"batch_type": "Shell", "context_type": "local"}})
+    campaign = make_campaign()
+    campaign.resources = {"evaluate": "node"}
+    campaign.state = CampaignState.RUNNING
+    campaign.save()
+    return [_row(campaign, StageKind.EVALUATE, index, resource="node") for index in range(3)]
+
+
+def test_a_machine_without_a_queue_takes_one_job_at_a_time_the_oldest_first(on_node):
+    first, second, third = on_node
+    assert _claimed(third, second, first) == [first]
+    assert _claimed(second) == []
+    assert places.waiting(first.campaign) == "Waiting for a place on node: 1 of 1 job"
+    Stage.objects.filter(pk=first.pk).update(state=StageState.DONE)
+    assert places.waiting(first.campaign) == ""
+    assert _claimed(third, second) == [second]
+
+
+def test_a_limit_is_raised_while_stages_wait_and_taken_away(on_node):
+    first, second, third = on_node
+    assert _claimed(first, second) == [first]
+    resources.limit("node", 2)
+    assert _claimed(second, third) == [second]
+    assert places.full() == {"node": "waiting for a place on node: 2 of 2 jobs"}
+    resources.limit("node", 0)
+    assert _claimed(third) == [third]
+    with pytest.raises(BadInput, match="between 1 and"):
+        resources.limit("node", -1)
+
+
+def test_a_job_that_is_still_being_cancelled_keeps_its_place_and_a_stage_that_has_one_needs_none(on_node):
+    first, second, _ = on_node
+    Stage.objects.filter(pk=first.pk).update(job_state=JobState.RUNNING)
+    assert _claimed(second) == []
+    assert _claimed(first) == [first]  # resumed before its job was cancelled: it goes on with that
+
+
+def test_the_time_left_counts_with_the_places_of_a_resource(on_node):
+    stage = on_node[0]
+    Stage.objects.filter(pk=stage.pk).update(state=StageState.DONE, seconds=100.0)
+    one_by_one = campaign_progress(stage.campaign).eta_seconds
+    resources.limit("node", 0)
+    assert campaign_progress(stage.campaign).eta_seconds < one_by_one
