@@ -5,6 +5,7 @@ command or variable can be added to the script by what looks like the name of a 
 """
 
 import re
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,7 +26,13 @@ NAME = re.compile(r"[A-Za-z0-9_.:@,-]*")
 TEXT = re.compile(r"[A-Za-z0-9_.:/=+ @%,-]*")
 FLAG = re.compile(r"#(SBATCH|PBS|BSUB) [A-Za-z0-9_.:/=+ @%,\"'\[\]-]*")  # a comment for the shell: only a new line could do harm
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-OURS = re.compile(r"#(SBATCH\s+(-J\b|--job-name|-d\b|--dependency|-a\b|--array)|PBS\s+(-N|-J|-t)\b|BSUB\s+-J\b)")
+# Name, array and dependency: with their value attached, behind options without a value, and shortened, as each queue reads them.
+OURS = {
+    "#SBATCH": re.compile(r"-[HIOQWhksv]*[Jad]|--(j|ar|dep)"),
+    "#PBS": re.compile(r"-[IVXfhxz]*[NJt]"),
+    "#BSUB": re.compile(r"-J(?!d$)"),  # -Jd is a description
+}
+SPLIT_UP = ("group_size", "para_deg", "strategy")  # of DP-GEN: how many tasks share a job and its cores
 SECRETS = ("password", "passphrase", "totp_secret")
 
 
@@ -95,7 +102,7 @@ def _only(section: Any, name: str) -> Any:
     return section
 
 
-def read_one(document: Any, python: str = "", backend: str = "", where: str = "") -> Profile:
+def read_one(document: Any, python: str = "", backend: str = "", where: str = "", *, is_new: bool = True) -> Profile:
     """One `{machine, resources}`. Raises ProfileRefused with every problem."""
     given = document if isinstance(document, dict) else {}
     if not all(isinstance(given.get(name), dict) for name in ("machine", "resources")):
@@ -107,6 +114,8 @@ def read_one(document: Any, python: str = "", backend: str = "", where: str = ""
     problems = _Problems(where)
     machine = _machine(_without_comments(document["machine"]), problems)
     resources = _resources(_without_comments(document["resources"]), problems)
+    if is_new:
+        _refuse_ours(resources, problems)
     python = python or document.get("python") or sys.executable
     problems.text("python", python, TEXT)
     if not str(python).startswith("/"):
@@ -123,8 +132,10 @@ def read_one(document: Any, python: str = "", backend: str = "", where: str = ""
 
 
 def from_json(document: Mapping[str, Any]) -> Profile:
-    """A profile that was read and kept. It is checked again: what it makes is a script."""
-    return read_one(dict(document))
+    """A profile that was read and kept. It is checked again: what it makes is a script. One of an earlier release, which looked at the
+    first option of a flag alone, still counts.
+    """
+    return read_one(dict(document), is_new=False)
 
 
 def _without_comments(mapping: dict[str, Any]) -> dict[str, Any]:
@@ -215,19 +226,36 @@ def _resources(given: dict[str, Any], problems: _Problems) -> dict[str, Any]:
         else:
             problems.whole(f"resources.{name}", given.get(name, low), low, high)
     problems.text("resources.queue_name", given.get("queue_name", ""), NAME)
-    if (given.get("strategy") or {}).get("customized_script_header_template_file"):
+    strategy = given.get("strategy")
+    if isinstance(strategy, dict) and strategy.get("customized_script_header_template_file"):
         problems.add("resources.strategy", "a header template of one's own is not supported: use custom_flags")
+    if unused := [name for name in SPLIT_UP if given.get(name, 1) not in (1, None, {})]:
+        problems.notes.append(f"{', '.join(unused)}: not used, for a stage is one job, whose program takes all of its cores and GPUs")
     found: dict[str, Any] = {name: given.get(name, low) for name, (low, _) in whole.items()}
     found |= {"queue_name": given.get("queue_name", ""), "group_size": 1, "module_purge": bool(given.get("module_purge", False))}
     for name, allowed in (("source_list", TEXT), ("module_list", TEXT), ("module_unload_list", TEXT), ("prepend_script", TEXT),
                           ("append_script", TEXT), ("custom_flags", FLAG)):  # fmt: skip
         found[name] = _texts(f"resources.{name}", given.get(name, []), allowed, problems)
-    for flag in found["custom_flags"]:
-        if OURS.match(flag):
-            problems.add("resources.custom_flags", f"{flag}: jobs are named here, so that none runs twice; leave this flag out")
     found["envs"] = _envs(given.get("envs", {}), problems)
     found["kwargs"] = _kwargs(given.get("kwargs", {}), problems)
     return found
+
+
+def _refuse_ours(resources: dict[str, Any], problems: _Problems) -> None:
+    flags = [("custom_flags", flag) for flag in resources["custom_flags"]]
+    flags += [(f"kwargs.{name}", flag) for name, flag in resources["kwargs"].items() if isinstance(flag, str)]
+    for place, flag in flags:
+        if _is_ours(flag):
+            problems.add(f"resources.{place}", f"{flag}: jobs are named here, so that none runs twice; leave this option out")
+
+
+def _is_ours(flag: str) -> bool:
+    """Whether one of its options is. Quotes that do not match are the queue's to read, and nobody knows how."""
+    try:
+        queue, *words = shlex.split(flag)
+    except ValueError:
+        return True
+    return queue in OURS and any(OURS[queue].match(word) for word in words)
 
 
 def _texts(place: str, given: Any, allowed: re.Pattern[str], problems: _Problems) -> list[str]:

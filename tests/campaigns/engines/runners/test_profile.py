@@ -29,6 +29,8 @@ def test_one_machine():
     assert found.resources["queue_name"] == "gpu,long"
     assert found.resources["group_size"] == 1
     assert any("remote_root" in note for note in found.notes)
+    assert any("group_size, para_deg: not used" in note for note in found.notes)
+    assert not any("group_size" in note for note in profile.read(document(group_size=1, para_deg=1, strategy={}))[""].notes)
     assert profile.from_json(found.to_json()).to_json() == found.to_json()
 
 
@@ -136,16 +138,48 @@ def test_a_flag_is_one_line_for_the_queue(poison):
         profile.read(document(kwargs={"custom_gpu_line": poison}))
 
 
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "#SBATCH -d singleton",
+        "#SBATCH -A proj -J dpgen",
+        "#SBATCH --ntasks=4 --array=0-3",
+        "#SBATCH -Jdpgen",
+        "#SBATCH -HJ dpgen",
+        "#SBATCH --job=dpgen",
+        "#SBATCH --mem=4G '--dep'=afterok:5",
+        "#SBATCH --comment='unbalanced",
+        "#PBS -q long -N mine",
+        "#PBS -J 0-3",
+        "#BSUB -q long -J 'mine[1-4]'",
+    ],
+)
+def test_neither_name_nor_array_nor_dependency_wherever_it_stands(flag):
+    with pytest.raises(ProfileRefused, match="so that none runs twice"):
+        profile.read(document(custom_flags=[flag]))
+
+
+def test_a_resource_that_was_kept_by_an_earlier_release_still_counts():
+    kept = document(custom_flags=["#SBATCH -A proj -J dpgen"]) | {"python": "/opt/bin/python", "backend": "tensorflow"}
+    assert profile.from_json(kept).resources["custom_flags"] == ["#SBATCH -A proj -J dpgen"]
+
+
 def test_flags_of_other_queues_pass():
-    flags = ["#BSUB -R 'span[ptile=8]'", "#PBS -l walltime=24:00:00", "#SBATCH --gres=gpu:a100:1"]
+    flags = ["#BSUB -R 'span[ptile=8]'", "#PBS -l walltime=24:00:00", "#SBATCH --gres=gpu:a100:1", "#BSUB -Jd 'what it is'",
+             "#SBATCH -p debug --distribution=block --account=jda -t 5", "#SBATCH --comment='a -J b'"]  # fmt: skip
     assert profile.read(document(custom_flags=flags))[""].resources["custom_flags"] == flags
 
 
 @pytest.mark.parametrize(
     ("where", "changes", "place", "words"),
     [
-        ("resources", {"custom_flags": ["#SBATCH --job-name=mine"]}, "resources.custom_flags", "leave this flag out"),
-        ("resources", {"custom_flags": ["#SBATCH -d singleton"]}, "resources.custom_flags", "leave this flag out"),
+        ("resources", {"custom_flags": ["#SBATCH --job-name=mine"]}, "resources.custom_flags", "leave this option out"),
+        (
+            "resources",
+            {"kwargs": {"custom_gpu_line": "#SBATCH --gres=gpu:1 --job-name=x"}},
+            "resources.kwargs.custom_gpu_line",
+            "leave this",
+        ),
         ("resources", {"number_node": 2}, "resources.number_node", "one node"),
         ("resources", {"cpu_per_node": 0}, "resources.cpu_per_node", "between 1"),
         ("resources", {"cpu_per_node": "8"}, "resources.cpu_per_node", "whole number"),
