@@ -16,6 +16,8 @@ from campaigns.science.protocol import ProtocolSettings, SettingsError, settings
 from campaigns.services import compositions, data_sets, resources
 from campaigns.services.errors import BadInput, sentence
 
+LABELLING = frozenset({StageKind.PREPARE, StageKind.S0, StageKind.LABEL})
+NAMING_FILES = frozenset({"basis", "pseudopotentials", "potcars"})  # options that choose among the data files of an installation
 MIN_ATOMS = 2
 MAX_NAME = 200
 MAX_STATE = 9
@@ -94,6 +96,7 @@ def check(owner: AbstractBaseUser, request: CampaignRequest, keep: Campaign | No
         *(text for cell in request.cells if (text := _charge_warning(cell, materials[cell.material_id]))),
         *(text for cell in request.cells if (text := _loss_warning(cell, materials[cell.material_id], mobile_ion))),
         *_unlearnt(request, materials, mobile_ion),
+        *_not_seen(request, _elements(materials)),
         *([f"{doubt} {first.facts.get('mobile_ion_reason', '')}".strip()] if (doubt := mobile_ions.doubt(mobile_ion, charge_e)) else []),
         *([mobile_ions.assumed(mobile_ion)] if charge_e is None else []),
     ]
@@ -229,7 +232,7 @@ def _problems(request: CampaignRequest, materials: dict[int, Material]) -> dict[
         found["cells"] = "choose at least one cell to train on"
     elif not any(cell.for_evaluation for cell in request.cells):
         found["cells"] = "choose at least one cell to evaluate on"
-    elements = sorted({symbol for material in materials.values() for symbol in material.facts["elements"]})
+    elements = _elements(materials)
     first = materials.get(request.cells[0].material_id) if request.cells else None
     mobile_ion = request.mobile_ion or (first.mobile_ion if first else "")
     for number, cell in enumerate(request.cells, start=1):
@@ -249,14 +252,39 @@ def _problems(request: CampaignRequest, materials: dict[int, Material]) -> dict[
     if request.labeller not in labellers.MODULES:
         found["labeller"] = f"must be one of {', '.join(labellers.MODULES)}"
     else:
-        problems = labellers.problems(LabellerSpec(request.labeller, request.labeller_options), elements)
-        if {StageKind.PREPARE, StageKind.S0, StageKind.LABEL} <= set(request.resources):
-            problems.pop("", None)  # whether its program is installed matters there, not here
+        problems, _ = _of_the_method(request, elements)
         found |= {f"labeller.{option}".removesuffix("."): _in_one(texts) for option, texts in problems.items()}
     found |= {f"resources.{kind}".removesuffix("."): text for kind, text in resources.problems(request.resources, CLUSTER_KINDS).items()}
     if not 0 < request.seed < 2**31:
         found["seed"] = "must be a whole number between 1 and 2147483647"
     return found
+
+
+def _elements(materials: Mapping[int, Material]) -> list[str]:
+    return sorted({symbol for material in materials.values() for symbol in material.facts["elements"]})
+
+
+def _of_the_method(request: CampaignRequest, elements: list[str]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """What is wrong with the reference method, by option; and what may be wrong with its installation where that is not on this machine.
+
+    Its program and its data files are needed where labels are computed; what would be wrong with an option whatever the files, is so here.
+    """
+    method = LabellerSpec(request.labeller, request.labeller_options)
+    problems = labellers.problems(method, elements)
+    known = {option.name for option in labellers.module(request.labeller).OPTIONS}
+    if not LABELLING.issubset(request.resources) or not known.issuperset(request.labeller_options):
+        return problems, {}
+    problems.pop("", None)
+    away = {name: problems[name] for name in NAMING_FILES & set(problems) - set(labellers.problems(method, []))}
+    return {name: texts for name, texts in problems.items() if name not in away}, away
+
+
+def _not_seen(request: CampaignRequest, elements: list[str]) -> list[str]:
+    """Files of the reference method that only the machine that labels can tell about."""
+    _, away = _of_the_method(request, elements)
+    there = ", ".join(sorted({request.resources[kind] for kind in LABELLING & set(request.resources)}))
+    return [f"Labels are computed on {there}, so that must have the files of the reference method. Here: {_in_one(texts)}"
+            for texts in away.values()]  # fmt: skip
 
 
 def _in_one(texts: list[str]) -> str:

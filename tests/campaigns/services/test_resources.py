@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from dataclasses import replace
 
 import pytest
 from django.apps import apps
@@ -10,7 +11,7 @@ from django.core.management import CommandError, call_command
 from campaigns.engines import backends
 from campaigns.enums import StageKind
 from campaigns.models import Resource, Stage
-from campaigns.services import campaigns, resources, settings_file, specs
+from campaigns.services import campaigns, requests, resources, settings_file, specs
 from campaigns.services.errors import BadInput
 from tests import factories
 from tests.slurm import document
@@ -71,6 +72,36 @@ def test_no_training_goes_on_from_a_model_of_the_other_backend(owner):
     cold = specs.build(stage)
     assert (cold.backend, cold.n_batches, cold.init_checkpoint) == ("pytorch", row.settings.n_batches_first, None)
     assert cold.descriptor.sel is None
+
+
+@pytest.mark.parametrize(
+    ("method", "variable", "option"),
+    [("vasp", "VASP_PP_PATH", "potcars"), ("espresso", "ESPRESSO_PSEUDO", "pseudopotentials"), ("cp2k", "CP2K_DATA_DIR", "basis")],
+)
+def test_the_files_of_a_method_are_needed_where_it_labels(owner, material, monkeypatch, tmp_path, method, variable, option):
+    """The web server of a cluster has neither the program nor the licence."""
+    resources.add("dft", document())
+    monkeypatch.setenv(variable, str(tmp_path))
+    monkeypatch.setenv("CP2K_DATA_DIR", str(tmp_path))  # Goedecker's pseudopotentials, which Quantum ESPRESSO has too
+    everywhere = {"cells": [{"material": material.pk}], "labeller": {"name": method}}
+    everywhere["resources"] = dict.fromkeys(("prepare", "s0", "label"), "dft")
+    request = settings_file.to_request(owner, everywhere, "", None)
+    assert campaigns.create(owner, request).pk
+    (told,) = [text for text in requests.check(owner, request).warnings if "files of the reference method" in text]
+    assert "computed on dft" in told
+    with pytest.raises(BadInput) as refused:
+        requests.check(owner, replace(request, resources={"label": "dft"}))
+    assert f"labeller.{option}" in refused.value.fields
+
+
+@pytest.mark.parametrize(("option", "field"), [({"potcars": ["Li ../x"]}, "labeller.potcars"), ({"potcar": ["Li Li_sv"]}, "labeller")])
+def test_an_option_that_makes_no_sense_is_refused_wherever_the_files_are(owner, material, option, field):
+    resources.add("dft", document())
+    given = {"cells": [{"material": material.pk}], "labeller": {"name": "vasp"} | option}
+    given["resources"] = dict.fromkeys(("prepare", "s0", "label"), "dft")
+    with pytest.raises(BadInput) as refused:
+        campaigns.create(owner, settings_file.to_request(owner, given, "", None))
+    assert field in refused.value.fields
 
 
 def test_the_command_says_what_trains_there(db, tmp_path, capsys):
