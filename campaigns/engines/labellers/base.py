@@ -186,6 +186,11 @@ def require_finite(atoms: "Atoms") -> None:
         raise LabelFailed("not_finite", "A position or the cell is not a finite number.")
 
 
+def right_handed(axes_A: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Axes of the same lattice as CP2K and VASP want them: left-handed ones are reversed, all three."""
+    return axes_A * np.sign(np.linalg.det(axes_A))
+
+
 def unknown_elements(symbols: Sequence[str], known: Sequence[str]) -> list[str]:
     """Elements of a cell that a method does not know, each once, in alphabetical order."""
     return sorted(set(symbols) - set(known))

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 from ase import Atoms
 
+from campaigns.engines.labellers.base import right_handed
 from campaigns.engines.labellers.cp2k_data import Kind
 
 TEMPLATE = """\
@@ -206,9 +206,8 @@ def _global(walltime_s: float) -> str:
 
 
 def _cell(atoms: Atoms) -> str:
-    # CP2K wants right-handed axes; all three reversed span the same lattice.
-    axes = atoms.cell.array * np.sign(np.linalg.det(atoms.cell.array))
-    return "\n".join(f"{name} {x:.12f} {y:.12f} {z:.12f}" for name, (x, y, z) in zip("ABC", axes, strict=True))
+    axes = zip("ABC", right_handed(atoms.cell.array), strict=True)
+    return "\n".join(f"{name} {x:.12f} {y:.12f} {z:.12f}" for name, (x, y, z) in axes)
 
 
 def _data_files(kinds: Sequence[Kind], restart: str) -> str:

@@ -16,7 +16,7 @@ from ase.io.vasp import read_vasp_xml, write_vasp
 from numpy.typing import NDArray
 
 from campaigns.engines.job import EngineFailed
-from campaigns.engines.labellers.base import Label, LabelFailed, finite_label
+from campaigns.engines.labellers.base import Label, LabelFailed, finite_label, right_handed
 
 FOLDER_VARIABLE = "VASP_PP_PATH"
 SETS = ("potpaw_PBE.64", "potpaw_PBE.54", "potpaw_PBE.52", "potpaw_PBE", "")  # folders as VASP's licence holders unpack them
@@ -36,7 +36,16 @@ FINISHED = "General timing and accounting"
 MEMORY_WORDS = ("insufficient virtual memory", "out of memory", "Cannot allocate memory", "bad_alloc", "REAL_OPTLAY: internal ERROR")
 GEOMETRY_WORDS = ("POSMAP", "ions is very small", "ions are too close")
 LOOP_WORDS = ("EDDDAV", "ZHEGV", "ZPOTRF", "Sub-Space-Matrix", "BRMIX: very serious", "EDWAV", "RSPHER", "PRICEL")
-INPUT_WORDS = ("Error reading", "reading item", "unknown", "POTCAR", "incompatible", "Could not find", "licen")
+# Whole sentences: a run that is well names its POTCAR too.
+REFUSED_INPUT = re.compile(
+    r"""^[\s|*-]*(?:
+        error\ reading\b
+        | error\b.*\b(?:INCAR|POSCAR|POTCAR|KPOINTS)\b
+        | (?:the\ )?(?:type\ information|number\ of\ potentials)\ on\b.*\bincompatible
+        | .*\blicen[cs]e\b.*\b(?:expired|invalid|missing|not|no)\b
+    )""",
+    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
+)
 
 
 @dataclass(frozen=True)
@@ -138,6 +147,7 @@ def order_by_element(symbols: Sequence[str]) -> NDArray[np.int64]:
 def write_inputs(folder: Path, method: Method, scf: Scf, atoms: Atoms, restart: bool) -> None:
     """`restart`: a WAVECAR of a similar configuration is there."""
     atoms = atoms[order_by_element(atoms.get_chemical_symbols())]
+    atoms.set_cell(right_handed(atoms.cell.array))
     poscar = io.StringIO()
     write_vasp(poscar, atoms, direct=False, vasp5=True)
     kinds = list(dict.fromkeys(atoms.get_chemical_symbols()))
@@ -219,7 +229,7 @@ def _stopped(log: str) -> LabelFailed | EngineFailed:
     ):
         if any(word in log for word in words):
             return LabelFailed(cause, f"{what}: {reason}")
-    if any(word in log for word in INPUT_WORDS):
+    if REFUSED_INPUT.search(log):
         return EngineFailed(
             f"VASP refuses its input: {reason} Change the options of the reference method.", cause="bad_input", permanent=True
         )

@@ -137,8 +137,35 @@ def test_a_run_that_ends_otherwise_has_its_cause(tmp_path, vasp_that, monkeypatc
     assert failure.value.cause == cause
 
 
-def test_an_input_that_vasp_refuses_fails_the_stage(tmp_path, vasp_that):
-    vasp_that("print('Error reading item NCORE from file INCAR.')")
+# As VASP 6 begins every run, well or not (https://www.vasp.at/wiki).
+HEAD = """ vasp.6.4.2 20Jul23 complex
+ POSCAR found type information on POSCAR LiGeP S
+ POSCAR found :  4 types and      50 ions
+ Reading from existing POTCAR
+ scaLAPACK will be used
+ entering main loop
+"""
+
+
+def test_a_crash_of_vasp_6_is_no_refused_input(tmp_path, vasp_that):
+    vasp_that(f"print({HEAD + 'rank 3 exited on signal 11 (Segmentation fault); unknown reason'!r})")
+    with pytest.raises(LabelFailed, match="signal 11") as failure:
+        vasp_with(tmp_path, retries=0).label(diamond())
+    assert failure.value.cause == "engine_error"
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Error reading item NCORE from file INCAR.",
+        "|     Error reading item 'NCORE' from file INCAR.                   |",
+        " ERROR: the type information on POSCAR and POTCAR are incompatible",
+        "|     number of potentials on File POTCAR incompatible with number of species |",
+        " Your license has expired",
+    ],
+)
+def test_an_input_that_vasp_refuses_fails_the_stage(tmp_path, vasp_that, sentence):
+    vasp_that(f"print({HEAD + sentence!r})")
     with pytest.raises(EngineFailed, match="refuses its input"):
         vasp_with(tmp_path, further=["NCORE = x"]).label(diamond())
 
@@ -177,6 +204,16 @@ def test_inputs_keep_elements_together_and_forces_find_their_atoms_again(tmp_pat
     }
     assert {name: incar[name] for name in expected} == expected
     assert incar["MAGMOM"] == "0 0 1"
+
+
+def test_a_left_handed_cell_is_written_with_its_axes_reversed(tmp_path, potcars):
+    left = [[0, 4, 0], [4, 0, 0], [0, 0, 5]]
+    atoms = Atoms("C2", positions=[[0, 0, 0], [1, 2, 3]], cell=left, pbc=True)
+    method = vasp_files.Method(520, (1, 1, 1), "none", 0.05, False, {}, 1e-7, {"C": vasp_files.potcar("C", None)}, {})
+    vasp_files.write_inputs(tmp_path, method, vasp_files.Scf(80), atoms, restart=False)
+    written = ase.io.read(tmp_path / "POSCAR")
+    assert written.cell.array == pytest.approx(-np.array(left))
+    assert written.positions == pytest.approx(atoms.positions)
 
 
 def test_forces_come_back_in_the_order_of_the_atoms():
