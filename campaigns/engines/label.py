@@ -17,7 +17,7 @@ from ase.io import read as read_atoms
 from campaigns.engines import journal, labellers
 from campaigns.engines.job import EngineFailed, Progress, from_json, main, read_json, to_json, write_json
 from campaigns.engines.labellers import Label, LabelFailed
-from campaigns.engines.labellers.base import MACHINE_CAUSES
+from campaigns.engines.labellers.base import REFUSED_CAUSES
 from campaigns.engines.specs import LabelRecord, LabelResult, LabelSpec
 from campaigns.science.frames import Frames
 from campaigns.science.selection import (
@@ -200,9 +200,12 @@ def _result(folder: Path, spec: LabelSpec, snapshots: Frames, entries: list[dict
 
 
 def _ask_again_for_lost(folder: Path, spec: LabelSpec, entries: list[dict[str, Any]]) -> None:
-    """Where too many labels were lost to causes that pass, forget these and raise EngineFailed: the next try asks for them alone."""
-    lost = [entry for entry in entries if entry["record"]["cause"] in MACHINE_CAUSES]
-    if len(lost) <= (1 - spec.min_labelled_share) * len(entries):
+    """Where too many labels are missing of the geometries that are fit for one, forget these and raise EngineFailed: the next try asks
+    for them alone.
+    """
+    wanted = [entry for entry in entries if entry["record"]["cause"] not in REFUSED_CAUSES]
+    lost = [entry for entry in wanted if entry["record"]["state"] == "failed"]
+    if len(lost) <= (1 - spec.min_labelled_share) * len(wanted):
         return
     there = [entry for entry in entries if entry not in lost]
     names = [[entry["record"]["index"], entry["record"]["seconds"]] for entry in lost]
@@ -210,10 +213,10 @@ def _ask_again_for_lost(folder: Path, spec: LabelSpec, entries: list[dict[str, A
         write_json(folder / SPENT, {"labels": _spent_before(folder) + len(lost), "lost": names})
     journal.rewrite(folder / JOURNAL, there)
     raise EngineFailed(
-        f"{len(lost)} of {len(entries)} labels are missing, more than the settings allow ({_causes(lost)}). The first: "
-        f"{lost[0]['record']['message']} The {len(there)} others are kept; only the missing ones are computed again.",
+        f"{len(lost)} of {len(wanted)} labels are missing, more than the settings allow ({_causes(lost)}). The first: "
+        f"{lost[0]['record']['message']} The others are kept; only the missing ones are computed again.",
         cause=lost[0]["record"]["cause"],
-        # A program that died may live next time; a limit of time or memory has to be raised first.
+        # A program that died may live next time; a limit of time or memory has to be raised first, and an SCF ends the same again.
         permanent=any(entry["record"]["cause"] != "engine_error" for entry in lost),
     )
 

@@ -252,7 +252,7 @@ class LabelSpec:
     cell_file: str  # the relaxed cell: reference of the bond-variation rule
     framework_elements: list[str]
     min_distance_A: float  # a geometry below it never reaches the reference method
-    min_labelled_share: float = 0.0  # with more labels lost to passing causes the stage is tried again
+    min_labelled_share: float = 0.0  # with fewer of the geometries that were not refused the stage fails
     cores: int = 1
 
 

@@ -73,7 +73,7 @@ class ProtocolSettings:
     max_loops: int = _setting(3, "ramp", "Training loops at most", "", "A loop is repeated until D(T) is stationary.", low=1, high=50, key=True)
     snapshots_per_step: int = _setting(100, "ramp", "Snapshots per step", "", "Configurations labelled in each training step, for each training cell (paper: 100, or 40 in larger cells).", low=1, high=100000, key=True)
     snapshot_interval_ps: float = _setting(1.0, "ramp", "Snapshot interval", "ps", "Time between two snapshots.", low=1e-4, high=1000)
-    min_labelled_share: float = _setting(0.8, "ramp", "Labelled share", "", "A step goes on when so many of its labels are there. Where more failed because a program died, ran out of memory or out of time, they are asked for again.", low=0, high=1)
+    min_labelled_share: float = _setting(0.8, "ramp", "Labelled share", "", "A step goes on when so many of its labels are there; geometries that were refused and duplicates do not count. With fewer it stops: a program that died is asked again by itself, a label that ran out of time or memory or whose SCF did not converge when you press Retry.", low=0, high=1)
     explore_equilibration_ps: float = _setting(1.0, "ramp", "Equilibration", "ps", "NVT dynamics before the first snapshot.", low=0, high=1000)
     timestep_fs: float = _setting(1.0, "ramp", "Time step", "fs", "Time step of the dynamics with the model (exploration and evaluation).", low=0.05, high=10)
     thermostat_damping_fs: float = _setting(100.0, "ramp", "Thermostat damping", "fs", "Relaxation time of the thermostat: Nosé-Hoover with the model, Langevin with the reference method (S0).", low=1, high=1e5)

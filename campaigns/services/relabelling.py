@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from campaigns.engines import job
-from campaigns.engines.labellers.base import GEOMETRY_CAUSES
+from campaigns.engines.labellers.base import REFUSED_CAUSES
 from campaigns.enums import CampaignState, StageKind, StageState, Verdict
 from campaigns.models import Campaign, Stage
 from campaigns.services import activity, protocol, specs
@@ -15,12 +15,11 @@ from campaigns.services.errors import WrongState
 from campaigns.services.wake import wake
 
 GOES_ON = (CampaignState.RUNNING, CampaignState.PAUSED)
-REFUSED = (*GEOMETRY_CAUSES, "duplicate")  # the configuration is to blame: another try ends the same
 
 
 def missing(stage: Stage) -> list[int]:
     """Snapshots, by their place in the file, whose label failed for a reason that another try may mend."""
-    failed = stage.frames.filter(verdict=Verdict.UNLABELLED).exclude(cause__in=REFUSED)
+    failed = stage.frames.filter(verdict=Verdict.UNLABELLED).exclude(cause__in=REFUSED_CAUSES)
     return list(failed.order_by("row").values_list("row", flat=True))
 
 

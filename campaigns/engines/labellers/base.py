@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 GEOMETRY_CAUSES = ("bad_geometry", "isolated_atom", "not_finite")  # of a failed label that blame the configuration
+REFUSED_CAUSES = (*GEOMETRY_CAUSES, "duplicate")  # the configuration is to blame: another try ends the same
 MACHINE_CAUSES = ("engine_error", "out_of_memory", "walltime")  # that blame what it was computed on
 
 

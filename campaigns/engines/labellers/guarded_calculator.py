@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
@@ -30,6 +31,14 @@ class GuardedCalculator(Calculator):
             raise
         except Exception as error:  # a class of somebody else's: nothing is known about what it raises
             raise LabelFailed("engine_error", f"{self._name} stopped: {error or type(error).__name__}.") from error
+        self._require_convergence()
         if any(value is None for value in found.values()):
             raise LabelFailed("engine_error", f"{self._name} gave no energy, forces or stress.")
         self.results = found | {"free_energy": found["energy"]}
+
+    def _require_convergence(self) -> None:
+        """Some of ase's, Vasp's for one, only note that the SCF did not converge, and give numbers all the same."""
+        converged = getattr(self._calculator, "converged", None)  # of some classes it is a method, of most nothing
+        if isinstance(converged, bool | np.bool_) and not converged:
+            self._calculator.reset()
+            raise LabelFailed("scf_not_converged", f"{self._name} says that its SCF did not converge.")

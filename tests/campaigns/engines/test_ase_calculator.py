@@ -63,6 +63,40 @@ def test_an_element_that_the_calculator_does_not_know_is_a_failed_label(tmp_path
     assert failure.value.cause == "engine_error"
 
 
+UNSURE = '''
+import numpy as np
+from ase.calculators.lj import LennardJones
+
+class Unsure(LennardJones):
+    """Says of itself how it ended, as ase's Vasp does; `says` in a list: by a method."""
+    def __init__(self, says, **keywords):
+        super().__init__(sigma=2.5, epsilon=0.02, rc=6.0)
+        self.converged = (lambda: says[0]) if isinstance(says, list) else says
+'''
+
+
+@pytest.fixture
+def unsure(tmp_path, monkeypatch):
+    """Import path of a calculator that does not raise where its SCF did not converge."""
+    (tmp_path / "unsure_calculator.py").write_text(UNSURE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("SSEWEB_ASE_CALCULATORS", "unsure_calculator.Unsure")
+    return "unsure_calculator.Unsure"
+
+
+def test_a_calculator_that_only_notes_that_it_did_not_converge_gives_no_label(tmp_path, unsure):
+    labeller = labellers.build(spec(unsure, says=False), tmp_path, 1)
+    for _ in range(2):  # its numbers are not kept either
+        with pytest.raises(LabelFailed, match="did not converge") as failure:
+            labeller.label(argon())
+        assert failure.value.cause == "scf_not_converged"
+
+
+@pytest.mark.parametrize("says", [True, None, [False]])
+def test_one_that_converged_or_does_not_say_gives_its_label(tmp_path, unsure, says):
+    assert labellers.build(spec(unsure, says=says), tmp_path, 1).label(argon()).energy_eV < 0
+
+
 def test_a_calculator_without_stress_is_refused(tmp_path):
     with pytest.raises(EngineFailed, match="gives no stress") as failure:
         labellers.build(spec(WITHOUT_STRESS), tmp_path, 1)

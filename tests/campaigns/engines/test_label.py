@@ -176,8 +176,8 @@ def kill_when_lines(command, path, lines):
         os.kill(child.pid, signal.SIGKILL)
 
 
-def lost(index):
-    record = {"index": index, "row": None, "state": "failed", "cause": "out_of_memory", "message": "It was killed.", "seconds": 0.1 * index}
+def lost(index, cause="out_of_memory"):
+    record = {"index": index, "row": None, "state": "failed", "cause": cause, "message": "It was killed.", "seconds": 0.1 * index}
     return {"record": record, "asked": True}
 
 
@@ -192,6 +192,25 @@ def test_labels_that_are_asked_for_again_count_once_however_often_it_is_killed(t
             run(tmp_path, spec)
         assert caught.value.labels_computed == 4
     assert run(tmp_path, spec).labels_computed == 4 + 3
+
+
+def test_a_step_with_too_few_converged_labels_stops_and_asks_for_the_missing_ones_at_the_next_try(tmp_path):
+    spec = replace(spec_for(tmp_path, snapshots_of(li3n(), 5)), min_labelled_share=0.8)
+    run(tmp_path, spec)
+    there = read(tmp_path / label.JOURNAL)
+    rewrite(tmp_path / label.JOURNAL, [*there[:3], lost(3, "scf_not_converged"), lost(4, "scf_not_converged")])
+    with pytest.raises(EngineFailed, match=r"2 of 5 labels are missing, more than the settings allow \(2 scf_not_converged\)") as caught:
+        run(tmp_path, spec)
+    assert caught.value.permanent  # the same SCF would end the same by itself
+    assert len(run(tmp_path, spec).records) == 5
+
+
+def test_refused_geometries_do_not_count_for_the_share(tmp_path):
+    frames = snapshots_of(li3n(), 5)
+    frames.positions_A[1:3] = frames.positions_A[0]
+    frames.positions_A[3, 0] = frames.positions_A[3, 1]
+    result = run(tmp_path, replace(spec_for(tmp_path, frames), min_labelled_share=0.8))
+    assert [record.cause for record in result.records] == ["", "duplicate", "duplicate", "bad_geometry", ""]
 
 
 def test_a_stage_that_fails_says_how_many_labels_it_took(tmp_path):
