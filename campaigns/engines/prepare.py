@@ -18,7 +18,7 @@ from campaigns.engines import labellers
 from campaigns.engines.cif_scan import Unusable, the_block
 from campaigns.engines.job import EngineFailed, Progress, main, read_json, write_json
 from campaigns.engines.labellers import LabelFailed, Labeller
-from campaigns.engines.labellers.base import MACHINE_CAUSES
+from campaigns.engines.labellers.base import GEOMETRY_CAUSES
 from campaigns.engines.labellers.known import n_found
 from campaigns.engines.specs import PrepareResult, PrepareSpec
 from campaigns.science.ordering import NoRoom, OrderedCell, OxidationStatesNeeded, order
@@ -140,17 +140,17 @@ def _relax(folder: Path, spec: PrepareSpec, cell: OrderedCell, labeller: Labelle
         save()
         return Relaxed(atoms, float(atoms.get_potential_energy()), _watched(atoms, step, spec.min_distance_A), step, labels, found())
     except LabelFailed as error:
-        if error.cause in MACHINE_CAUSES:
-            save()
-            failure = EngineFailed(
-                f"The reference method gave no forces at step {step} of the relaxation: {error.message}",
-                cause=error.cause, permanent=error.cause != "engine_error",
-            )  # fmt: skip
-            failure.labels_computed = labels - found()
-            raise failure from error
-        apart = TakenApart(f"at step {step}: {error.message}")
-        apart.labels, apart.labels_found = labels, found()
-        raise apart from error
+        if error.cause in GEOMETRY_CAUSES:
+            apart = TakenApart(f"at step {step}: {error.message}")
+            apart.labels, apart.labels_found = labels, found()
+            raise apart from error
+        save()
+        failure = EngineFailed(
+            f"The reference method gave no forces at step {step} of the relaxation of ordering {cell.provenance.rank}: {error.message}",
+            cause=error.cause, permanent=error.cause != "engine_error",
+        )  # fmt: skip
+        failure.labels_computed = labels - found()
+        raise failure from error
     except TakenApart as error:
         error.labels, error.labels_found = labels, found()
         raise

@@ -4,7 +4,6 @@ The labels of fpmd's frames are the dynamics' own energies and forces: no config
 with a checkpoint (`md.jsonl`): a kill loses one interval at most, and the frames are the same ones, bit for bit, as without it.
 """
 
-import math
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -33,6 +32,8 @@ DISTANCE_CHECK_EVERY_STEPS = 10
 MAX_TEMPERATURE_RATIO = 10.0  # kinetic over target temperature, above which nothing physical is left
 MIN_MAX_TEMPERATURE_K = 5000.0
 CHECKPOINT_EVERY_S = 60.0
+BACK_STEPS = 20  # about the time in which the thermostat's noise makes a path of its own
+LIMIT_CAUSES = ("out_of_memory", "walltime")  # of a failed label that ask for another limit, and not for another path
 TRY_AGAIN_CAUSES = ("engine_error", "scf_not_converged")  # of a failed label: another try takes another path
 
 
@@ -137,11 +138,11 @@ def _bond_variations(spec: S0Spec, frames: Frames) -> list[float | None]:
 class Tally:
     """What is summed up along the dynamics; goes into every checkpoint."""
 
+    min_distance_A: float  # begins with that of the start: the first checkpoint may come before the first look at it
     labels_computed: int = 0
     labels_found: int = 0
     temperature_sum_K: float = 0.0
     temperature_count: int = 0
-    min_distance_A: float = math.inf
     seconds: float = 0.0
 
 
@@ -154,15 +155,15 @@ def _fpmd(folder: Path, spec: S0Spec, progress: Progress) -> S0Result:
     if step < total:
         progress(step, total, "MD steps", f"{message}: loading the reference method")
         atoms.calc = labellers.build(spec.labeller, folder, spec.cores).calculator
-        with journal.append_to(folder / JOURNAL) as append:
-            try:
+        try:
+            with journal.append_to(folder / JOURNAL) as append:
                 for checkpoint in _dynamics(spec, atoms, checkpoints[-1] if checkpoints else None, total, progress, message):
                     append(checkpoint)
                     checkpoints.append(checkpoint)
-            except EngineFailed as error:
-                if checkpoints:  # the next try takes another path from here: the same one would end in the same configuration
-                    append(_with_other_noise(checkpoints[-1], spec.seed + len(checkpoints), error.labels_computed))
-                raise
+        except EngineFailed as error:
+            if checkpoints:
+                journal.rewrite(folder / JOURNAL, _another_path(checkpoints, spec.seed, error))
+            raise
     return _fpmd_result(folder, spec, atoms, checkpoints)
 
 
@@ -196,7 +197,7 @@ def _dynamics(
     step, saved_at = 0, time.monotonic()
     try:
         if checkpoint is None:
-            tally = Tally()
+            tally = Tally(min_distance_A(atoms.positions, atoms.cell.array))
             started = time.perf_counter()
             velocities_A_fs = maxwell_velocities_A_fs(masses_u, spec.initial_temperature_K or spec.temperature_K, rng)
             state = (atoms.positions.copy(), velocities_A_fs, atoms.get_forces())
@@ -284,10 +285,19 @@ def _checkpoint(atoms: Atoms, velocities_A_fs: NDArray[np.float64], rng: np.rand
     }
 
 
-def _with_other_noise(checkpoint: dict[str, Any], seed: int, labels_computed: int) -> dict[str, Any]:
-    """`labels_computed`: with those that were spent on the path that is left."""
-    tally = checkpoint["tally"] | {"labels_computed": labels_computed}
-    return checkpoint | {"rng": np.random.default_rng(seed).bit_generator.state, "tally": tally}
+def _another_path(checkpoints: list[dict[str, Any]], seed: int, error: EngineFailed) -> list[dict[str, Any]]:
+    """The checkpoints of which the last is where the next try goes on. The same path would end in the same configuration, and so would
+    another from just before: it begins the farther back, with other noise, the more were tried. What was spent on the path that is left
+    stays counted.
+    """
+    latest = checkpoints[-1]
+    spent = {name: latest["tally"][name] for name in ("labels_found", "seconds")} | {"labels_computed": error.labels_computed}
+    if error.cause in LIMIT_CAUSES:
+        return [*checkpoints, latest | {"tally": latest["tally"] | spent}]
+    path = 1 + max(point.get("path", 0) for point in checkpoints)
+    kept = [point for point in checkpoints if point["step"] <= latest["step"] - path * BACK_STEPS] or checkpoints[:1]
+    noise = np.random.default_rng((seed, path)).bit_generator.state
+    return [*kept, kept[-1] | {"path": path, "rng": noise, "tally": kept[-1]["tally"] | spent}]
 
 
 def _restored(checkpoint: dict[str, Any], rng: np.random.Generator) -> tuple[int, Tally, tuple[NDArray[np.float64], ...]]:

@@ -106,6 +106,31 @@ def test_an_ordering_that_is_taken_apart_gives_way_to_the_next(tmp_path, spec):
     assert result.labels_computed == 3 + 1 + result.provenance["relaxation_steps"] + 1
 
 
+UNSURE = '''
+from ase.calculators.morse import MorsePotential
+
+class Unsure(MorsePotential):
+    """Its SCF does not converge at the third configuration."""
+    converged, asked = True, 0
+
+    def calculate(self, *arguments, **keywords):
+        self.asked += 1
+        self.converged = self.asked != 3
+        super().calculate(*arguments, **keywords)
+'''
+
+
+def test_an_scf_that_does_not_converge_takes_no_ordering_apart(tmp_path, spec, monkeypatch):
+    (tmp_path / "unsure_relaxation.py").write_text(UNSURE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("SSEWEB_ASE_CALCULATORS", "unsure_relaxation.Unsure")
+    unsure = LabellerSpec("ase", {"calculator": "unsure_relaxation.Unsure", "keywords": {"epsilon": 0.1, "r0": 2.7}})
+    with pytest.raises(EngineFailed, match="no forces at step 1 of the relaxation of ordering 0: .* did not converge") as caught:
+        run(tmp_path, replace(spec, labeller=unsure))
+    assert (caught.value.cause, caught.value.permanent) == ("scf_not_converged", True)
+    assert read_json(tmp_path / "relaxation-0.json")["step"] == 1  # from here the next try goes on
+
+
 def test_atoms_that_fall_into_each_other_fail_the_stage(tmp_path, spec):
     with pytest.raises(EngineFailed, match="No ordering of this cell survives") as caught:
         run(tmp_path, replace(spec, labeller=LabellerSpec("lammps", FALLING)))

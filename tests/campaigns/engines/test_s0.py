@@ -108,15 +108,49 @@ def test_labels_of_a_path_that_was_left_are_counted_by_the_next_try(tmp_path, mo
 
     def stumble(spec, atoms, temperature_K, step, *rest):
         limit(spec, atoms, temperature_K, step, *rest)
-        if step == 37:  # seven steps behind the last checkpoint
+        if step == 57:  # seven steps behind the last checkpoint
             raise EngineFailed("The machine stumbled.", cause="engine_error", permanent=False)
 
     monkeypatch.setattr(s0, "_watch", stumble)
     with pytest.raises(EngineFailed) as caught:
         run(tmp_path, spec)
-    assert caught.value.labels_computed == 1 + 37
+    assert caught.value.labels_computed == 1 + 57
     monkeypatch.undo()
-    assert run(tmp_path, spec).labels_computed == 1 + 20 + 5 * 10 + 7
+    assert run(tmp_path, spec).labels_computed == 1 + 20 + 5 * 10 + (57 - 30)
+
+
+UNSURE = '''
+from ase.calculators.lj import LennardJones
+
+class Unsure(LennardJones):
+    """Its SCF does not converge any more after fifty configurations."""
+    asked = 0
+
+    def calculate(self, *arguments, **keywords):
+        self.asked += 1
+        self.converged = self.asked <= 50
+        super().calculate(*arguments, **keywords)
+'''
+
+
+def test_each_try_after_an_scf_that_did_not_converge_begins_farther_back(tmp_path, monkeypatch):
+    (tmp_path / "unsure_dynamics.py").write_text(UNSURE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("SSEWEB_ASE_CALCULATORS", "unsure_dynamics.Unsure")
+    monkeypatch.setattr(s0, "CHECKPOINT_EVERY_S", 0.0)  # as with labels that take minutes: a checkpoint after each step
+    keywords = {"epsilon": 0.0104, "sigma": 3.4, "rc": 6.0, "smooth": True}
+    spec = spec_for(tmp_path, argon(), labeller=LabellerSpec("ase", {"calculator": "unsure_dynamics.Unsure", "keywords": keywords}))
+    spec = replace(spec, equilibration_steps=100)
+    began, spent = [], []
+    for _ in range(3):
+        with pytest.raises(EngineFailed, match="did not converge") as caught:
+            run(tmp_path, spec)
+        assert not caught.value.permanent
+        spent.append(caught.value.labels_computed)
+        failed_at = int(re.search(r"at step (\d+)", str(caught.value))[1])
+        began.append(failed_at - s0.journal.read(tmp_path / s0.JOURNAL)[-1]["step"])
+    assert began == [20, 40, 60]
+    assert spent == [51, 102, 153]
 
 
 def test_a_cell_of_one_atom_is_refused(tmp_path):
