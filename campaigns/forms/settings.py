@@ -18,8 +18,9 @@ from campaigns.forms.fields import (
     TemplateField,
     described,
 )
+from campaigns.models import Campaign
 from campaigns.science.protocol import GROUPS, PRESETS, ProtocolSettings, SettingsError, settings_from_mapping
-from campaigns.services import potential_files
+from campaigns.services import limits, potential_files
 from campaigns.services.errors import sentence
 
 
@@ -107,6 +108,16 @@ class LabellerOptionsForm(PlainForm):
         """What was given; an option left empty, or a template left as it is, keeps its default."""
         given = {name: value for name, value in self.cleaned_data.items() if value not in ("", None, [], {})}
         return {name: value for name, value in given.items() if value != self._templates.get(name)}
+
+
+class LimitsForm(LabellerOptionsForm):
+    """Those of a campaign's options on which no label depends."""
+
+    def __init__(self, campaign: Campaign, data: Any = None) -> None:
+        super().__init__(campaign.labeller, campaign.owner, data, campaign.labeller_options)
+        changeable = {option.name for option in limits.options_of(campaign.labeller)}
+        for name in set(self.fields) - changeable:
+            del self.fields[name]
 
 
 def _option_field(option: labellers.Option) -> forms.Field:

@@ -34,9 +34,16 @@ __all__ = ["QUEUE", "claim", "reconcile", "run"]
 log = logging.getLogger(__name__)
 POLL_S = 0.25
 SETUP = "bad_input"  # the cause of a failure that lies in what was set up, which cannot be changed after the start
+LIMITS = ("walltime", "out_of_memory", "scf_not_converged")  # those of a reference method whose limits can (`limits.py`)
+MEND = "Mend the cause, then press “Retry”: nothing that is finished is lost."
 WHAT_THEN = {
-    False: "Mend the cause, then press “Retry”: nothing that is finished is lost.",
-    True: "If the cause lies in the set-up, which stays as it is: press “Copy”, change it there, and start the copy; labels that are known "
+    **dict.fromkeys(
+        LIMITS,
+        "Time limits, SCF steps and retries of the reference method can be changed now, on the page “Settings”; then "
+        "press “Retry”: nothing that is finished is lost. Other options are changed in a copy, which finds the labels that are "
+        "known where its method gives the same ones.",
+    ),
+    SETUP: "If the cause lies in the set-up, which stays as it is: press “Copy”, change it there, and start the copy; labels that are known "
     "are found again. If it lies in a file of this machine, mend that and press “Retry”.",
 }
 RESEND_AFTER_S = 15
@@ -280,7 +287,7 @@ def _fail_with(stage: Stage, failure: dict[str, Any]) -> None:
                 campaign,
                 CampaignState.FAILED,
                 f"{stage.get_kind_display().capitalize()} failed (loop {stage.loop}, step {stage.step}): "
-                f"{failure['message'].rstrip('.')}. {WHAT_THEN[failure['cause'] == SETUP]}",
+                f"{failure['message'].rstrip('.')}. {WHAT_THEN.get(failure['cause'], MEND)}",
             )
 
 

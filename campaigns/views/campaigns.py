@@ -24,7 +24,7 @@ from campaigns.services import campaigns as services
 from campaigns.services import exports as packages
 from campaigns.services.errors import ServiceError
 from campaigns.services.requests import request_of
-from campaigns.views import access, differences, exports, fragments, pictures, refusals
+from campaigns.views import access, differences, exports, fragments, limits, pictures, refusals
 
 PER_PAGE = 25
 STAGES_PER_PAGE = 100
@@ -287,6 +287,7 @@ def settings(request: HttpRequest, pk: int) -> HttpResponse:
         for name, title in GROUPS.items()
     ]
     context = page_context(campaign, "settings") | {"groups": groups, "cells": _materials(campaign), "check": method_checks.last(campaign)}
+    context |= {"limits": limits.form_for(request, campaign)}
     return render(request, "campaigns/settings.html", context | differences.context(request, campaign))
 
 

@@ -61,6 +61,7 @@ EDIT = {
     "campaign-cancel": ["campaign"],
     "campaign-retry": ["campaign"],
     "campaign-check": ["campaign"],
+    "campaign-limits": ["campaign"],
     "campaign-check-stop": ["campaign"],
     "stage-relabel": ["label stage"],
     "configuration-overrule": ["frame"],

@@ -63,8 +63,8 @@ OPTIONS: tuple[Option, ...] = (
            200.0, low=1, high=10000, label="SCF steps at most", changes_label=False),
     Option("retries", "number", "", "How often a failed SCF is tried again: more steps, other mixing, then smearing.",
            3.0, high=3, label="Retries of a label", changes_label=False),
-    Option("walltime_h", "number", "h", "Time limit of one label.", 24.0, low=0.001, high=1000, label="Time limit of a label",
-           changes_label=False),
+    Option("walltime_h", "number", "h", "Time limit of one label. One that reaches it is tried once more, with twice the time.",
+           24.0, low=0.001, high=1000, label="Time limit of a label", changes_label=False),
     Option("template", "template", "", "Input in CP2K's own words, the section &FORCE_EVAL; the words in braces are filled in. Stress and "
            "forces must be printed.", cp2k_input.TEMPLATE, label="Input template"),
 )  # fmt: skip
@@ -122,6 +122,7 @@ def build(options: Mapping[str, Any], folder: Path, cores: int) -> Labeller:
 
 def _compute(values: dict[str, Any], argv: list[str], folder: Path, atoms: Atoms, name: str, settings: str) -> Label:
     """One run. A wavefunction that led to a failure is no guess for another configuration."""
+    values = program.with_time(values, settings)
     scf = cp2k_input.variant(_scf(values), settings)
     written = folder / f"{cp2k_input.PROJECT}-RESTART.{'wfn' if program.mesh(values['k_points']) == (1, 1, 1) else 'kp'}"
     written.unlink(missing_ok=True)  # of a run that failed or was killed: perhaps not whole

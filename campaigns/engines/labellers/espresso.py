@@ -68,8 +68,8 @@ OPTIONS: tuple[Option, ...] = (
            "david", choices=("david", "cg"), changes_label=False),
     Option("retries", "number", "", "How often a failed SCF is tried again: less mixing, more steps, then conjugate gradients.",
            3.0, high=3, label="Retries of a label", changes_label=False),
-    Option("walltime_h", "number", "h", "Time limit of one label.", 24.0, low=0.001, high=1000, label="Time limit of a label",
-           changes_label=False),
+    Option("walltime_h", "number", "h", "Time limit of one label. One that reaches it is tried once more, with twice the time.",
+           24.0, low=0.001, high=1000, label="Time limit of a label", changes_label=False),
     Option("further", "lines", "", "More of pw.x's own words, one a line: `system.nbnd = 40`, `electrons.mixing_mode = 'local-TF'`.",
            [], label="Further input"),
 )  # fmt: skip
@@ -131,6 +131,7 @@ def build(options: Mapping[str, Any], folder: Path, cores: int) -> Labeller:
 
 def _compute(values: dict[str, Any], argv: list[str], folder: Path, atoms: Atoms, name: str, settings: str) -> Label:
     """One run. It takes the wavefunctions that it starts from along: a run that fails or is killed leaves none."""
+    values = program.with_time(values, settings)
     scf = espresso_input.variant(_scf(values), settings)
     method = _method(values, atoms)
     for pseudo in method.pseudos.values():

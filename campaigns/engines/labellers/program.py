@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
@@ -18,6 +19,8 @@ from campaigns.engines.labellers.base import Label, LabelFailed, Labeller, requi
 from campaigns.engines.specs import LabelAttempt
 
 FIRST_TRY = "as set"
+LONGER = "twice the time"
+LADDER: Mapping[str, tuple[str, ...]] = {"walltime": (LONGER,)}  # of every program, beside its own
 POLITE_END_S = 60.0  # a program that watches its own wall time gets so much longer to end by itself
 
 # Open MPI refuses root without these. Unbound, two programs side by side do not end up on the same core.
@@ -61,6 +64,11 @@ def run(name: str, argv: list[str], folder: Path, log_name: str, walltime_s: flo
             raise
         if error.cause == "out_of_memory" or "SIGKILL" in str(error):
             raise LabelFailed("out_of_memory", str(error)) from error
+
+
+def with_time(values: dict[str, Any], settings: str) -> dict[str, Any]:
+    """The options of a try with `settings`."""
+    return values | {"walltime_h": 2 * values["walltime_h"]} if settings == LONGER else values
 
 
 def set_aside(folder: Path, name: str) -> None:
@@ -109,7 +117,7 @@ class ProgramLabeller(Labeller):
     def __init__(self, compute: Compute, ladder: Mapping[str, Sequence[str]], retries: int, method: str, versions: dict[str, str]) -> None:
         super().__init__(_ProgramCalculator(self), method, versions)
         self._compute = compute
-        self._ladder = ladder
+        self._ladder = {**LADDER, **ladder}
         self._retries = retries
 
     def label(self, atoms: Atoms, name: str = "") -> Label:

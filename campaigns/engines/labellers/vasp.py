@@ -55,8 +55,8 @@ OPTIONS: tuple[Option, ...] = (
            100.0, low=1, high=10000, label="SCF steps at most", changes_label=False),
     Option("retries", "number", "", "How often a failed SCF is tried again: all bands at once, then damped; more steps.",
            2.0, high=2, label="Retries of a label", changes_label=False),
-    Option("walltime_h", "number", "h", "Time limit of one label.", 24.0, low=0.001, high=1000, label="Time limit of a label",
-           changes_label=False),
+    Option("walltime_h", "number", "h", "Time limit of one label. One that reaches it is tried once more, with twice the time.",
+           24.0, low=0.001, high=1000, label="Time limit of a label", changes_label=False),
     Option("further", "lines", "", "More lines of INCAR: `NCORE = 4`.", [], label="Further input"),
 )  # fmt: skip
 
@@ -115,6 +115,7 @@ def _compute(values: dict[str, Any], argv: list[str], folder: Path, atoms: Atoms
     """One run in a folder of its own, whose outputs are kept under the label's name. It takes the wavefunctions that it starts from
     along: a run that fails or is killed leaves none.
     """
+    values = program.with_time(values, settings)
     scf = vasp_files.variant(vasp_files.Scf(int(values["scf_steps"])), settings)
     kept = Wavefunctions(folder / "wavefunctions", keep=1, reach_A=REACH_A)
     run = folder / "run"

@@ -125,7 +125,7 @@ def test_an_scf_that_does_not_converge_takes_no_ordering_apart(tmp_path, spec, m
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("SSEWEB_ASE_CALCULATORS", "unsure_relaxation.Unsure")
     unsure = LabellerSpec("ase", {"calculator": "unsure_relaxation.Unsure", "keywords": {"epsilon": 0.1, "r0": 2.7}})
-    with pytest.raises(EngineFailed, match="no forces at step 1 of the relaxation of ordering 0: .* did not converge") as caught:
+    with pytest.raises(EngineFailed, match=r"no forces at step 1 of the relaxation of ordering 0: .* did not converge") as caught:
         run(tmp_path, replace(spec, labeller=unsure))
     assert (caught.value.cause, caught.value.permanent) == ("scf_not_converged", True)
     assert read_json(tmp_path / "relaxation-0.json")["step"] == 1  # from here the next try goes on

@@ -137,6 +137,16 @@ def test_a_run_that_ends_otherwise_has_its_cause(tmp_path, vasp_that, monkeypatc
     assert failure.value.cause == cause
 
 
+def test_a_label_that_runs_out_of_time_gets_twice_as_much_once(tmp_path, vasp_that, monkeypatch):
+    monkeypatch.setattr("campaigns.engines.labellers.program.POLITE_END_S", 0.0)
+    vasp_that("import time; time.sleep(120)")
+    with pytest.raises(LabelFailed, match=r"longer than the limit of 0\.002 h") as failure:
+        vasp_with(tmp_path, walltime_h=0.001).label(diamond())
+    assert [attempt.settings for attempt in failure.value.attempts] == ["as set", "twice the time"]
+    first, second = (attempt.seconds for attempt in failure.value.attempts)
+    assert second > 1.3 * first
+
+
 # As VASP 6 begins every run, well or not (https://www.vasp.at/wiki).
 HEAD = """ vasp.6.4.2 20Jul23 complex
  POSCAR found type information on POSCAR LiGeP S
