@@ -176,8 +176,8 @@ WHAT_THEN = {
     CampaignState.DRAFT: "It has not been started yet: start it, or run its settings file.",
     CampaignState.RUNNING: "It is at work; pause it to interrupt it.",
     CampaignState.PAUSED: "Resume it to let it go on.",
-    CampaignState.FAILED: "Mend the cause, then retry it: nothing that is finished is lost. Limits of the reference method are changed on the page "
-    "“Settings”, the rest of the set-up in a copy.",
+    CampaignState.FAILED: "Mend the cause, then retry it: nothing that is finished is lost. Limits of the reference method are changed on "
+    "the page “Settings”, the rest of the set-up in a copy.",
     CampaignState.CONVERGED: _IT_HAS_ENDED,
     CampaignState.NOT_CONVERGED: _IT_HAS_ENDED,
     CampaignState.CANCELLED: _IT_HAS_ENDED,

@@ -43,8 +43,8 @@ WHAT_THEN = {
         "press “Retry”: nothing that is finished is lost. Other options are changed in a copy, which finds the labels that are "
         "known where its method gives the same ones.",
     ),
-    SETUP: "If the cause lies in the set-up, which stays as it is: press “Copy”, change it there, and start the copy; labels that are known "
-    "are found again. If it lies in a file of this machine, mend that and press “Retry”.",
+    SETUP: "If the cause lies in the set-up, which stays as it is: press “Copy”, change it there, and start the copy; labels that are "
+    "known are found again. If it lies in a file of this machine, mend that and press “Retry”.",
 }
 RESEND_AFTER_S = 15
 STORAGE_DELAY_S = 15

@@ -6,12 +6,13 @@ They are imported when they are asked for, and load nothing heavy before `build`
 
 import importlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from campaigns.engines.job import EngineFailed, read_json, write_json
 from campaigns.engines.labellers.base import Label, LabelFailed, Labeller, Option
-from campaigns.engines.labellers.known import KnownLabels, RememberingLabeller, data_versions, method_key
+from campaigns.engines.labellers.known import KnownLabels, RememberingLabeller, method_key
 from campaigns.engines.specs import LabellerSpec
 
 __all__ = [
@@ -83,8 +84,8 @@ def build(spec: LabellerSpec, folder: Path, cores: int) -> Labeller:
     """Load a method, once, for many labels. `folder` is the stage's, for files that the method needs; `cores` bounds its threads.
 
     With `spec.known_labels` it gives labels that were computed before, and keeps those that it computes; a machine that does not see the
-    folder does without. A method that says CHEAP computes a label faster than it would be found; DATA_VARIABLES of a method name
-    folders of the installation with data, such as pseudopotentials, on which its labels depend.
+    folder does without. A method that says CHEAP computes a label faster than it would be found; `data_of(options, symbols)` of a method
+    gives the texts of the installation, such as pseudopotentials, on which its labels depend.
 
     Raises EngineFailed where the method is missing on this machine or its options make no sense.
     """
@@ -100,9 +101,10 @@ def build(spec: LabellerSpec, folder: Path, cores: int) -> Labeller:
     write_json(folder / DESCRIPTION, labeller.describe())
     if spec.known_labels is None or not Path(spec.known_labels).is_dir() or not keeps_labels(spec.name):
         return labeller
-    versions = labeller.describe()["versions"] | data_versions(getattr(chosen, "DATA_VARIABLES", ()))
-    key = method_key(spec.name, spec.options, chosen.OPTIONS, versions)
-    return RememberingLabeller(labeller, KnownLabels(Path(spec.known_labels), key, str(folder)))
+    key = method_key(spec.name, spec.options, chosen.OPTIONS, labeller.describe()["versions"])
+    data_of = getattr(chosen, "data_of", None)
+    data = partial(data_of, spec.options) if data_of else None
+    return RememberingLabeller(labeller, KnownLabels(Path(spec.known_labels), key, str(folder), data))
 
 
 def keeps_labels(name: str) -> bool:

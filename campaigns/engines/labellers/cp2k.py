@@ -34,7 +34,6 @@ MAX_ENTROPY_EV_ATOM = 1e-4  # a smearing that was only to help the SCF must not 
 WAVEFUNCTIONS_KEPT = 8  # a few MB each
 REACH_A = 0.5  # measured: up to 0.35 Å it saves a quarter of the SCF steps, at 0.1 Å half of them
 USES_CORES = True
-DATA_VARIABLES = ("CP2K_DATA_DIR",)
 OPTIONS: tuple[Option, ...] = (
     Option("cutoff_Ry", "number", "Ry", "Plane-wave cut-off of the density. Compare the forces of one configuration at a higher one "
            "before many are labelled.", 450.0, low=50, high=5000, label="Plane-wave cut-off", stricter=times(1.5)),
@@ -93,6 +92,15 @@ def check(options: Mapping[str, Any], symbols: Sequence[str]) -> dict[str, list[
 def propose(symbols: Sequence[str], oxidation_states: Mapping[str, float]) -> dict[str, Any]:
     """Elements that D2 does not know are described with D3."""
     return {"dispersion": "d3bj"} if any(atomic_numbers[symbol] > cp2k_data.LAST_WITH_D2 for symbol in symbols) else {}
+
+
+def data_of(options: Mapping[str, Any], symbols: Sequence[str]) -> list[str]:
+    """The entries of CP2K's files that a label of these elements is computed with. Raises ValueError."""
+    values = option_values(OPTIONS, options)
+    kinds, place = cp2k_data.kinds_of(symbols, values["basis"], _chosen_kinds(values["kinds"])), cp2k_data.folder()
+    names = [(kind, file, name) for kind in kinds.values()
+             for file, name in ((kind.basis_file, kind.basis), (cp2k_data.POTENTIAL_FILE, kind.potential))]  # fmt: skip
+    return ["\n".join([kind.symbol, name, *cp2k_data.entry(place / file, kind.symbol, name)]) for kind, file, name in names]
 
 
 def _not_installed() -> str:

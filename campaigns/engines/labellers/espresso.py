@@ -35,7 +35,6 @@ COMMAND_VARIABLE = "SSEWEB_ESPRESSO_COMMAND"
 PROGRAMS = ("pw.x",)
 REACH_A = 0.1  # measured: a density from farther away costs more steps than one put together from atoms
 USES_CORES = True
-DATA_VARIABLES = espresso_pseudo.FOLDER_VARIABLES
 OPTIONS: tuple[Option, ...] = (
     Option("cutoff_Ry", "number", "Ry", "Plane-wave cut-off of the wavefunctions. What it has to be depends on the pseudopotentials: "
            "compare the forces of one configuration at a higher one before many are labelled.",
@@ -99,6 +98,13 @@ def propose(symbols: Sequence[str], oxidation_states: Mapping[str, float]) -> di
     """A pseudopotential for each element where the installation leaves a choice; D3 for elements that D2 does not know."""
     dispersion = {"dispersion": "d3bj"} if any(atomic_numbers[symbol] > cp2k_data.LAST_WITH_D2 for symbol in symbols) else {}
     return dispersion | {"pseudopotentials": espresso_pseudo.proposed(symbols)}
+
+
+def data_of(options: Mapping[str, Any], symbols: Sequence[str]) -> list[str]:
+    """The pseudopotentials that a label of these elements is computed with. Raises ValueError."""
+    values = option_values(OPTIONS, options)
+    named = espresso_pseudo.chosen(values["pseudopotentials"])
+    return [espresso_pseudo.of(symbol, named.get(symbol), values["files"]).text for symbol in symbols]
 
 
 def _not_installed() -> str:

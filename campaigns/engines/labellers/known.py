@@ -8,9 +8,8 @@ deleted at any time; a file that cannot be read is one that is not there.
 import contextlib
 import hashlib
 import json
-import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,17 +32,6 @@ def method_key(name: str, options: Mapping[str, Any], definitions: Sequence[Opti
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def data_versions(variables: Sequence[str]) -> dict[str, str]:
-    """What lies in the folders that these environment variables name: other files there give other labels."""
-    found = {}
-    for name in variables:
-        if folder := os.environ.get(name):
-            files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
-            facts = [(str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-            found[name] = hashlib.sha256(repr(facts).encode()).hexdigest()
-    return found
-
-
 def _canonical(option: Option, options: Mapping[str, Any]) -> Any:
     """A value as the method reads it (450 is 450.0, a text is its lines), or as it was given where it is of another kind."""
     given = options.get(option.name, option.default)
@@ -56,12 +44,18 @@ def _canonical(option: Option, options: Mapping[str, Any]) -> Any:
 
 
 class KnownLabels:
-    """The labels of one method. `asked_by` says which stage computes: a label of its own that it finds after a kill is not a found one."""
+    """The labels of one method. `asked_by` says which stage computes: a label of its own that it finds after a kill is not a found one.
 
-    def __init__(self, folder: Path, method: str, asked_by: str) -> None:
+    `data`: the texts, such as pseudopotentials, that a label of these elements depends on beside the options. Raises ValueError where one
+    is missing.
+    """
+
+    def __init__(self, folder: Path, method: str, asked_by: str, data: Callable[[Sequence[str]], list[str]] | None = None) -> None:
         self._folder = folder
         self._method = method
         self._asked_by = asked_by
+        self._data = data
+        self._keys: dict[tuple[str, ...], str] = {}
 
     def find(self, atoms: "Atoms") -> Label | None:
         path = self._path(atoms)
@@ -94,14 +88,26 @@ class KnownLabels:
             write_json(path, record, durable=False)  # thousands along a dynamics; what a power cut takes is computed again
 
     def _path(self, atoms: "Atoms") -> Path | None:
-        """None for a geometry that has no key."""
+        """None for a geometry that has no key, or whose elements lack their data."""
         from campaigns.science.selection import geometry_key
 
         if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all() and atoms.cell.volume > 0):
             return None
         geometry = geometry_key(atoms.get_chemical_symbols(), atoms.positions, atoms.cell.array)
-        name = hashlib.sha256(f"{self._method} {geometry}".encode()).hexdigest()
+        try:
+            method = self._method_for(tuple(sorted(set(atoms.get_chemical_symbols()))))
+        except ValueError:
+            return None
+        name = hashlib.sha256(f"{method} {geometry}".encode()).hexdigest()
         return self._folder / name[:2] / f"{name}.json"
+
+    def _method_for(self, elements: tuple[str, ...]) -> str:
+        """The method with the data of these elements; files do not change under a stage that runs."""
+        if self._data is None:
+            return self._method
+        if elements not in self._keys:
+            self._keys[elements] = hashlib.sha256(json.dumps([self._method, self._data(elements)]).encode()).hexdigest()
+        return self._keys[elements]
 
 
 def _array(value: Any, shape: tuple[int, int]) -> NDArray[np.float64]:

@@ -33,7 +33,6 @@ COMMAND_VARIABLE = "VASP_COMMAND"
 REACH_A = 0.1
 KEPT_FILES = ("INCAR", "OUTCAR", "vasprun.xml")
 USES_CORES = True
-DATA_VARIABLES = (vasp_files.FOLDER_VARIABLE,)
 OPTIONS: tuple[Option, ...] = (
     Option("cutoff_eV", "number", "eV", "Plane-wave cut-off (ENCUT). Compare the forces of one configuration at a higher one before many "
            "are labelled.", 520.0, low=50, high=5000, label="Plane-wave cut-off", stricter=times(1.5)),
@@ -86,6 +85,12 @@ def propose(symbols: Sequence[str], oxidation_states: Mapping[str, float]) -> di
     return {"dispersion": "d3bj"} if any(atomic_numbers[symbol] > cp2k_data.LAST_WITH_D2 for symbol in symbols) else {}
 
 
+def data_of(options: Mapping[str, Any], symbols: Sequence[str]) -> list[str]:
+    """The POTCAR files that a label of these elements is computed with. Raises ValueError."""
+    named = vasp_files.chosen(option_values(OPTIONS, options)["potcars"])
+    return [vasp_files.potcar(symbol, named.get(symbol)) for symbol in symbols]
+
+
 def _not_installed() -> str:
     return (
         f"VASP is licensed and not part of this installation: say how yours is started with {COMMAND_VARIABLE} (`mpirun -np 8 vasp_std`) "
@@ -107,7 +112,7 @@ def build(options: Mapping[str, Any], folder: Path, cores: int) -> Labeller:
     correction = "" if values["dispersion"] == "none" else f" + {values['dispersion'].upper()}"
     method = f"VASP, PBE{correction}, {values['cutoff_eV']:g} eV"
     return program.ProgramLabeller(
-        partial(_compute, values, argv, place), vasp_files.LADDER, int(values["retries"]), method, {"vasp": Path(argv[-1]).name}
+        partial(_compute, values, argv, place), vasp_files.LADDER, int(values["retries"]), method, {"vasp": vasp_files.version_of(argv)}
     )
 
 

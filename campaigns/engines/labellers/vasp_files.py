@@ -2,9 +2,11 @@
 the electronic loop converged from OUTCAR.
 """
 
+import hashlib
 import io
 import os
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +24,7 @@ FOLDER_VARIABLE = "VASP_PP_PATH"
 SETS = ("potpaw_PBE.64", "potpaw_PBE.54", "potpaw_PBE.52", "potpaw_PBE", "")  # folders as VASP's licence holders unpack them
 NAME = re.compile(r"[A-Z][a-z]?[A-Za-z0-9_.]*")
 ELEMENT = re.compile(r"VRHFIN\s*=\s*([A-Z][a-z]?)")
+VERSION = re.compile(rb"vasp\.\d[\w.]* +\d\d?[A-Z][a-z]{2}\d\d")
 FUNCTIONAL = re.compile(r"LEXCH\s*=\s*(\w+)")
 PBE = "PE"
 DISPERSION: Mapping[str, int] = {"none": 0, "d2": 10, "d3": 11, "d3bj": 12}  # IVDW
@@ -120,6 +123,17 @@ def potcar(symbol: str, name: str | None) -> str:
     if not functional or functional[1] != PBE:
         raise PotcarMissing(f"{path} was not made for PBE (LEXCH is {functional[1] if functional else 'missing'})")
     return text if text.endswith("\n") else f"{text}\n"
+
+
+def version_of(argv: Sequence[str]) -> str:
+    """`vasp.6.4.2 20Jul23`, as the program writes it into OUTCAR, from its own bytes: it has no option that says so. Of a script that
+    starts it, and whose text tells as little, its name and a hash.
+    """
+    found = (shutil.which(word) for word in reversed(argv))
+    path = Path(next(place for place in found if place))
+    content = path.read_bytes()
+    said = VERSION.search(content)
+    return said[0].decode() if said else f"{path.name}, {hashlib.sha256(content).hexdigest()[:12]}"
 
 
 # --- input --------------------------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Labels that were computed before are found again: by the same method alone, along a dynamics too, and never half."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from ase.calculators.calculator import Calculator, all_changes
 
 from campaigns.engines import journal, label, labellers, prepare, s0
 from campaigns.engines.job import Progress
-from campaigns.engines.labellers import base, cp2k, known
+from campaigns.engines.labellers import base, cp2k, cp2k_data, espresso, known, vasp_files
 from campaigns.engines.labellers.base import Label, Labeller
 from campaigns.engines.specs import FrameSelection, LabellerSpec, LabelSpec, PrepareSpec, S0Spec
 from tests.campaigns.engines.test_label import li3n, snapshots_of
@@ -148,13 +149,77 @@ def test_a_method_is_what_changes_its_labels():
     assert _key(kinds="Li A B") == _key(kinds=["Li A B"])
 
 
-def test_other_pseudopotentials_are_another_method(tmp_path, monkeypatch):
-    monkeypatch.setenv("PSEUDOPOTENTIALS_OF_THE_TEST", str(tmp_path))
-    (tmp_path / "Li.UPF").write_text("one")
-    before = known.data_versions(["PSEUDOPOTENTIALS_OF_THE_TEST", "NOT_SET_AT_ALL"])
-    assert before == known.data_versions(["PSEUDOPOTENTIALS_OF_THE_TEST"])
-    (tmp_path / "Li.UPF").write_text("other")
-    assert known.data_versions(["PSEUDOPOTENTIALS_OF_THE_TEST"]) != before
+def _kept_with(folder, data):
+    """Whether a label of Li3N is found; it is kept afterwards."""
+    labels = known.KnownLabels(folder, "method", "one", data)
+    found = labels.find(li3n()) is not None
+    labels.keep(li3n(), Label(1.0, np.zeros((4, 3)), np.eye(3)), 1.0)
+    return found
+
+
+def test_other_data_of_its_elements_is_another_method_and_missing_data_none(tmp_path):
+    texts = {"Li": "one", "N": "two", "Cs": "three"}
+
+    def data(symbols):
+        return [texts[symbol] for symbol in symbols]
+
+    assert [_kept_with(tmp_path, data) for _ in range(2)] == [False, True]
+    texts["Cs"] = "another"
+    assert _kept_with(tmp_path, data)
+    texts["Li"] = "another"
+    assert not _kept_with(tmp_path, data)
+
+    def missing(symbols):
+        raise ValueError("There is no pseudopotential for N.")
+
+    assert not _kept_with(tmp_path, missing)
+
+
+@pytest.fixture
+def cp2k_files(tmp_path):
+    """A folder of one's own with the files that CP2K ships."""
+    place = tmp_path / "cp2k-data"
+    place.mkdir()
+    for name in (*cp2k_data.BASIS_FILES, cp2k_data.POTENTIAL_FILE):
+        shutil.copy(cp2k_data.folder() / name, place)
+    return place
+
+
+def _change(path, heading, after):
+    """One digit in the entry below a heading."""
+    head, found, rest = path.read_text().partition(heading)
+    assert found
+    path.write_text(head + found + rest.replace(after, after[:-1] + "9", 1))
+    cp2k_data.entries.cache_clear()
+
+
+@pytest.mark.parametrize(("module", "options"), [(cp2k, {}), (espresso, {"pseudopotentials": ["Li GTH-PBE-q3", "N GTH-PBE-q5"]})])
+def test_the_data_are_those_of_the_elements_wherever_they_lie(cp2k_files, monkeypatch, module, options):
+    here = module.data_of(options, ["Li", "N"])
+    monkeypatch.setenv("CP2K_DATA_DIR", str(cp2k_files))
+    assert module.data_of(options, ["Li", "N"]) == here
+    _change(cp2k_files / "GTH_POTENTIALS", "Cs GTH-PBE-q9", "0.5")
+    assert module.data_of(options, ["Li", "N"]) == here
+    _change(cp2k_files / "GTH_POTENTIALS", "N GTH-PBE-q5", "0.28")
+    changed = module.data_of(options, ["Li", "N"])
+    assert changed != here
+    assert changed[:-1] == here[:-1]
+
+
+def test_cp2ks_basis_sets_are_data_too(cp2k_files, monkeypatch):
+    here = cp2k.data_of({}, ["Li"])
+    monkeypatch.setenv("CP2K_DATA_DIR", str(cp2k_files))
+    _change(cp2k_files / "BASIS_MOLOPT", "Li DZVP-MOLOPT-SR-GTH", "0.0")
+    assert cp2k.data_of({}, ["Li"]) != here
+
+
+def test_vasps_version_is_the_one_that_stands_in_the_program(tmp_path):
+    program = tmp_path / "vasp_std"
+    program.write_bytes(b"\x7fELF\0\1vasp.6.4.2 20Jul23 (build Aug 01 2023) complex\0")
+    program.chmod(0o755)
+    assert vasp_files.version_of(["mpirun", "-np", "8", str(program)]) == "vasp.6.4.2 20Jul23"
+    program.write_bytes(b"#!/bin/sh\nexec other\n")
+    assert vasp_files.version_of([str(program), "-v"]).startswith("vasp_std, ")
 
 
 @pytest.mark.parametrize("name", sorted(labellers.MODULES))
