@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 
-from campaigns.enums import S0Route
+from campaigns.enums import S0Route, StageKind
 from campaigns.models import Campaign
 from campaigns.science.plan import ENGINE_START_S, LABEL_EXPONENT
 from campaigns.science.protocol import Counts, ProtocolSettings, counts
@@ -122,7 +122,7 @@ def _rows(request: CampaignRequest, checked: Checked, training: list[int], evalu
     in_training, in_evaluation = _mean(training), _mean(evaluation)
     at_once = min(settings.ENGINE_CORES, max(amounts.evaluations, 1))
     return [
-        *_label_rows(request, checked, training, amounts.labels),
+        *_label_rows(request, checked, training, amounts),
         _row(
             "Training", amounts.training_batches, "batches",
             measurements.batch(chosen, in_training), amounts.training_batches * chosen.batch_size,
@@ -149,15 +149,17 @@ def _mean(n_atoms: list[int], exponent: float = 1.0) -> float:
     return max(1.0, (sum(n**exponent for n in n_atoms) / max(len(n_atoms), 1)) ** (1 / exponent))
 
 
-def _label_rows(request: CampaignRequest, checked: Checked, training: list[int], labels: int) -> list[EstimateRow]:
+def _label_rows(request: CampaignRequest, checked: Checked, training: list[int], amounts: Counts) -> list[EstimateRow]:
     exponent = LABEL_EXPONENT.get(request.labeller, 1.0)
 
-    def row(what: str, amount: float, n_atoms: list[int], lever: str) -> EstimateRow:
-        speed = measurements.label(request.labeller, request.labeller_options, _mean(n_atoms, exponent))
+    resource = request.resources.get(StageKind.LABEL, "")
+
+    def row(what: str, amount: float, n_atoms: list[int], following: float, lever: str) -> EstimateRow:
+        speed = measurements.label(request.labeller, request.labeller_options, _mean(n_atoms, exponent), resource, following)
         return _row(what, amount, "labels", speed, amount, 0.0, _mean(n_atoms), lever)
 
     reference = row(
-        "Reference calculations (labels)", labels, training,
+        "Reference calculations (labels)", amounts.labels, training, amounts.s0_md_steps / max(amounts.labels, 1),
         "a smaller training cell, a cheaper reference method, or fewer configurations and snapshots make it shorter",
     )  # fmt: skip
     steps = checked.settings.relax_max_steps
@@ -165,7 +167,7 @@ def _label_rows(request: CampaignRequest, checked: Checked, training: list[int],
         return [reference]
     relaxed = checked.n_atoms(request.cells)
     lever = "fewer relaxation steps or smaller cells make it shorter"
-    return [row("Relaxation of the cells, at most", steps * len(relaxed), relaxed, lever), reference]
+    return [row("Relaxation of the cells, at most", steps * len(relaxed), relaxed, 1.0, lever), reference]
 
 
 def _advice(preset: str, one_loop: list[EstimateRow]) -> str:

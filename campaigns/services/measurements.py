@@ -16,8 +16,10 @@ from campaigns.models import Campaign, Cell, MdRun, MethodCheck, Stage
 from campaigns.science.plain_numbers import plain
 from campaigns.science.plan import (
     LABEL_EXPONENT,
+    NEXT_LABEL_SHARE,
     REFERENCE_ATOMS,
     REFERENCE_BATCH_S_ATOM,
+    REFERENCE_LABEL_BASIS,
     REFERENCE_LABEL_S,
     REFERENCE_MD_ATOM_STEPS_S,
     configurations_trained_on,
@@ -25,6 +27,7 @@ from campaigns.science.plan import (
 from campaigns.science.protocol import ProtocolSettings
 from campaigns.services import method_checks
 
+REFERENCE_MACHINE = "a reference machine of 2 cores"
 REFERENCE_FACTOR = 3.0  # how far another machine may be from it, either way
 EXPONENT_ERROR = 0.3  # small cells pay for start-up, large ones fill the cores better
 # What the cost of a batch or of an MD step depends on, the size of the cell apart.
@@ -56,17 +59,32 @@ class Measurement:
     is_disturbed: bool
 
 
-def label(labeller: str, options: Mapping[str, Any], n_atoms: float) -> Speed:
-    """From stages with the same method and options, from a check of it, from stages with other options, from the reference machine."""
+def label(labeller: str, options: Mapping[str, Any], n_atoms: float, resource: str = "", following: float = 0.0) -> Speed:
+    """From stages with the same method and options, from a check of it, from stages with other options, from the reference machine.
+
+    `resource`: the cluster where labels are computed, if not here. `following`: the share of labels that are steps of dynamics or
+    relaxation, each of which starts from the wavefunction of the one before.
+    """
     exponent = LABEL_EXPONENT.get(labeller, 1.0)
-    alike, others = _label_measurements(labeller, method_checks.key_of(labeller, options))
+    alike, others = _label_measurements(labeller, method_checks.key_of(labeller, options), resource)
     if alike:
-        return _speed(alike, n_atoms, exponent, "stages of labels")
-    if found := method_checks.measured(labeller, options):
-        return _of_check(found, n_atoms, exponent)
+        return _speed(alike, n_atoms, exponent, "stages of labels", resource)
+    if found := method_checks.measured(labeller, options, resource):
+        return _along_dynamics(_of_check(found, n_atoms, exponent), labeller, following)
     if others:
-        return _speed(others, n_atoms, exponent, "stages of labels with other options of the method")
-    return _reference(REFERENCE_LABEL_S.get(labeller, 1.0), n_atoms, exponent)
+        return _speed(others, n_atoms, exponent, "stages of labels with other options of the method", resource)
+    basis = REFERENCE_LABEL_BASIS.get(labeller, REFERENCE_MACHINE)
+    return _along_dynamics(_reference(REFERENCE_LABEL_S.get(labeller, 1.0), n_atoms, exponent, basis), labeller, following)
+
+
+def _along_dynamics(speed: Speed, labeller: str, following: float) -> Speed:
+    """A time from scratch, where this share of labels follow another; the range goes on to hold that none is cheaper for it."""
+    next_share = NEXT_LABEL_SHARE.get(labeller, 1.0)
+    saved = following * (1 - next_share)
+    if not saved:
+        return speed
+    basis = f"{speed.basis}; one that follows another in dynamics taken as {100 * next_share:.0f} % of one from scratch"
+    return Speed(speed.seconds * (1 - saved), speed.low * (1 - saved), speed.high, basis)
 
 
 def batch(chosen: ProtocolSettings, n_atoms: float) -> Speed:
@@ -92,14 +110,14 @@ def _of_network(measured: Iterable[tuple[Campaign, Measurement]], chosen: Protoc
     return None
 
 
-def _speed(found: list[Measurement], n_atoms: float, exponent: float, noun: str) -> Speed:
+def _speed(found: list[Measurement], n_atoms: float, exponent: float, noun: str, resource: str = "") -> Speed:
     """The median of the undisturbed ones in the cells that are nearest in size, between their quartiles."""
     free = [one for one in found if not one.is_disturbed]
     used = _nearest_in_size(free or found, n_atoms)
     each = [one.seconds * (n_atoms / one.n_atoms) ** exponent for one in used]
     low, middle, high = (float(value) for value in np.percentile(each, [25, 50, 75]))
     measured_atoms = float(np.median([one.n_atoms for one in used]))
-    basis = f"{_how_many(len(used), noun)} on this machine{_when(used)}, with {measured_atoms:.0f} atoms"
+    basis = f"{_how_many(len(used), noun)} on {resource or 'this machine'}{_when(used)}, with {measured_atoms:.0f} atoms"
     if not free:
         basis += ", while other work used its cores"
     elif len(free) < len(found):
@@ -133,18 +151,19 @@ def _scaled(speed: Speed, factor: float) -> Speed:
     return Speed(speed.seconds, speed.low / wider, speed.high * wider, f"{speed.basis}, {text}")
 
 
-def _reference(seconds: float, n_atoms: float, exponent: float) -> Speed:
+def _reference(seconds: float, n_atoms: float, exponent: float, basis: str = REFERENCE_MACHINE) -> Speed:
     factor = n_atoms / REFERENCE_ATOMS
     own = seconds * factor**exponent
-    basis = f"not measured on this machine yet: a reference machine of 2 cores, with {REFERENCE_ATOMS} atoms"
-    return _scaled(Speed(own, own / REFERENCE_FACTOR, own * REFERENCE_FACTOR, basis), factor)
+    text = f"not measured on this machine yet: {basis}, with {REFERENCE_ATOMS} atoms"
+    return _scaled(Speed(own, own / REFERENCE_FACTOR, own * REFERENCE_FACTOR, text), factor)
 
 
 def _of_check(found: MethodCheck, n_atoms: float, exponent: float) -> Speed:
-    """Labels run side by side as the cores allow."""
+    """Labels run here side by side as the cores allow, on a cluster one after another on as many cores as the check had."""
     factor = n_atoms / found.n_atoms
-    seconds = found.core_seconds / settings.ENGINE_CORES * factor**exponent
-    cores = f"{found.cores} core{'s' * (found.cores > 1)}"
+    each_s = found.seconds if found.stage.resource else found.core_seconds / settings.ENGINE_CORES
+    seconds = each_s * factor**exponent
+    cores = f"{found.cores} core{'s' * (found.cores > 1)}{f' of {found.stage.resource}' if found.stage.resource else ''}"
     basis = f"check of this method, {found.created_at:%-d %b %Y}: {plain(found.seconds, 3)} s for {found.n_atoms} atoms on {cores}"
     if _is_disturbed(found.stage):
         basis += ", while other work used its cores"
@@ -155,24 +174,24 @@ def _is_disturbed(stage: Stage) -> bool:
     return stage.cores_short is not None and stage.cores_short > BUSY_SHARE * stage.cores
 
 
-def _done_here(**columns: Any) -> QuerySet[Stage]:
-    """The last finished stages; what ran on a cluster says nothing of this machine.
+def _done(resource: str = "", **columns: Any) -> QuerySet[Stage]:
+    """The last finished stages on a cluster, or here; what ran on one says nothing of the other.
 
     Said by what they are not: SQLite would else collect all that are done by the index of states, and sort them, to give the last few.
     """
-    stages = Stage.objects.exclude(state__in=set(StageState) - {StageState.DONE}).filter(resource="", **columns)
+    stages = Stage.objects.exclude(state__in=set(StageState) - {StageState.DONE}).filter(resource=resource, **columns)
     return stages.select_related("campaign", "cell").order_by("-id")
 
 
-def _label_measurements(labeller: str, key: str) -> tuple[list[Measurement], list[Measurement]]:
+def _label_measurements(labeller: str, key: str, resource: str) -> tuple[list[Measurement], list[Measurement]]:
     """Of the S0 and label stages with the method of this key, and of all; empty where they are too few labels to tell."""
     found: dict[bool, list[tuple[int, Measurement]]] = {True: [], False: []}
-    stages = _done_here(
-        kind__in=(StageKind.S0, StageKind.LABEL), campaign__labeller=labeller, labels_computed__gt=0, cell__n_atoms__gt=0, seconds__gt=0
-    )
+    kinds = (StageKind.S0, StageKind.LABEL)
+    stages = _done(resource, kind__in=kinds, campaign__labeller=labeller, labels_computed__gt=0, cell__n_atoms__gt=0, seconds__gt=0)
     for stage in stages[:LAST_MEASURED]:
-        # Stages run side by side: the cores are shared.
-        seconds = stage.seconds * stage.cores / settings.ENGINE_CORES / stage.labels_computed
+        # Stages run here side by side: the cores are shared. On a cluster each has its own.
+        cores_share = 1.0 if resource else stage.cores / settings.ENGINE_CORES
+        seconds = stage.seconds * cores_share / stage.labels_computed
         measurement = Measurement(stage.cell.n_atoms, seconds, stage.finished_at, _is_disturbed(stage))
         is_alike = method_checks.key_of(labeller, stage.campaign.labeller_options) == key
         found[is_alike].append((stage.labels_computed, measurement))
@@ -184,7 +203,7 @@ def _if_enough(found: list[tuple[int, Measurement]]) -> list[Measurement]:
 
 
 def _batch_measurements() -> Iterable[tuple[Campaign, Measurement]]:
-    stages = list(_done_here(kind=StageKind.TRAIN, trained_model__isnull=False).select_related("trained_model", "campaign")[:LAST_MEASURED])
+    stages = list(_done(kind=StageKind.TRAIN, trained_model__isnull=False).select_related("trained_model", "campaign")[:LAST_MEASURED])
     cells = Cell.objects.filter(campaign__in={stage.campaign_id for stage in stages}, for_training=True, n_atoms__gt=0)
     n_atoms = dict(cells.values_list("campaign").annotate(Avg("n_atoms")).order_by())
     for stage in stages:

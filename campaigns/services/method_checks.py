@@ -90,6 +90,6 @@ def last(campaign: Campaign) -> MethodCheck | None:
     return campaign.method_checks.filter(method_key=key).select_related("stage").last()
 
 
-def measured(labeller: str, options: Mapping[str, Any]) -> MethodCheck | None:
-    """The last check of this method on this installation, of whatever campaign."""
-    return MethodCheck.objects.filter(method_key=key_of(labeller, options)).last()
+def measured(labeller: str, options: Mapping[str, Any], resource: str = "") -> MethodCheck | None:
+    """The last check of this method on this installation, or on this cluster, of whatever campaign."""
+    return MethodCheck.objects.filter(method_key=key_of(labeller, options), stage__resource=resource).select_related("stage").last()

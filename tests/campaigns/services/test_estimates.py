@@ -53,6 +53,43 @@ def test_a_few_labels_are_no_measurement():
     assert _row(_estimate(), "Reference").basis == REFERENCE
 
 
+@pytest.mark.parametrize("labeller", ["espresso", "vasp", "ase"])
+def test_a_guess_is_called_one(labeller):
+    basis = _row(_estimate(labeller="chgnet"), "Reference").basis
+    assert "guess" not in basis
+    assert "a guess" in measurements.label(labeller, {}, 50).basis
+
+
+def test_a_label_that_follows_another_costs_less():
+    one, next_one = (measurements.label("cp2k", {}, 50, following=share) for share in (0.0, 1.0))
+    assert next_one.seconds == pytest.approx(one.seconds * 0.26)
+    assert (next_one.low, next_one.high) == (pytest.approx(one.low * 0.26), one.high)
+    assert "26 % of one from scratch" in next_one.basis
+    assert "half of the processor time" in one.basis
+
+
+def test_what_a_cluster_took_is_told_of_the_cluster_alone(settings):
+    settings.ENGINE_CORES = 2
+    row = _campaign()
+    factories.stage(row, StageKind.LABEL, cell=row.cells.first(), labels_computed=60, seconds=600.0, cores=64, resource="big")
+    assert measurements.label("chgnet", {}, 50).basis == REFERENCE
+    there = measurements.label("chgnet", {}, 50, "big")
+    assert there.seconds == pytest.approx(10.0)
+    assert there.basis.startswith("one of the stages of labels on big, ")
+
+
+def test_a_check_on_a_cluster_counts_as_it_is_and_there_alone(settings):
+    settings.ENGINE_CORES = 2
+    row = factories.campaign(factories.user("ada"), labeller="cp2k")
+    check = factories.method_check(row, cores=64, seconds=20.0)
+    check.stage.resource = "big"
+    check.stage.save()
+    there = measurements.label("cp2k", row.labeller_options, 50, "big")
+    assert there.seconds == pytest.approx(20.0)
+    assert "on 64 cores of big" in there.basis
+    assert "check" not in measurements.label("cp2k", row.labeller_options, 50).basis
+
+
 def _trained(row, seconds_per_batch, tries=1, step=1, said=True):
     """A training with 11 s of start-up in a cell of 50 atoms, of one try or of two with 1 and 2 configurations a batch."""
     n_batches = [1500 if number == 0 and step > 1 else 2500 for number in range(tries)]  # a warm start has fewer, what is repeated has not
