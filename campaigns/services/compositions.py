@@ -22,8 +22,19 @@ def lost_elements(material: Material, supercell: tuple[int, int, int], states: M
     """Elements of which this cell is too small to hold one atom."""
     n_cells = math.prod(supercell)
     few = sorted(symbol for symbol, amount in amounts_of(material).items() if amount * n_cells < FEW_ATOMS)
-    if not few or not material.is_disordered or not states.keys() >= set(material.facts["elements"]):
+    if not few or not material.is_disordered:
         return []
+    total = whole_atoms(material, supercell, states, mobile_ion)
+    return [symbol for symbol in few if not total.get(symbol)] if total else []
+
+
+def whole_atoms(material: Material, supercell: tuple[int, int, int], states: Mapping[str, float], mobile_ion: str) -> dict[str, int]:
+    """Atoms of each element that the ordered cell will hold; empty where that cannot be told."""
+    n_cells = math.prod(supercell)
+    if not material.is_disordered:
+        return {symbol: round(amount * n_cells) for symbol, amount in amounts_of(material).items()}
+    if not states.keys() >= set(material.facts["elements"]):
+        return {}
     from campaigns.science.ordering_composition import (  # loads scipy, which hardly any request needs
         CannotBeNeutral,
         PartialSite,
@@ -38,10 +49,9 @@ def lost_elements(material: Material, supercell: tuple[int, int, int], states: M
         for _ in range(site["multiplicity"] * n_cells)
     ]
     try:
-        total = neutral_composition(sites, pools_of(sites, mobile_ion), states, tolerance_e(states)).total
+        return dict(neutral_composition(sites, pools_of(sites, mobile_ion), states, tolerance_e(states)).total)
     except CannotBeNeutral:
-        return []
-    return [symbol for symbol in few if not total.get(symbol)]
+        return {}
 
 
 def loss(material: Material, supercell: tuple[int, int, int], symbols: list[str]) -> str:

@@ -254,6 +254,8 @@ def _problems(request: CampaignRequest, materials: dict[int, Material]) -> dict[
     else:
         problems, _ = _of_the_method(request, elements)
         found |= {f"labeller.{option}".removesuffix("."): _in_one(texts) for option, texts in problems.items()}
+        if not found and (odd := _odd_electrons(request, materials, mobile_ion)):
+            found["labeller.spin"] = odd
     found |= {f"resources.{kind}".removesuffix("."): text for kind, text in resources.problems(request.resources, CLUSTER_KINDS).items()}
     if not 0 < request.seed < 2**31:
         found["seed"] = "must be a whole number between 1 and 2147483647"
@@ -285,6 +287,17 @@ def _not_seen(request: CampaignRequest, elements: list[str]) -> list[str]:
     there = ", ".join(sorted({request.resources[kind] for kind in LABELLING & set(request.resources)}))
     return [f"Labels are computed on {there}, so that must have the files of the reference method. Here: {_in_one(texts)}"
             for texts in away.values()]  # fmt: skip
+
+
+def _odd_electrons(request: CampaignRequest, materials: dict[int, Material], mobile_ion: str) -> str:
+    """Of the first cell that has an odd number where the method pairs all of them: no label of it could be computed."""
+    spec = LabellerSpec(request.labeller, request.labeller_options)
+    for cell in request.cells:
+        material = materials[cell.material_id]
+        atoms = compositions.whole_atoms(material, cell.supercell, oxidation_states(cell, material), mobile_ion)
+        if atoms and (problem := labellers.spin_problem(spec, atoms)):
+            return f"in {material.name} {'×'.join(map(str, cell.supercell))} {problem}, or another supercell"
+    return ""
 
 
 def _in_one(texts: list[str]) -> str:

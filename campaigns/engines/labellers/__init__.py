@@ -27,6 +27,7 @@ __all__ = [
     "module",
     "problems",
     "silent_s",
+    "spin_problem",
     "versions",
 ]
 
@@ -78,6 +79,21 @@ def problems(spec: LabellerSpec, symbols: Sequence[str]) -> dict[str, list[str]]
 def check(spec: LabellerSpec, symbols: Sequence[str]) -> list[str]:
     """The same in one list, each with the name of its option."""
     return [f"{name}: {text}" if name else text for name, found in problems(spec, symbols).items() for text in found]
+
+
+def spin_problem(spec: LabellerSpec, atoms: Mapping[str, int]) -> str:
+    """Why a cell of so many atoms of each element cannot be labelled as its spin is set; empty where it can, or where nothing is known.
+
+    A method whose electrons are counted has `n_electrons(options, atoms)`, which raises ValueError where its data lack an element.
+    """
+    count = getattr(module(spec.name), "n_electrons", None)
+    if count is None or spec.options.get("spin") == "unrestricted":
+        return ""
+    try:
+        electrons = count(spec.options, atoms)
+    except ValueError:
+        return ""
+    return f"{electrons} electrons are an odd number: choose unrestricted spin" if electrons % 2 else ""
 
 
 def build(spec: LabellerSpec, folder: Path, cores: int) -> Labeller:

@@ -94,6 +94,13 @@ def propose(symbols: Sequence[str], oxidation_states: Mapping[str, float]) -> di
     return {"dispersion": "d3bj"} if any(atomic_numbers[symbol] > cp2k_data.LAST_WITH_D2 for symbol in symbols) else {}
 
 
+def n_electrons(options: Mapping[str, Any], atoms: Mapping[str, int]) -> int:
+    """Of a cell with so many atoms of each element. Raises ValueError."""
+    values = option_values(OPTIONS, options)
+    kinds = cp2k_data.kinds_of(list(atoms), values["basis"], _chosen_kinds(values["kinds"]))
+    return sum(n * kinds[symbol].n_electrons for symbol, n in atoms.items())
+
+
 def data_of(options: Mapping[str, Any], symbols: Sequence[str]) -> list[str]:
     """The entries of CP2K's files that a label of these elements is computed with. Raises ValueError."""
     values = option_values(OPTIONS, options)

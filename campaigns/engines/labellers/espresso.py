@@ -100,6 +100,13 @@ def propose(symbols: Sequence[str], oxidation_states: Mapping[str, float]) -> di
     return dispersion | {"pseudopotentials": espresso_pseudo.proposed(symbols)}
 
 
+def n_electrons(options: Mapping[str, Any], atoms: Mapping[str, int]) -> int:
+    """Of a cell with so many atoms of each element. Raises ValueError."""
+    values = option_values(OPTIONS, options)
+    named = espresso_pseudo.chosen(values["pseudopotentials"])
+    return round(sum(n * espresso_pseudo.of(symbol, named.get(symbol), values["files"]).n_electrons for symbol, n in atoms.items()))
+
+
 def data_of(options: Mapping[str, Any], symbols: Sequence[str]) -> list[str]:
     """The pseudopotentials that a label of these elements is computed with. Raises ValueError."""
     values = option_values(OPTIONS, options)

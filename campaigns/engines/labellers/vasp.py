@@ -85,6 +85,12 @@ def propose(symbols: Sequence[str], oxidation_states: Mapping[str, float]) -> di
     return {"dispersion": "d3bj"} if any(atomic_numbers[symbol] > cp2k_data.LAST_WITH_D2 for symbol in symbols) else {}
 
 
+def n_electrons(options: Mapping[str, Any], atoms: Mapping[str, int]) -> int:
+    """Of a cell with so many atoms of each element. Raises ValueError."""
+    named = vasp_files.chosen(option_values(OPTIONS, options)["potcars"])
+    return round(sum(n * vasp_files.n_electrons(vasp_files.potcar(symbol, named.get(symbol))) for symbol, n in atoms.items()))
+
+
 def data_of(options: Mapping[str, Any], symbols: Sequence[str]) -> list[str]:
     """The POTCAR files that a label of these elements is computed with. Raises ValueError."""
     named = vasp_files.chosen(option_values(OPTIONS, options)["potcars"])

@@ -25,6 +25,7 @@ SETS = ("potpaw_PBE.64", "potpaw_PBE.54", "potpaw_PBE.52", "potpaw_PBE", "")  # 
 NAME = re.compile(r"[A-Z][a-z]?[A-Za-z0-9_.]*")
 ELEMENT = re.compile(r"VRHFIN\s*=\s*([A-Z][a-z]?)")
 VERSION = re.compile(rb"vasp\.\d[\w.]* +\d\d?[A-Z][a-z]{2}\d\d")
+VALENCE = re.compile(r"ZVAL\s*=\s*([\d.]+)")
 FUNCTIONAL = re.compile(r"LEXCH\s*=\s*(\w+)")
 PBE = "PE"
 DISPERSION: Mapping[str, int] = {"none": 0, "d2": 10, "d3": 11, "d3bj": 12}  # IVDW
@@ -123,6 +124,14 @@ def potcar(symbol: str, name: str | None) -> str:
     if not functional or functional[1] != PBE:
         raise PotcarMissing(f"{path} was not made for PBE (LEXCH is {functional[1] if functional else 'missing'})")
     return text if text.endswith("\n") else f"{text}\n"
+
+
+def n_electrons(text: str) -> float:
+    """The electrons of an atom that its POTCAR treats. Raises ValueError."""
+    found = VALENCE.search(text)
+    if not found:
+        raise ValueError("This POTCAR does not say how many electrons it treats (ZVAL)")
+    return float(found[1])
 
 
 def version_of(argv: Sequence[str]) -> str:
