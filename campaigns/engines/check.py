@@ -17,7 +17,7 @@ from ase.io import read as read_atoms
 from campaigns.engines import journal, labellers
 from campaigns.engines.check_specs import CheckResult, CheckSpec, CheckVariant
 from campaigns.engines.job import EngineFailed, Progress, from_json, main, to_json
-from campaigns.engines.labellers import LabelFailed, Option
+from campaigns.engines.labellers import LabelFailed, Option, wavefunctions
 from campaigns.engines.labellers.base import MACHINE_CAUSES
 from campaigns.engines.prepare import ordered
 from campaigns.engines.specs import LabellerSpec
@@ -172,4 +172,4 @@ def _variant(entry: dict[str, Any], found: Change | None) -> CheckVariant:
 
 
 if __name__ == "__main__":
-    main(run, CheckSpec)
+    main(run, CheckSpec, tidy=wavefunctions.free)

@@ -294,10 +294,11 @@ def tail(path: Path, lines: int = LOG_TAIL_LINES) -> str:
     return "\n".join(text.splitlines()[-lines:])
 
 
-def main(run: Callable[[Path, Any, Progress], Any], spec_type: type) -> None:
+def main(run: Callable[[Path, Any, Progress], Any], spec_type: type, tidy: Callable[[Path], None] = lambda folder: None) -> None:
     """What every engine module ends with: `if __name__ == "__main__": main(run, TrainSpec)`.
 
-    `run(folder, spec, progress)` returns the result dataclass or raises EngineFailed. Exit status: 0 done (or done before), 1 failed with
+    `run(folder, spec, progress)` returns the result dataclass or raises EngineFailed. `tidy` removes what nobody needs once the result is
+    there. Exit status: 0 done (or done before), 1 failed with
     `failure.json`, 75 (EX_TEMPFAIL) another process is at it.
     """
     folder = Path(sys.argv[1]).resolve()
@@ -313,6 +314,7 @@ def main(run: Callable[[Path, Any, Progress], Any], spec_type: type) -> None:
                 write_json(folder / "load.json", {"others_cores": load.others_cores(), "n_cores": psutil.cpu_count()}, durable=False)
                 outputs.make_durable(folder, outputs.names(to_json(result)))
                 write_json(folder / "result.json", to_json(result))
+            tidy(folder)
     except FolderBusy:
         sys.exit(75)
     except Exception as error:

@@ -16,7 +16,7 @@ from ase.io import read as read_atoms
 
 from campaigns.engines import journal, labellers
 from campaigns.engines.job import EngineFailed, Progress, from_json, main, read_json, to_json, write_json
-from campaigns.engines.labellers import Label, LabelFailed
+from campaigns.engines.labellers import Label, LabelFailed, wavefunctions
 from campaigns.engines.labellers.base import REFUSED_CAUSES
 from campaigns.engines.specs import LabelRecord, LabelResult, LabelSpec
 from campaigns.science.frames import Frames
@@ -238,4 +238,4 @@ def _all_failed(entries: list[dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
-    main(run, LabelSpec)
+    main(run, LabelSpec, tidy=wavefunctions.free)

@@ -17,7 +17,7 @@ from ase.optimize import FIRE
 from campaigns.engines import labellers
 from campaigns.engines.cif_scan import Unusable, the_block
 from campaigns.engines.job import EngineFailed, Progress, main, read_json, write_json
-from campaigns.engines.labellers import LabelFailed, Labeller
+from campaigns.engines.labellers import LabelFailed, Labeller, wavefunctions
 from campaigns.engines.labellers.base import GEOMETRY_CAUSES
 from campaigns.engines.labellers.known import n_found
 from campaigns.engines.specs import PrepareResult, PrepareSpec
@@ -197,4 +197,4 @@ def _result(folder: Path, cell: OrderedCell, relaxed: Relaxed, labeller: Labelle
 
 
 if __name__ == "__main__":
-    main(run, PrepareSpec)
+    main(run, PrepareSpec, tidy=wavefunctions.free)

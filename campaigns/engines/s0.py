@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from campaigns.engines import journal, labellers
 from campaigns.engines.job import EngineFailed, Progress, main
-from campaigns.engines.labellers import LabelFailed
+from campaigns.engines.labellers import LabelFailed, wavefunctions
 from campaigns.engines.labellers.base import GEOMETRY_CAUSES, read_label
 from campaigns.engines.labellers.known import n_found
 from campaigns.engines.specs import S0Result, S0Spec
@@ -338,4 +338,4 @@ def _fpmd_result(folder: Path, spec: S0Spec, atoms: Atoms, checkpoints: list[dic
 
 
 if __name__ == "__main__":
-    main(run, S0Spec)
+    main(run, S0Spec, tidy=wavefunctions.free)

@@ -17,6 +17,8 @@ KNOWN_LABEL_BYTES, KNOWN_LABEL_BYTES_ATOM = 4096, 80  # of the file in which a l
 STORED_BYTES_ATOM = 12  # of a frame: three float32
 DUMPED_BYTES_ATOM = 45
 LABELLED_BYTES_ATOM = 48  # positions and forces
+# Of the wavefunctions that a stage of labels starts from while it runs, reckoned by orbitals and basis functions an atom.
+WAVEFUNCTION_BYTES_ATOM2 = {"cp2k": 2_000, "espresso": 60_000, "vasp": 30_000}
 MODEL_BYTES = 30_000_000  # frozen, compressed, checkpoints
 PROGRAM_BYTES = 50_000_000
 LONG_S = 3600.0
@@ -88,7 +90,7 @@ def estimate(owner: AbstractBaseUser, request: CampaignRequest, draft: Campaign 
     one_loop = _rows(request, checked, training, evaluation, 1)
     fpmd = request.s0_route == S0Route.FPMD
     amounts = counts(chosen, len(training), len(evaluation), fpmd, chosen.max_loops)
-    disk_bytes = _disk_bytes(chosen, amounts, training, evaluation)
+    disk_bytes = _disk_bytes(chosen, amounts, training, evaluation) + _wavefunction_bytes(request, chosen, training)
     return Estimate(
         rows=rows,
         labels=round(sum(row.amount for row in rows if row.unit == "labels")),
@@ -178,6 +180,12 @@ def _advice(preset: str, one_loop: list[EstimateRow]) -> str:
     share = f"{100 * longest.seconds / total_s:.0f} %"
     meant = "The preset quick is meant for minutes, but a loop of this campaign takes more than an hour. " if preset == "quick" else ""
     return f"{meant}{longest.what} takes {share} of a loop, with {longest.n_atoms:.0f} atoms: {longest.lever}."
+
+
+def _wavefunction_bytes(request: CampaignRequest, chosen: ProtocolSettings, training: list[int]) -> int:
+    """The dynamics of S0 run side by side; each stage removes its own when it is done."""
+    at_once = min(settings.ENGINE_CORES, len(training) * len(chosen.s0_temperatures_K)) if request.s0_route == S0Route.FPMD else 1
+    return at_once * WAVEFUNCTION_BYTES_ATOM2.get(request.labeller, 0) * max(training, default=0) ** 2
 
 
 def _disk_bytes(chosen: ProtocolSettings, amounts: Counts, training: list[int], evaluation: list[int]) -> int:

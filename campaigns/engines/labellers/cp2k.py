@@ -25,7 +25,7 @@ from campaigns.engines.labellers.base import (
     refusal,
     times,
 )
-from campaigns.engines.labellers.wavefunctions import Wavefunctions
+from campaigns.engines.labellers.wavefunctions import FOLDER, Wavefunctions
 
 TITLE = "CP2K (PBE + D2, first principles, runs here)"
 COMMAND_VARIABLE = "SSEWEB_CP2K_COMMAND"
@@ -141,7 +141,7 @@ def _compute(values: dict[str, Any], argv: list[str], folder: Path, atoms: Atoms
     scf = cp2k_input.variant(_scf(values), settings)
     written = folder / f"{cp2k_input.PROJECT}-RESTART.{'wfn' if program.mesh(values['k_points']) == (1, 1, 1) else 'kp'}"
     written.unlink(missing_ok=True)  # of a run that failed or was killed: perhaps not whole
-    kept = Wavefunctions(folder / "wavefunctions", WAVEFUNCTIONS_KEPT, REACH_A)
+    kept = Wavefunctions(folder / FOLDER, WAVEFUNCTIONS_KEPT, REACH_A)
     guess = None if scf.from_scratch else kept.nearest(atoms)
     restart = (guess / written.name).relative_to(folder).as_posix() if guess else ""
     (folder / f"{name}.inp").write_text(cp2k_input.render(_method(values, atoms), scf, atoms, restart), encoding="utf-8")

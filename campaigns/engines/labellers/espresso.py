@@ -28,7 +28,7 @@ from campaigns.engines.labellers.base import (
     times,
 )
 from campaigns.engines.labellers.espresso_pseudo import PseudoMissing
-from campaigns.engines.labellers.wavefunctions import Wavefunctions
+from campaigns.engines.labellers.wavefunctions import FOLDER, Wavefunctions
 
 TITLE = "Quantum ESPRESSO (PBE + D2, first principles, runs here)"
 COMMAND_VARIABLE = "SSEWEB_ESPRESSO_COMMAND"
@@ -149,7 +149,7 @@ def _compute(values: dict[str, Any], argv: list[str], folder: Path, atoms: Atoms
     method = _method(values, atoms)
     for pseudo in method.pseudos.values():
         (folder / espresso_input.PSEUDO_FOLDER / pseudo.file_name).write_text(pseudo.text, encoding="utf-8")
-    kept = Wavefunctions(folder / "wavefunctions", keep=1, reach_A=REACH_A)
+    kept = Wavefunctions(folder / FOLDER, keep=1, reach_A=REACH_A)
     scratch = folder / espresso_input.SCRATCH
     saved = scratch / f"{espresso_input.PREFIX}.save"
     kept.discard(scratch)
@@ -164,6 +164,7 @@ def _compute(values: dict[str, Any], argv: list[str], folder: Path, atoms: Atoms
         label = espresso_output.read_label((folder / f"{name}.out").read_text(encoding="utf-8", errors="replace"), len(atoms))
     except LabelFailed:
         program.set_aside(folder, name)
+        kept.discard(scratch)
         raise
     kept.add(atoms, [saved])
     kept.discard(scratch)

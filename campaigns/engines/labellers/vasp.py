@@ -26,7 +26,7 @@ from campaigns.engines.labellers.base import (
     refusal,
     times,
 )
-from campaigns.engines.labellers.wavefunctions import Wavefunctions
+from campaigns.engines.labellers.wavefunctions import FOLDER, Wavefunctions
 
 TITLE = "VASP (PBE + D2, with your licence; tested on stored outputs, never run by us)"
 COMMAND_VARIABLE = "VASP_COMMAND"
@@ -128,7 +128,7 @@ def _compute(values: dict[str, Any], argv: list[str], folder: Path, atoms: Atoms
     """
     values = program.with_time(values, settings)
     scf = vasp_files.variant(vasp_files.Scf(int(values["scf_steps"])), settings)
-    kept = Wavefunctions(folder / "wavefunctions", keep=1, reach_A=REACH_A)
+    kept = Wavefunctions(folder / FOLDER, keep=1, reach_A=REACH_A)
     run = folder / "run"
     kept.discard(run)
     guess = None if scf.from_scratch else kept.nearest(atoms)
@@ -144,6 +144,7 @@ def _compute(values: dict[str, Any], argv: list[str], folder: Path, atoms: Atoms
     except LabelFailed:
         _keep(run, folder, name)
         program.set_aside(folder, name)
+        kept.discard(run)
         raise
     _keep(run, folder, name)
     if (run / "WAVECAR").exists() and (run / "WAVECAR").stat().st_size:

@@ -12,6 +12,7 @@ from ase import Atoms
 
 from campaigns.science.selection import root_mean_square
 
+FOLDER = "wavefunctions"
 GEOMETRY = "geometry.npz"
 UNDER_WAY = "under-way"
 NUMBERED = "[0-9]*"
@@ -58,6 +59,12 @@ class Wavefunctions:
     def _entries(self) -> list[Path]:
         """The oldest first."""
         return sorted(entry for entry in self._folder.glob(NUMBERED) if (entry / GEOMETRY).is_file())
+
+
+def free(stage_folder: Path) -> None:
+    """Once a stage is done nobody starts from its wavefunctions, and they are larger than everything else in its folder."""
+    for place in list(stage_folder.rglob(FOLDER)):
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _distance_A(entry: Path, atoms: Atoms) -> float | None:

@@ -1,10 +1,15 @@
 """Wavefunctions that are kept as guesses: the nearest is found, others are not, and a kill leaves nothing that is half there."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from ase.build import bulk
 
-from campaigns.engines.labellers.wavefunctions import GEOMETRY, UNDER_WAY, Wavefunctions
+from campaigns.engines.hello import HelloSpec
+from campaigns.engines.job import write_spec
+from campaigns.engines.labellers.wavefunctions import FOLDER, GEOMETRY, UNDER_WAY, Wavefunctions
 
 
 def crystal(shift_A=0.0):
@@ -27,6 +32,18 @@ def add(kept, tmp_path, shift_A):
 def found(kept, atoms):
     entry = kept.nearest(atoms)
     return entry and (entry / "restart.wfn").read_text()
+
+
+def test_a_stage_that_is_done_keeps_none_and_its_outputs_stay(tmp_path):
+    place = tmp_path / "cp2k"
+    add(Wavefunctions(place / FOLDER, keep=3, reach_A=0.2), tmp_path, 0.0)
+    (place / "label-000001.out").write_text("an output")
+    main = "from campaigns.engines import job; from campaigns.engines.labellers import wavefunctions; from campaigns.engines.hello import "
+    main += "HelloSpec; job.main(lambda folder, spec, progress: {}, HelloSpec, tidy=wavefunctions.free)"
+    write_spec(tmp_path, "hello", HelloSpec("tensorflow"))
+    subprocess.run([sys.executable, "-c", main, str(tmp_path)], check=True)
+    assert (tmp_path / "result.json").exists()
+    assert [path.name for path in place.iterdir()] == ["label-000001.out"]
 
 
 def test_the_nearest_is_found_and_not_the_last(kept, tmp_path):
