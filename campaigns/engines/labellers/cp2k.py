@@ -3,6 +3,7 @@
 One run of the program for each label; the wavefunction of the nearest configuration before is the guess for the next.
 """
 
+import hashlib
 import subprocess
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -126,13 +127,25 @@ def build(options: Mapping[str, Any], folder: Path, cores: int) -> Labeller:
     place = folder / "cp2k"
     place.mkdir(parents=True, exist_ok=True)
     version = _version(argv)
-    method = (
-        f"CP2K {version}, PBE{'' if values['dispersion'] == 'none' else ' + ' + values['dispersion'].upper()}, {values['basis']}, "
-        f"{values['cutoff_Ry']:g} Ry"
-    )
+    method = f"CP2K {version}, {_in_words(values)}"
     return program.ProgramLabeller(
         partial(_compute, values, argv, place), cp2k_input.LADDER, int(values["retries"]), method, {"cp2k": version}
     )
+
+
+def _in_words(values: Mapping[str, Any]) -> str:
+    """Of an edited template only that which its placeholders say: the functional may be another."""
+    template = values["template"]
+    dispersion = "" if values["dispersion"] == "none" else f" + {values['dispersion'].upper()}"
+    if template == cp2k_input.TEMPLATE:
+        return f"PBE{dispersion}, {values['basis']}, {values['cutoff_Ry']:g} Ry"
+    used = cp2k_input.PLACEHOLDER.findall(template)
+    digest = hashlib.sha256(template.encode()).hexdigest()[:12]
+    return ", ".join([
+        f"an edited input template (sha256 {digest}){dispersion if 'dispersion' in used else ''}",
+        values["basis"],
+        *([f"{values['cutoff_Ry']:g} Ry"] if "cutoff_Ry" in used else []),
+    ])  # fmt: skip
 
 
 def _compute(values: dict[str, Any], argv: list[str], folder: Path, atoms: Atoms, name: str, settings: str) -> Label:
@@ -210,6 +223,6 @@ def _chosen_kinds(lines: Sequence[str]) -> dict[str, tuple[str, str]]:
 
 def _version(argv: list[str]) -> str:
     """As the program says it; `unknown` where it says nothing."""
-    done = subprocess.run([argv[-1], "--version"], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([program.executable(argv), "--version"], capture_output=True, text=True, timeout=120, check=False)
     words = done.stdout.split()
     return words[words.index("version") + 1] if "version" in words[:-1] else "unknown"

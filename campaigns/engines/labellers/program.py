@@ -44,6 +44,11 @@ def command(variable: str, names: Sequence[str], cores: int) -> list[str] | None
     return [*OPENMPI, str(cores), found] if cores > 1 and shutil.which(OPENMPI[0]) else [found]
 
 
+def executable(argv: Sequence[str]) -> str:
+    """The path of the program itself: the last word that is one. `mpirun` may stand before it, and options behind."""
+    return next(path for word in reversed(argv) if (path := shutil.which(word)))
+
+
 def run(name: str, argv: list[str], folder: Path, log_name: str, walltime_s: float) -> None:
     """Run with one thread a rank, the log written anew. How it ended is for the reader of its output.
 

@@ -118,7 +118,11 @@ def build(options: Mapping[str, Any], folder: Path, cores: int) -> Labeller:
     correction = "" if values["dispersion"] == "none" else f" + {values['dispersion'].upper()}"
     method = f"VASP, PBE{correction}, {values['cutoff_eV']:g} eV"
     return program.ProgramLabeller(
-        partial(_compute, values, argv, place), vasp_files.LADDER, int(values["retries"]), method, {"vasp": vasp_files.version_of(argv)}
+        partial(_compute, values, argv, place),
+        vasp_files.LADDER,
+        int(values["retries"]),
+        method,
+        {"vasp": vasp_files.version_of(Path(program.executable(argv)))},
     )
 
 

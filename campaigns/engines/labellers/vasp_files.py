@@ -6,7 +6,6 @@ import hashlib
 import io
 import os
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -134,12 +133,10 @@ def n_electrons(text: str) -> float:
     return float(found[1])
 
 
-def version_of(argv: Sequence[str]) -> str:
+def version_of(path: Path) -> str:
     """`vasp.6.4.2 20Jul23`, as the program writes it into OUTCAR, from its own bytes: it has no option that says so. Of a script that
     starts it, and whose text tells as little, its name and a hash.
     """
-    found = (shutil.which(word) for word in reversed(argv))
-    path = Path(next(place for place in found if place))
     content = path.read_bytes()
     said = VERSION.search(content)
     return said[0].decode() if said else f"{path.name}, {hashlib.sha256(content).hexdigest()[:12]}"

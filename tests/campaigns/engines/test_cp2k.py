@@ -1,5 +1,6 @@
 """CP2K as the reference method: its input, its output, and the real program on a crystal of two atoms."""
 
+import re
 import shutil
 
 import numpy as np
@@ -199,3 +200,21 @@ def test_a_machine_without_cp2k_says_how_to_install_it(monkeypatch, tmp_path):
     assert f"not in {tmp_path}" in problems
     with pytest.raises(EngineFailed, match="not installed"):
         labellers.build(LabellerSpec("cp2k"), tmp_path, 1)
+
+
+def test_options_behind_the_program_are_none_of_its_names(tmp_path, monkeypatch):
+    monkeypatch.setenv("SSEWEB_CP2K_COMMAND", "cp2k.psmp -i")
+    assert labellers.check(LabellerSpec("cp2k"), ["Li"]) == []
+    assert cp2k_with(tmp_path).describe()["versions"]["cp2k"][0].isdigit()
+
+
+def test_an_edited_template_is_described_by_what_is_left_of_the_options(tmp_path):
+    assert ", PBE + D2, SZV-MOLOPT-SR-GTH, 300 Ry" in cp2k_with(tmp_path).describe()["method"]
+    template = cp2k_input.TEMPLATE.replace("&XC_FUNCTIONAL PBE", "&XC_FUNCTIONAL BLYP")
+    assert re.search(r"edited input template \(sha256 \w+\) \+ D2, SZV-MOLOPT-SR-GTH, 300 Ry$", _method_of(tmp_path, template))
+    bare = template.replace("{dispersion}", "").replace("{cutoff_Ry}", "120")
+    assert re.search(r"edited input template \(sha256 \w+\), SZV-MOLOPT-SR-GTH$", _method_of(tmp_path, bare))
+
+
+def _method_of(folder, template):
+    return cp2k_with(folder, template=template).describe()["method"]

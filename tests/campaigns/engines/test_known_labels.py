@@ -217,9 +217,9 @@ def test_vasps_version_is_the_one_that_stands_in_the_program(tmp_path):
     program = tmp_path / "vasp_std"
     program.write_bytes(b"\x7fELF\0\1vasp.6.4.2 20Jul23 (build Aug 01 2023) complex\0")
     program.chmod(0o755)
-    assert vasp_files.version_of(["mpirun", "-np", "8", str(program)]) == "vasp.6.4.2 20Jul23"
+    assert vasp_files.version_of(program) == "vasp.6.4.2 20Jul23"
     program.write_bytes(b"#!/bin/sh\nexec other\n")
-    assert vasp_files.version_of([str(program), "-v"]).startswith("vasp_std, ")
+    assert vasp_files.version_of(program).startswith("vasp_std, ")
 
 
 @pytest.mark.parametrize("name", sorted(labellers.MODULES))
