@@ -149,7 +149,7 @@ def test_two_ranks_give_the_same_label(tmp_path, lih_label):
 
 def test_the_time_limit_of_a_label_ends_it(tmp_path):
     with pytest.raises(LabelFailed, match=r"limit|early") as failure:
-        cp2k_with(tmp_path, walltime_h=0.001, scf_eps=1e-12, cutoff_Ry=1000).label(lih())
+        cp2k_with(tmp_path, walltime_h=0.001, retries=0, scf_eps=1e-12, cutoff_Ry=1000).label(lih())
     assert failure.value.cause == "walltime"
 
 

@@ -210,7 +210,7 @@ def test_two_ranks_give_the_same_label(tmp_path, lih_label):
 
 def test_the_time_limit_of_a_label_ends_it(tmp_path):
     with pytest.raises(LabelFailed, match="limit") as failure:
-        espresso_with(tmp_path, walltime_h=0.001, scf_eps_Ry_atom=1e-14, cutoff_Ry=300).label(lih())
+        espresso_with(tmp_path, walltime_h=0.001, retries=0, scf_eps_Ry_atom=1e-14, cutoff_Ry=300).label(lih())
     assert failure.value.cause == "walltime"
 
 
