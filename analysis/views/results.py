@@ -38,6 +38,7 @@ def results_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
         "room": queries.at_room(shown.fit) if shown else [],
         "not_known": NOT_KNOWN,
         "temperature_K": temperature_K,
+        "temperatures_K": sorted({*campaign.settings.evaluation_temperatures_K, temperature_K}),
         "table": [(judged, *queries.diffusivity_at(judged.fit, temperature_K)) for judged in reversed(found)],
     }
 
