@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SERVE ?= 1
 
-.PHONY: demo demo-cp2k test serve lint benchmark kill-test pytorch clean help
+.PHONY: demo demo-cp2k test serve lint benchmark reference kill-test pytorch clean help
 
 help:
 	@echo "make demo        set up, run LGPS from its CIF to an activation energy, serve the pages (SERVE=0: end after the result)"
@@ -13,6 +13,7 @@ help:
 	@echo "make test        set up, run all tests"
 	@echo "make serve       set up, start broker, web, worker and reconciler on 127.0.0.1"
 	@echo "make pytorch     an environment for DeePMD-kit's PyTorch backend, on a GPU or a CPU (docs/deployment.md)"
+	@echo "make reference   kinisi and pymatgen-analysis-diffusion, with which tests and benchmarks compare our D"
 	@echo "make lint        ruff"
 	@echo "make benchmark   tests/benchmarks: speed, memory, calibration"
 	@echo "make kill-test   200 kills at random moments and between any two writes; the result must be as without"
@@ -64,7 +65,14 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-benchmark: $(READY)
+# Other people's estimators of D, to compare ours with.
+REFERENCE := $(VENV)/.reference
+reference: $(REFERENCE)
+$(REFERENCE): $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,reference]'
+	touch $@
+
+benchmark: $(REFERENCE)
 	$(BIN)/python -m pytest tests/benchmarks -s -p no:cacheprovider --override-ini addopts=
 
 kill-test: $(READY)

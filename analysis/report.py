@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 from analysis.engines.trajectory import TrajectoryResult
-from analysis.science.interval import NOT_KNOWN, is_known
 from campaigns.science.plain_numbers import plain
 
 
@@ -60,9 +59,8 @@ def arrhenius_text(found: dict[str, Any]) -> str:
     word = "extrapolated" if at["extrapolated"] else "within the range"
     low, high = at["low_cm2_s"], at["high_cm2_s"]
     value = at["reason"] or f"{at['diffusivity_cm2_s']:.3g} cm²/s, 95 % {low:.2g} to {high:.2g} cm²/s, {word}"
-    known = bool(at["reason"]) or not at["extrapolated"] or is_known(low, high)
-    lines.append(f"D({at['temperature_K']:g} K)      " + (value if known else NOT_KNOWN))
-    if at["conductivity_mS_cm"] is not None and known:
+    lines.append(f"D({at['temperature_K']:g} K)      {value}")
+    if at["conductivity_mS_cm"] is not None:
         lines.append(f"Conductivity  {plain(at['conductivity_mS_cm'], 3)} mS/cm, 95 % {plain(at['conductivity_low_mS_cm'])} to "
                      f"{plain(at['conductivity_high_mS_cm'])} mS/cm, {word}")  # fmt: skip
     if found["reason"]:

@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from analysis.science import arrhenius, transport
+from analysis.science import arrhenius, interval, transport
 from campaigns.engines.disk import why_not
 
 COLUMNS = ("temperature_K", "diffusivity_cm2_s", "diffusivity_error_cm2_s")
 OPTIONAL = ("temperature_error_K",)
 SHORT = {"T": COLUMNS[0], "T_error": OPTIONAL[0], "D": COLUMNS[1], "D_error": COLUMNS[2]}  # in the same units
-OUTLIER_SIGMA = 4.0  # of its own error, by which the worst of a dozen good points is off once in a thousand tables
+
+# What a line gives; null where there is none.
+OF_A_LINE = ("activation_energy_eV", "activation_energy_error_eV", "log10_prefactor_cm2_s", "chi2_per_dof", "robust_activation_energy_eV",
+             "jackknife_max_change_eV", "curvature_sigma", "outlier", "at")  # fmt: skip
 
 
 class TableRefused(ValueError):
@@ -65,7 +68,7 @@ def _row(row: dict[str, Any], decimal: str, where: str) -> dict[str, float]:
 
 def analyse(rows: list[dict[str, float]], at_K: float, carriers: Carriers | None) -> dict[str, Any]:
     """The line, its robust twin, jackknife, curvature, and D (with a conductivity) at `at_K`; points and the reason where there is none."""
-    document: dict[str, Any] = {"points": rows, "activation_energy_eV": None, "activation_energy_error_eV": None, "reason": ""}
+    document: dict[str, Any] = {"points": rows, "reason": ""} | dict.fromkeys(OF_A_LINE)
     column = {name: np.array([row.get(name, 0.0) for row in rows]) for name in COLUMNS + OPTIONAL}
     points = arrhenius.Points(
         column["temperature_K"], column["temperature_error_K"], column["diffusivity_cm2_s"], column["diffusivity_error_cm2_s"]
@@ -90,41 +93,22 @@ def analyse(rows: list[dict[str, float]], at_K: float, carriers: Carriers | None
 
 
 def _outlier(points: arrhenius.Points) -> dict[str, Any] | None:
-    """The row that lies farthest from the line through the others, if too far for chance; it stays in the fit, for its owner to judge."""
-    found = []
-    for index in range(len(points.temperature_K)):
-        try:
-            line = arrhenius.fit(points.without(index))
-        except arrhenius.NoLine:
-            continue
-        sigmas = _sigmas_above(line, points, index)
-        found.append({"row": index + 1, "temperature_K": float(points.temperature_K[index]), "sigmas_above_the_others": sigmas,
-                      "activation_energy_without_eV": line.activation_energy_eV,
-                      "activation_energy_error_without_eV": line.activation_energy_error_eV})  # fmt: skip
-    worst = max(found, key=lambda one: abs(one["sigmas_above_the_others"]), default=None)
-    return worst if worst and abs(worst["sigmas_above_the_others"]) > OUTLIER_SIGMA else None
-
-
-def _sigmas_above(line: arrhenius.Line, points: arrhenius.Points, index: int) -> float:
-    """By how many errors, its own and that of the line there, ln D of one point lies above a line without it."""
-    inverse = 1 / (transport.BOLTZMANN_EV_K * points.temperature_K[index])
-    gradient = np.array([1.0, -inverse])
-    above = np.log(points.diffusivity_cm2_s[index]) - line.ln_prefactor + line.activation_energy_eV * inverse
-    thermal = line.activation_energy_eV * inverse * points.temperature_error_K[index] / points.temperature_K[index]
-    own = np.hypot(points.error_cm2_s[index] / points.diffusivity_cm2_s[index], thermal)
-    return float(above / np.sqrt(own**2 + gradient @ line.covariance @ gradient))
+    found = arrhenius.outlier(points)
+    return None if found is None else {"row": found.index + 1} | found.document()
 
 
 def _at(points: arrhenius.Points, line: arrhenius.Line, at_K: float, carriers: Carriers | None) -> dict[str, Any]:
     """What the line says at `at_K`: nothing outside of points that bend."""
     extrapolated = bool(at_K < points.temperature_K.min() or at_K > points.temperature_K.max())
     found = arrhenius.extrapolate(line, at_K)
-    refused = extrapolated and arrhenius.bends(points)
-    value, low, high = (None, None, None) if refused else (found.diffusivity_cm2_s, found.low_cm2_s, found.high_cm2_s)
+    bends = extrapolated and arrhenius.bends(points)
+    is_known = not bends and (not extrapolated or interval.is_known(found.low_cm2_s, found.high_cm2_s))
+    value, low, high = (found.diffusivity_cm2_s, found.low_cm2_s, found.high_cm2_s) if is_known else (None, None, None)
     return {
         "temperature_K": at_K,
         "extrapolated": extrapolated,
-        "reason": "The points bend: nothing is extrapolated from them." if refused else "",
+        "is_known": is_known,
+        "reason": "The points bend: nothing is extrapolated from them." if bends else "" if is_known else interval.NOT_KNOWN,
         "diffusivity_cm2_s": value,
         "low_cm2_s": low,
         "high_cm2_s": high,

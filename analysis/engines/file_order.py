@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 DUMP_HEADER = "ITEM: TIMESTEP"
+ASE_HEADER = b"- of UlmASE-Trajectory"
 CLOCK_KEYS = ("step", "Step", "time", "Time", "frame")  # what programs write beside a frame of extended XYZ
 COUNTED = re.compile(rf"(?<!\S)(?:{'|'.join(CLOCK_KEYS)})=\"?([-+.\deE]+)")
 
@@ -40,6 +41,12 @@ def _first_count(path: Path) -> float | None:
         return float(found)
     except (OSError, EOFError, zlib.error, ValueError, TypeError):
         return None
+
+
+def is_ase_trajectory(path: Path) -> bool:
+    """ase's own .traj. Its older kind is a pickle, which begins otherwise and is not read."""
+    with path.open("rb") as raw:
+        return raw.read(len(ASE_HEADER)) == ASE_HEADER
 
 
 def opened(path: Path) -> TextIO:

@@ -143,6 +143,7 @@ def _line_details(columns: line.Points, fitted: line.Line, used: list[RunDiffusi
         "robust_activation_energy_eV": line.robust_activation_energy_eV(columns),
         "curvature_sigma": line.curvature_sigma(columns),
         "chi2_per_dof": fitted.chi2_per_dof,
+        "outlier": None if (stray := line.outlier(columns)) is None else stray.document(),
         "covariance": fitted.covariance.tolist(),
         "temperature_range_K": [float(columns.temperature_K.min()), float(columns.temperature_K.max())],
     }

@@ -19,6 +19,7 @@ from campaigns.science.mobile_ions import known_charge_e
 
 RUN_ID = 1
 MAX_CHARGE_E = 8
+SHORTEST_INTERVAL_FS = 0.5  # a whole time step for the lightest atoms
 POSITIONS = "positions.f32"
 TRAJECTORY = "trajectory.npz"
 
@@ -115,6 +116,9 @@ def _frame_interval_fs(spec: TrajectorySpec, found: Trajectory) -> float:
         _flag_another_time(spec.frame_interval_fs, found)
         return _agreeing_interval_fs(spec.frame_interval_fs, spec.timestep_fs, between)
     if spec.timestep_fs is None and found.interval_fs is not None:
+        if found.interval_fs < SHORTEST_INTERVAL_FS:
+            raise TrajectoryRefused(f"The files count {found.interval_fs:g} of Time between frames, which is no time between frames in fs: "
+                                    "its unit is not known. Give the frame interval (fs).")  # fmt: skip
         found.flags.append(f"the time between frames, {found.interval_fs:g} fs, was taken from the files, where Time is in fs")
         return found.interval_fs
     if spec.timestep_fs is None:
@@ -141,11 +145,18 @@ def _agreeing_interval_fs(interval_fs: float, timestep_fs: float | None, between
 
 
 def _unwrapped(found: Trajectory) -> tuple[np.ndarray, list[str]]:
-    """Paths without jumps by a lattice vector: of a run that is wrapped, or of a part that a restart has wrapped again."""
+    """Paths without jumps by a lattice vector: of a run that is wrapped, or of a part that a restart has wrapped again.
+
+    Where a file says that it is unwrapped, so it is: a step of half a cell is one. Only from one file to the next it may have been wrapped.
+    """
     if not msd.has_long_steps(found.positions_A, found.cell_A):
         return found.positions_A, found.flags
+    if found.is_unwrapped and not len(found.joins):
+        return found.positions_A, found.flags
     try:
-        return msd.unwrap(found.positions_A, found.cell_A), [*found.flags, "wrapped coordinates were unwrapped by the nearest image"]
+        positions_A = msd.unwrap(found.positions_A, found.cell_A, found.joins if found.is_unwrapped else None)
+        return positions_A, [*found.flags, "wrapped coordinates were unwrapped by the nearest image"
+                             + (", where one file follows another" if found.is_unwrapped else "")]  # fmt: skip
     except msd.AmbiguousStep as error:
         if not msd.is_wrapped(found.positions_A, found.cell_A):
             return found.positions_A, [

@@ -8,7 +8,8 @@ import hashlib
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,7 +17,7 @@ import ase.io
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.engines import continuity
+from analysis.engines import continuity, file_order
 from analysis.engines.file_order import CLOCK_KEYS, DUMP_HEADER, opened
 
 Floats = NDArray[np.floating]
@@ -37,6 +38,7 @@ class Frame:
     """One stored step. `symbols` are elements, or LAMMPS's type numbers as words; `step` is None where the file does not say it.
 
     `clock` is a step or a time in whatever unit, counted within one file: it tells a gap. `time_fs` is `Time` of extended XYZ.
+    `is_unwrapped` where the file itself says so: xu yu zu, or image flags.
     """
 
     symbols: tuple[str, ...]
@@ -45,11 +47,15 @@ class Frame:
     step: int | None
     clock: float | None = None
     time_fs: float | None = None
+    is_unwrapped: bool = False
 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """`positions_A` (n_frames, n_atoms, 3) float32 lies in a file. `steps` is empty, `interval_fs` None where files do not say them."""
+    """`positions_A` (n_frames, n_atoms, 3) float32 lies in a file. `steps` is empty, `interval_fs` None where files do not say them.
+
+    `joins` are the frames after which another file begins; `is_unwrapped` where every frame says so.
+    """
 
     symbols: NDArray[np.str_]
     positions_A: Floats
@@ -57,6 +63,8 @@ class Trajectory:
     steps: NDArray[np.integer]
     flags: list[str]
     interval_fs: float | None = None
+    joins: NDArray[np.integer] = field(default_factory=lambda: np.zeros(0, dtype=int))
+    is_unwrapped: bool = False
 
 
 @dataclass
@@ -71,14 +79,25 @@ class _Sequence:
     kept: list[tuple[str, int, bool]] = field(default_factory=list)  # file, number in it, whether it is counted, of every new frame
     spacing: float | None = None  # of the clock
     interval_fs: float | None = None  # between the first two frames, by their time
+    is_unwrapped: bool = True
+    first_step: int | None = None  # of the file, as it stands there
+    offset: int = 0  # of the file's steps, where they begin anew
+    anew: list[str] = field(default_factory=list)  # such files
 
     @property
     def n_frames(self) -> int:
         return len(self.kept)
 
+    @property
+    def joins(self) -> NDArray[np.integer]:
+        """Frames after which another file begins."""
+        places = [(name, number) for name, number, _ in self.kept]
+        return np.array([at for at, (one, other) in enumerate(pairwise(places)) if one[0] != other[0] or other[1] < one[1]], dtype=int)
+
     def is_new(self, frame: Frame, name: str, number: int) -> bool:
         """False for a frame that repeats the one before. Raises TrajectoryRefused for what is no next frame of the same run."""
         where = f"{name}, frame {number}"
+        frame = self._counted_on(frame, name, number)
         self.first = self.first or frame
         _check(frame, self.first, where)
         if self.last is not None and _repeats(frame, self.last):
@@ -91,12 +110,25 @@ class _Sequence:
             self.steps.append(frame.step)
         if self.n_frames == 1 and self.last and None not in (frame.time_fs, self.last.time_fs):
             self.interval_fs = frame.time_fs - self.last.time_fs
+        self.is_unwrapped = self.is_unwrapped and frame.is_unwrapped
         self.kept.append((name, number, frame.step is not None or frame.clock is not None))
         self.last = frame
         return True
 
+    def _counted_on(self, frame: Frame, name: str, number: int) -> Frame:
+        """Steps of a file that begin anew (reset_timestep) go on from those of the file before; whether it joins there, its atoms tell."""
+        if frame.step is None:
+            return frame
+        if number == 1:
+            self.offset, began, self.first_step = 0, self.first_step, frame.step
+            if began is not None and len(self.steps) > 1 and frame.step <= began:
+                is_repeated = self.last is not None and np.array_equal(frame.positions_A, self.last.positions_A)
+                self.offset = self.steps[-1] - frame.step + (0 if is_repeated else self.steps[-1] - self.steps[-2])
+                self.anew.append(name)
+        return replace(frame, step=frame.step + self.offset)
+
     def _refuse_seen(self, frame: Frame, where: str) -> None:
-        if frame.step is not None:
+        if frame.step is not None and not self.anew:
             return  # the order of the steps tells
         seen = self.places.setdefault(hashlib.blake2b(frame.positions_A.tobytes(), digest_size=16).digest(), where)
         if seen != where:
@@ -131,6 +163,8 @@ def read(files: list[Path], names: list[str], elements: list[str], scratch: Path
                                 "a displacement needs at least two, a diffusion coefficient some hundreds.")  # fmt: skip
     if cut:
         flags.append(f"the last frame of {_listed(cut)} was cut short and is left out")
+    if sequence.anew:
+        flags.append(f"the MD steps of {_listed(sequence.anew)} begin anew: the frames were taken to follow those of the file before")
     if n_repeated:
         flags.append(f"{n_repeated} repeated frame{'' if n_repeated == 1 else 's'} left out")
     positions_A = np.memmap(scratch, dtype=np.float32, mode="r", shape=(n_frames, len(first.symbols), 3))
@@ -138,7 +172,7 @@ def read(files: list[Path], names: list[str], elements: list[str], scratch: Path
     interval_fs = sequence.interval_fs if (sequence.interval_fs or 0.0) > 0 else None
     symbols = np.array(_elements(first.symbols, elements))
     _refuse_breaks(continuity.breaks(positions_A, first.cell_A, symbols), sequence.kept)
-    return Trajectory(symbols, positions_A, first.cell_A, known, flags, interval_fs)
+    return Trajectory(symbols, positions_A, first.cell_A, known, flags, interval_fs, sequence.joins, sequence.is_unwrapped)
 
 
 def _refuse_breaks(breaks: list[continuity.Break], kept: list[tuple[str, int, bool]]) -> None:
@@ -198,20 +232,27 @@ def _frames(path: Path, name: str, cut: list[str]) -> Iterator[Frame]:
     if not path.is_file():
         raise TrajectoryRefused(f"{name} is not a file.")
     try:
+        if file_order.is_ase_trajectory(path):
+            yield from _by_ase(path, name, "traj")
+            return
         with opened(path) as stream:
             is_dump = stream.readline().startswith(DUMP_HEADER)
         if is_dump:
             with opened(path) as stream:
                 yield from _dump(stream, name, cut)
         else:
-            yield from _by_ase(path, name)
+            yield from _by_ase(path, name, _format(path))
     except (gzip.BadGzipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
         raise TrajectoryRefused(f"{name} cannot be read ({error}): is it truncated, or another kind of file?") from error
 
 
-def _by_ase(path: Path, name: str) -> Iterator[Frame]:
+def _format(path: Path) -> str | None:
+    """ase's name of it; None where ase shall find out."""
     lower = path.name.removesuffix(".gz").lower()
-    known = "vasp-xdatcar" if "xdatcar" in lower else "extxyz" if lower.endswith(("xyz", "extxyz")) else None
+    return "vasp-xdatcar" if "xdatcar" in lower else "extxyz" if lower.endswith(("xyz", "extxyz")) else None
+
+
+def _by_ase(path: Path, name: str, known: str | None) -> Iterator[Frame]:
     try:
         numbers = _xdatcar_numbers(path) if known == "vasp-xdatcar" else []
         for index, atoms in enumerate(ase.io.iread(path, index=":", format=known)):
@@ -280,16 +321,19 @@ def _dump_frame(table: dict[str, NDArray[np.str_]], cell_A: Floats, origin_A: Fl
     species = table.get("element", table.get("type"))
     if species is None:
         raise TrajectoryRefused(f"{name} has neither a column `element` nor `type`: without one the mobile ions cannot be told.")
-    return Frame(tuple(species[order].tolist()), _dump_positions(table, cell_A, origin_A, name)[order], cell_A, step)
+    positions_A, is_unwrapped = _dump_positions(table, cell_A, origin_A, name)
+    return Frame(tuple(species[order].tolist()), positions_A[order], cell_A, step, is_unwrapped=is_unwrapped)
 
 
-def _dump_positions(table: dict[str, NDArray[np.str_]], cell_A: Floats, origin_A: Floats, name: str) -> Floats:
+def _dump_positions(table: dict[str, NDArray[np.str_]], cell_A: Floats, origin_A: Floats, name: str) -> tuple[Floats, bool]:
+    """(n_atoms, 3), and whether they are unwrapped."""
     for suffix, scaled in (("u", False), ("su", True), ("", False), ("s", True)):
         columns = [axis + suffix for axis in "xyz"]
         if all(column in table for column in columns):
             found = np.stack([table[column].astype(float) for column in columns], axis=1)
             found = origin_A + found @ cell_A if scaled else found
-            if "u" not in suffix and all(column in table for column in ("ix", "iy", "iz")):
+            has_images = all(column in table for column in ("ix", "iy", "iz"))
+            if "u" not in suffix and has_images:
                 found = found + np.stack([table[column].astype(float) for column in ("ix", "iy", "iz")], axis=1) @ cell_A
-            return found
+            return found, "u" in suffix or has_images
     raise TrajectoryRefused(f"{name} has no coordinates that are understood: x y z, xu yu zu, xs ys zs or xsu ysu zsu.")

@@ -13,6 +13,7 @@ BOLTZMANN_EV_K = 8.617333262e-5
 SMALLEST_OF_AXIS = 1e-7  # of its top: bands of what is hardly known would press all else together
 SMALLEST_SHARE = 0.05  # of a value, where its error bar ends that would reach zero
 BAND_POINTS = 30
+MOST_IN_LEGEND = 24  # a longer one is taller than the plot; the page says so
 KELVIN_TICKS = (300, 350, 400, 450, 500, 550, 600, 650, 700, 800, 900, 1000, 1200, 1500, 2000, 3000)
 
 
@@ -37,17 +38,22 @@ class ArrheniusSeries:
     marker: int = 0
     colour: int | None = None
     covariance: list[list[float]] | None = None  # of (ln D0, Ea in eV): a band of one standard error is drawn
+    activation_energy_error_eV: float | None = None
+    is_ours: bool = True  # or published
 
 
-def arrhenius_figure(series: list[ArrheniusSeries], theme: Theme, extend_to_K: float | None = None) -> figure:
+def arrhenius_figure(
+    series: list[ArrheniusSeries], theme: Theme, extend_to_K: float | None = None, axis: tuple[str, str] = ("D (cm²/s)", "cm²/s")
+) -> figure:
     """Lines are solid between the lowest and the highest temperature of the fit, dashed beyond: extrapolated, not measured.
 
-    `extend_to_K` draws them on to that temperature.
+    `extend_to_K` draws them on to that temperature. `axis`: title and unit of what the series hold, D unless they are scaled.
     """
+    title, unit = axis
     temperatures = [T for one in series for T in one.temperature_K] + ([extend_to_K] if extend_to_K else [])
     low, high = (1000 / max(temperatures), 1000 / min(temperatures)) if temperatures else (0.8, 1.8)
     margin = 0.06 * (high - low) or 0.1
-    plot = canvas(theme, "1000/T (K⁻¹)", "D (cm²/s)", height=430, y_axis_type="log", x_range=Range1d(low - margin, high + margin),
+    plot = canvas(theme, "1000/T (K⁻¹)", title, height=430, y_axis_type="log", x_range=Range1d(low - margin, high + margin),
                   **_y_range(series, extend_to_K))  # fmt: skip
     colours = [_colour(theme, index, one) for index, one in enumerate(series)]
     drawn = [
@@ -61,13 +67,13 @@ def arrhenius_figure(series: list[ArrheniusSeries], theme: Theme, extend_to_K: f
         [points for _, points, _ in drawn],
         ("", "@label"),
         ("T", "@T{0} K"),
-        ("D", "@D{%0.2e} ± @error{%0.1e} cm²/s"),
+        (title.split(" ")[0], f"@D{{%0.2e}} ± @error{{%0.1e}} {unit}"),
         ("verdict", "@verdict"),
     )
     _kelvin_axis(plot, low - margin, high + margin, 0.12 if theme.narrow else 0.05)
     style_axes(plot, theme)
     plain_powers(plot)
-    legend(plot, theme, [(one.label, [points, *lines]) for one, points, lines in drawn][:24])
+    legend(plot, theme, [(one.label, [points, *lines]) for one, points, lines in drawn][:MOST_IN_LEGEND])
     return plot
 
 

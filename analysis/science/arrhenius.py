@@ -4,7 +4,7 @@ Each D carries its own error and, through the line, that of its kinetic temperat
 of an extrapolated D are 95 % in ln D (interval.quantile_95).
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ FEW_POINTS = 5
 SAME_TEMPERATURE = 0.01  # temperatures that differ by less count once: they carry no slope
 CURVED_SIGMA = 2.0
 HUBER_SIGMA = 1.345
+OUTLIER_SIGMA = 4.0  # of its own error, by which the worst of a dozen good points is off once in a thousand tables
 
 
 class NoLine(ValueError):
@@ -149,6 +150,43 @@ def curvature_sigma(points: Points) -> float | None:
 def bends(points: Points) -> bool:
     """Whether the points leave the line by more than chance: what lies outside of them is then not on it."""
     return abs(curvature_sigma(points) or 0.0) > CURVED_SIGMA
+
+
+@dataclass(frozen=True)
+class Outlier:
+    """The point that lies farthest from the line through the others, too far for chance. It stays in the fit, for its owner to judge."""
+
+    index: int
+    temperature_K: float
+    sigmas_above_the_others: float
+    activation_energy_without_eV: float
+    activation_energy_error_without_eV: float
+
+    def document(self) -> dict[str, float]:
+        return {name: value for name, value in asdict(self).items() if name != "index"}
+
+
+def outlier(points: Points) -> Outlier | None:
+    """None where every point is within OUTLIER_SIGMA of the line through the others."""
+    found = []
+    for index in range(len(points.temperature_K)):
+        try:
+            line = fit(points.without(index))
+        except NoLine:
+            continue
+        found.append(Outlier(index, float(points.temperature_K[index]), _sigmas_above(line, points, index),
+                             line.activation_energy_eV, line.activation_energy_error_eV))  # fmt: skip
+    worst = max(found, key=lambda one: abs(one.sigmas_above_the_others), default=None)
+    return worst if worst and abs(worst.sigmas_above_the_others) > OUTLIER_SIGMA else None
+
+
+def _sigmas_above(line: Line, points: Points, index: int) -> float:
+    """By how many errors, its own and that of the line there, ln D of one point lies above a line without it."""
+    inverse = 1 / (BOLTZMANN_EV_K * points.temperature_K[index])
+    gradient = np.array([1.0, -inverse])
+    above = np.log(points.diffusivity_cm2_s[index]) - line.ln_prefactor + line.activation_energy_eV * inverse
+    own = _sigma(points, line.activation_energy_eV)[index]
+    return float(above / np.sqrt(own**2 + gradient @ line.covariance @ gradient))
 
 
 def caveats(points: Points, line: Line) -> list[str]:

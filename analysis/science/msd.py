@@ -206,20 +206,22 @@ def _extent_and_step(positions_A: Floats, cell_A: Floats) -> tuple[Floats, Float
     return high - low, largest
 
 
-def unwrap(positions_A: Floats, cell_A: Floats) -> Floats:
+def unwrap(positions_A: Floats, cell_A: Floats, only_after: Integers | None = None) -> Floats:
     """Positions without jumps across the cell's faces, by adding up the shortest steps, in the type of `positions_A`.
+
+    `only_after`: the frames after which atoms may have jumped; after any where it is None.
 
     The lattice decides, not the axes that describe it: steps are rounded in the reduced cell. Raises AmbiguousStep where a step is longer
     than 0.4 of the shortest lattice vector: below half of it no other image is nearer.
     """
     reduced, _ = minkowski_reduce(np.asarray(cell_A, dtype=float))
     inverse, repeat_A = np.linalg.inv(reduced), float(np.linalg.norm(reduced, axis=1).min())
-    found = np.empty_like(positions_A)
+    found, chosen = np.empty_like(positions_A), slice(None) if only_after is None else only_after
     for atom in range(positions_A.shape[1]):  # one at a time: a long trajectory is not in memory thrice
         path = positions_A[:, atom, :].astype(float)
-        steps = np.diff(path, axis=0) @ inverse
-        steps = (steps - np.rint(steps)) @ reduced
-        largest_A = float(np.linalg.norm(steps, axis=1).max(initial=0.0))
+        steps = np.diff(path, axis=0)
+        steps[chosen] -= np.rint(steps[chosen] @ inverse) @ reduced
+        largest_A = float(np.linalg.norm(steps[chosen], axis=1).max(initial=0.0))
         if largest_A > LARGEST_STEP * repeat_A:
             raise AmbiguousStep(
                 f"Atom {atom + 1} moves by {largest_A:.2f} Å between two frames; in a lattice that repeats after {repeat_A:.2f} Å wrapped "

@@ -1,11 +1,13 @@
 """What a curve shows, in one sentence with its numbers: what somebody hears who does not see the plot."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
+
+MOST_TOLD = 5  # lines that one sentence names
 
 
 def of_msd(t_ps: Floats, msd_A2: Mapping[str, Floats]) -> str:
@@ -43,6 +45,32 @@ def of_density(projection: Floats) -> str:
     visited = 100 * float((projection > 0.1 * peak).mean())
     times = _number(peak / projection.mean())
     return f"The density reaches {times} times its mean; it is above a tenth of that on {visited:.2g} % of the area."
+
+
+def of_lines(lines: Sequence[tuple[str, float | None, float | None]], n_points: int) -> str:
+    """`lines`: label, Ea and its error (eV) of each, None where it has none."""
+    with_line = [(label, energy_eV, error_eV) for label, energy_eV, error_eV in lines if energy_eV is not None]
+    told = "; ".join(f"{label} {energy_eV:.3f} ± {error_eV or 0.0:.3f} eV" for label, energy_eV, error_eV in with_line[:MOST_TOLD])
+    more = f"; {len(with_line) - MOST_TOLD} more" if len(with_line) > MOST_TOLD else ""
+    without = f"; {len(lines) - len(with_line)} without a line" if len(lines) > len(with_line) and with_line else ""
+    return f"{n_points} points. " + (f"Slopes, as Ea: {told}{more}{without}." if with_line else "No line goes through them.")
+
+
+def of_steps(names: Sequence[str], values: Sequence[float], unit: str) -> str:
+    """A quantity of successive models: the first, the last, and the range between."""
+    low, high = min(values), max(values)
+    if len(values) == 1:
+        return f"{names[0]}: {low:.3g} {unit}."
+    ends = f"{values[0]:.3g} {unit} (model {names[0]}) to {values[-1]:.3g} {unit} (model {names[-1]})"
+    return f"From {ends}; between {low:.3g} and {high:.3g} {unit}."
+
+
+def of_bars(bars: Sequence[tuple[str, float]], unit: str) -> str:
+    """Label and value of each: the lowest and the highest."""
+    ranked = sorted(bars, key=lambda bar: bar[1])
+    (lowest, low), (highest, high) = ranked[0], ranked[-1]
+    return f"{lowest}: {low:.3g} {unit}." if len(bars) == 1 else (
+        f"{len(bars)} bars, from {low:.3g} {unit} ({lowest}) to {high:.3g} {unit} ({highest}).")  # fmt: skip
 
 
 def _ends(by_time: Mapping[str, Floats]) -> list[tuple[str, Floats]]:

@@ -9,7 +9,8 @@ from analysis.references import Reference
 from campaigns.models import Campaign, Cell
 
 COLUMNS = (
-    *("campaign_id", "campaign", "state", "material", "mobile_ion", "reference_method", "cells", "model", "decision", "n_points"),
+    *("campaign_id", "campaign", "state", "material", "mobile_ion", "reference_method", "s0_route", "preset", "seed"),
+    *("cells", "volume_A3", "replicas", "model", "decision", "n_points"),
     *("activation_energy_eV", "activation_energy_error_eV", "temperature_K", "extrapolated"),
     *("diffusivity_cm2_s", "diffusivity_error_cm2_s", "diffusivity_low_cm2_s", "diffusivity_high_cm2_s"),
     *("conductivity_mS_cm", "conductivity_error_mS_cm", "conductivity_low_mS_cm", "conductivity_high_mS_cm"),
@@ -29,6 +30,7 @@ class Compared:
     conductivity: OnLine | None
     reading: dict[str, Any]
     label: str
+    volume_A3: float | None  # of the cell of the line
 
     @property
     def fit(self) -> Any:
@@ -47,7 +49,9 @@ class Compared:
         ]
         values = (
             *(self.campaign.pk, self.campaign.name, self.campaign.state, self.material, self.campaign.mobile_ion, self.campaign.labeller),
-            *(self.cells, self.judged.name if self.judged else None, model.convergence if model else None, fit.n_points),
+            *(self.campaign.s0_route, self.campaign.preset, self.campaign.seed),
+            *(self.cells, self.volume_A3, self.campaign.settings.evaluation_replicas),
+            *(self.judged.name if self.judged else None, model.convergence if model else None, fit.n_points),
             *(fit.activation_energy_eV, fit.activation_energy_error_eV, temperature_K),
             *(self.diffusivity.extrapolated if self.diffusivity else None, *quantities[0], *quantities[1]),
             *(self.reading.get("low_K"), self.reading.get("high_K")),
@@ -78,7 +82,9 @@ def _row(campaign: Campaign, cells: list[Cell], judged: JudgedModel | None, temp
     names = "; ".join(f"{cell}, {cell.n_atoms} atoms" if cell.n_atoms else str(cell) for cell in own)
     materials = ", ".join(dict.fromkeys(cell.material.reduced_formula for cell in own))
     label = f"{campaign.name[:30]}, {'×'.join(map(str, own[0].supercell))}" if is_one_of_many and own else campaign.name[:40]
-    return Compared(campaign, materials, names, judged, diffusivity, conductivity, queries.reading(judged) if judged else {}, label)
+    volume_A3 = next((run.details["volume_A3"] for run in judged.runs if "volume_A3" in run.details), None) if judged else None
+    read = queries.reading(judged) if judged else {}
+    return Compared(campaign, materials, names, judged, diffusivity, conductivity, read, label, volume_A3)
 
 
 # What the rows can be sorted by: the order they were chosen in, or a number.

@@ -1,5 +1,8 @@
 """Rows and files in the shape that the plots take. Imported only where a plot is drawn: it brings Bokeh."""
 
+import math
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ from analysis import queries
 from analysis.models import ArrheniusFit
 from analysis.plots.arrhenius import SMALLEST_SHARE, ArrheniusSeries
 from analysis.plots.bars import OURS, Bar
+from analysis.plots.learning import COLUMNS
 from analysis.plots.msd import MsdCurve, MsdFit
 from analysis.plots.series import StepSeries
 from analysis.plots.structure import Curve
@@ -21,6 +25,8 @@ from analysis.services.comparison import Compared
 from campaigns.enums import CleaningRule, Verdict
 from campaigns.models import Campaign, MdRun
 
+MS_PER_S = 1000
+TABLE_ROWS = 25  # of a curve's numbers beside its plot
 PUBLISHED_COLOUR = len(LIGHT_PALETTE) - 1  # grey; campaigns have those before it
 
 
@@ -48,6 +54,7 @@ def arrhenius_series(
         marker,
         colour,
         judged.fit.details.get("covariance") if with_band else None,
+        judged.fit.activation_energy_error_eV,
     )
 
 
@@ -66,22 +73,41 @@ def places(campaigns: list[int]) -> list[int]:
     return found
 
 
-def of_references(found: list[Reference]) -> list[ArrheniusSeries]:
-    """Published diffusion coefficients, a series for each source; grey and hollow, because they are not ours."""
+def as_sigma_T(one: ArrheniusSeries, judged: queries.JudgedModel) -> ArrheniusSeries:
+    """Nernst-Einstein σT (S K/cm) instead of D: N q²/(V k) times it, of the same slope."""
+    run = next((run for run in judged.runs if run.details.get("conductivity_mS_cm_per_cm2_s")), None)
+    if run is None:
+        return replace(one, temperature_K=[], diffusivity_cm2_s=[], error_cm2_s=[], verdict=[], in_fit=[])
+    factor = run.details["conductivity_mS_cm_per_cm2_s"] * (run.kinetic_temperature_K or run.md_run.temperature_K) / MS_PER_S
+    return replace(
+        one,
+        diffusivity_cm2_s=[factor * value for value in one.diffusivity_cm2_s],
+        error_cm2_s=[factor * error for error in one.error_cm2_s],
+        log10_prefactor_cm2_s=None if one.log10_prefactor_cm2_s is None else one.log10_prefactor_cm2_s + math.log10(factor),
+    )
+
+
+def of_references(found: list[Reference], quantity: str) -> list[ArrheniusSeries]:
+    """Published D, or conductivities as σT (S K/cm), a series for each source; grey and hollow, because they are not ours."""
     sources: dict[tuple[str, str], list[Reference]] = {}
     for one in found:
-        if one.quantity == "diffusivity" and one.temperature_K:
+        if one.quantity == quantity and one.temperature_K:
             sources.setdefault((one.material, one.citation), []).append(one)
+
+    def drawn(one: Reference, value: float) -> float:
+        return value if quantity == "diffusivity" else value * one.temperature_K / MS_PER_S
+
     return [
         ArrheniusSeries(
             f"{citation}, {material}"[:40],
             [one.temperature_K for one in rows],
-            [one.middle for one in rows],
-            [one.half_width for one in rows],
+            [drawn(one, one.middle) for one in rows],
+            [drawn(one, one.half_width) for one in rows],
             [f"published: {one.method}" for one in rows],
             [False] * len(rows),
             marker=len(MARKERS) - 1 - index,
             colour=PUBLISHED_COLOUR,
+            is_ours=False,
         )
         for index, ((material, citation), rows) in enumerate(sources.items())
     ]
@@ -220,6 +246,42 @@ def msd_fit(details: dict[str, Any]) -> MsdFit | None:
 
 def said_of_msd(curves: list[MsdCurve]) -> str:
     return summary.of_msd(curves[0].t_ps, {curve.species: curve.msd_A2 for curve in curves})
+
+
+def said_of_lines(series: list[ArrheniusSeries]) -> str:
+    return summary.of_lines(
+        [(one.label, one.activation_energy_eV, one.activation_energy_error_eV) for one in series if one.is_ours],
+        sum(len(one.temperature_K) for one in series),
+    )
+
+
+def said_of_steps(series: list[StepSeries], unit: str) -> str:
+    return summary.of_steps([name for one in series for name in one.name], [value for one in series for value in one.value], unit)
+
+
+def said_of_learning(curve: Mapping[str, np.ndarray]) -> str:
+    last = []
+    for name, title in COLUMNS.items():
+        if name in curve:
+            quantity, _, unit = title.partition(" (")
+            last.append(f"{quantity} {curve[name][-1]:.2g} {unit.rstrip(')')}")
+    return f"After {curve['step'][-1]:.0f} batches: {', '.join(last)}."
+
+
+def table_of_msd(curves: list[MsdCurve]) -> dict[str, Any]:
+    columns = {f"{curve.species} (Å²)": curve.msd_A2 for curve in curves}
+    return _table("t (ps)", curves[0].t_ps, columns)
+
+
+def table_of_curves(curves: list[Curve]) -> dict[str, Any]:
+    return _table("r (Å)", curves[0].r_A, {curve.label: curve.values for curve in curves})
+
+
+def _table(title: str, places: np.ndarray, columns: dict[str, np.ndarray]) -> dict[str, Any]:
+    """At most TABLE_ROWS of the numbers that are drawn, as words."""
+    rows = np.unique(np.linspace(0, len(places) - 1, min(TABLE_ROWS, len(places))).astype(int))
+    table = np.column_stack([places, *columns.values()])[rows]
+    return {"columns": [title, *columns], "rows": [[f"{number:.4g}" for number in row] for row in table]}
 
 
 def said_of_structure(kind: str, curves: list[Curve]) -> str:

@@ -25,11 +25,11 @@ def theme(request: HttpRequest) -> Any:
     return Theme(dark=request.GET.get("theme") == "dark", narrow=request.GET.get("narrow") == "1", vector=request.GET.get("vector") == "1")
 
 
-def document(plot: Any, said: str = "") -> HttpResponse:
-    """The plot, and one sentence of what it shows for those who do not see it; static/js/plots.js writes it below."""
+def document(plot: Any, said: str = "", table: dict[str, Any] | None = None) -> HttpResponse:
+    """The plot, one sentence of what it shows, and its numbers where the page has none; static/js/plots.js writes them below."""
     from bokeh.embed import json_item
 
-    return HttpResponse(json.dumps(json_item(plot) | {"said": said}), content_type="application/json")
+    return HttpResponse(json.dumps(json_item(plot) | {"said": said, "table": table}), content_type="application/json")
 
 
 def nothing(message: str) -> JsonResponse:
@@ -50,7 +50,7 @@ def arrhenius_of(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     series = figures.by_training_step(queries.judged_models(campaign.trained_models.all()))
     if not any(one.temperature_K for one in series):
         return nothing("No run has given a diffusion coefficient yet.")
-    return document(arrhenius_figure(series, theme(request)))
+    return document(arrhenius_figure(series, theme(request)), figures.said_of_lines(series))
 
 
 @login_required
@@ -69,7 +69,9 @@ def steps_of(request: HttpRequest, campaign: Campaign, quantity: str) -> HttpRes
     if quantity == "force-error":
         errors = figures.error_series(campaign)
         title = "force error, new snapshots (eV/Å)"
-        return document(series_figure(errors, theme(request), title, "eV/Å")) if errors else nothing("No model has met new snapshots yet.")
+        if not errors:
+            return nothing("No model has met new snapshots yet.")
+        return document(series_figure(errors, theme(request), title, "eV/Å"), figures.said_of_steps(errors, "eV/Å"))
     name, title, unit = titles[quantity]
     temperature_K = chosen_temperature_K(request, campaign)
     series = figures.step_series(queries.judged_models(campaign.trained_models.all()), name, temperature_K)
@@ -77,7 +79,9 @@ def steps_of(request: HttpRequest, campaign: Campaign, quantity: str) -> HttpRes
         return nothing("No model has an Arrhenius line yet: it takes at least three diffusive runs.")
     if name == "diffusivity":
         title = f"D at {temperature_K:g} K (cm²/s)"
-    return document(series_figure(series, theme(request), title, unit, logarithmic=name == "diffusivity"))
+    return document(
+        series_figure(series, theme(request), title, unit, logarithmic=name == "diffusivity"), figures.said_of_steps(series, unit)
+    )
 
 
 @login_required
@@ -94,7 +98,11 @@ def msd_of(request: HttpRequest, run: MdRun) -> HttpResponse:
     if not curves:
         return nothing("This run has no mean square displacement.")
     fit = figures.msd_fit(run.diffusion.details) if hasattr(run, "diffusion") else None
-    return document(msd_figure(curves, theme(request), fit, logarithmic=is_logarithmic(request)), figures.said_of_msd(curves))
+    return document(
+        msd_figure(curves, theme(request), fit, logarithmic=is_logarithmic(request)),
+        figures.said_of_msd(curves),
+        figures.table_of_msd(curves),
+    )
 
 
 def is_logarithmic(request: HttpRequest) -> bool:
@@ -111,6 +119,7 @@ def _judged_file(run: MdRun) -> Path | None:
     return fit.msd.file if fit and fit.msd.file.exists() else None
 
 
+CONDUCTIVITY_AXIS = "sigmaT"  # ?axis=
 MOST_BANDS = 12  # more cover one another, and cost the server milliseconds each
 NO_STRUCTURE = "This run was judged by an earlier release, which did not keep this."
 
@@ -133,7 +142,8 @@ def structure_of(request: HttpRequest, path: Path | None, run_id: int, kind: str
     if not curves:
         return nothing(NO_STRUCTURE)
     title, level = figures.STRUCTURE[kind]
-    return document(curves_figure(curves, theme(request), title, level=level), figures.said_of_structure(kind, curves))
+    found = curves_figure(curves, theme(request), title, level=level)
+    return document(found, figures.said_of_structure(kind, curves), figures.table_of_curves(curves))
 
 
 @login_required
@@ -161,11 +171,13 @@ def density_of(request: HttpRequest, path: Path | None, run_id: int, axis: int) 
 @require_GET
 def learning(request: HttpRequest, pk: int) -> HttpResponse:
     from analysis.plots.learning import learning_figure
+    from analysis.views import figures
 
     model = access.trained_model(request, pk)
     if not model.learning_curve.file.exists():
         return nothing("The file of the learning curve is not there any more.")
-    return document(learning_figure(learning_curve(model), theme(request)))
+    curve = learning_curve(model)
+    return document(learning_figure(curve, theme(request)), figures.said_of_learning(curve))
 
 
 @login_required
@@ -205,11 +217,12 @@ def _training_set_points(request: HttpRequest, pk: int, quantity: str) -> Any:
 @login_required
 @require_GET
 def comparison(request: HttpRequest) -> HttpResponse:
-    from analysis.plots.arrhenius import arrhenius_figure
+    from analysis.plots.arrhenius import MOST_IN_LEGEND, arrhenius_figure
     from analysis.views import figures
 
     campaigns, temperature_K = chosen_campaigns(request), chosen_temperature_K(request)
     rows = [row for row in compared(campaigns, temperature_K) if row.judged]
+    is_conductivity = request.GET.get("axis") == CONDUCTIVITY_AXIS
     with_band = len(rows) <= MOST_BANDS
     places = figures.places([row.campaign.pk for row in rows])
     series = [
@@ -218,8 +231,14 @@ def comparison(request: HttpRequest) -> HttpResponse:
     ]
     if not any(one.temperature_K for one in series):
         return nothing("None of these campaigns has a diffusion coefficient yet.")
-    series += figures.of_references(published_of(campaigns))
-    return document(arrhenius_figure(series, theme(request), extend_to_K=temperature_K))
+    if is_conductivity:
+        series = [figures.as_sigma_T(one, row.judged) for one, row in zip(series, rows, strict=True)]
+    series += figures.of_references(published_of(campaigns), "conductivity" if is_conductivity else "diffusivity")
+    axis = ("σT (S cm⁻¹ K)", "S cm⁻¹ K") if is_conductivity else ("D (cm²/s)", "cm²/s")
+    said = figures.said_of_lines(series)
+    if len(series) > MOST_IN_LEGEND:
+        said += f" The legend names the first {MOST_IN_LEGEND} of {len(series)}; point at a mark to see whose it is."
+    return document(arrhenius_figure(series, theme(request), extend_to_K=temperature_K, axis=axis), said)
 
 
 @login_required
@@ -239,7 +258,8 @@ def comparison_bars(request: HttpRequest, quantity: str) -> HttpResponse:
     if not found:
         return nothing(f"None of these campaigns has {'an activation energy' if is_energy else 'a number that is known well enough'} yet.")
     title = title if is_energy else f"{title} at {temperature_K:g} K"
-    return document(bars_figure(found, theme(request), title, unit, logarithmic=not is_energy))
+    said = summary.of_bars([(one.label, one.value) for one in found], unit)
+    return document(bars_figure(found, theme(request), title, unit, logarithmic=not is_energy), said)
 
 
 BARS = {"activation-energy": ("Ea", "eV"), "diffusivity": ("D", "cm²/s"), "conductivity": ("conductivity", "mS/cm")}

@@ -10,7 +10,16 @@ from django.views.decorators.http import require_GET
 from analysis import queries
 from analysis.science.interval import NOT_KNOWN
 from analysis.services import comparison
-from analysis.views.selection import chosen_campaigns, chosen_temperature_K, published_of, without_published
+from analysis.views.plots import CONDUCTIVITY_AXIS, MOST_BANDS
+from analysis.views.selection import (
+    MAX_COMPARED,
+    asked_for,
+    chosen_campaigns,
+    chosen_temperature_K,
+    offered,
+    published_of,
+    without_published,
+)
 from campaigns import queries as campaign_queries
 from campaigns.enums import RunPurpose
 from campaigns.models import Campaign, MdRun
@@ -38,6 +47,7 @@ def results_context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
         "room": queries.at_room(shown.fit) if shown else [],
         "not_known": NOT_KNOWN,
         "temperature_K": temperature_K,
+        "temperatures_K": sorted({*campaign.settings.evaluation_temperatures_K, temperature_K}),
         "table": [(judged, *queries.diffusivity_at(judged.fit, temperature_K)) for judged in reversed(found)],
     }
 
@@ -84,18 +94,26 @@ def compare(request: HttpRequest) -> HttpResponse:
     campaigns = chosen_campaigns(request)
     temperature_K = chosen_temperature_K(request)
     sort = request.GET.get("sort", "id")
-    others = access.campaigns(request).only("name", "state", "owner")[:100]
+    others, n_more = offered(request, campaigns)
     published = published_of(campaigns) if campaigns else []
+    rows = comparison.ordered(comparison.compared(campaigns, temperature_K), sort)
+    drawn = "conductivity" if request.GET.get("axis") == CONDUCTIVITY_AXIS else "diffusivity"
     context = {
         "section": "compare",
-        "rows": comparison.ordered(comparison.compared(campaigns, temperature_K), sort),
+        "rows": rows,
         "sort": sort,
         "not_known": NOT_KNOWN,
         "temperature_K": temperature_K,
         "others": others,
+        "n_more": n_more,
+        "find": request.GET.get("find", ""),
+        "n_left_out": max(len(asked_for(request)) - MAX_COMPARED, 0),
+        "max_compared": MAX_COMPARED,
+        "axis": request.GET.get("axis", ""),
         "chosen": {campaign.pk for campaign in campaigns},
         "published": sorted(published, key=lambda one: (one.material, one.quantity)),
-        "has_published_points": any(one.quantity == "diffusivity" and one.temperature_K for one in published),
+        "has_published_points": any(one.quantity == drawn and one.temperature_K for one in published),
+        "with_bands": len(rows) <= MOST_BANDS,
         "without_published": without_published(campaigns) if campaigns else [],
     }
     return render(request, "analysis/compare.html", context)

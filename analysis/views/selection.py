@@ -10,15 +10,29 @@ from campaigns.models import Campaign, Material
 from campaigns.views import access
 
 MAX_COMPARED = 50
+MAX_OFFERED = 60  # beside those that are chosen; a longer list is searched
 ROOM_TEMPERATURE_K = 300.0
 
 
 def chosen_campaigns(request: HttpRequest) -> list[Campaign]:
-    """Those of ?campaign=1&campaign=2 that the user may see, in that order."""
-    numbers = (whole_number(word) for word in request.GET.getlist("campaign"))
-    wanted = list(dict.fromkeys(number for number in numbers if number is not None))[:MAX_COMPARED]
+    """Those of ?campaign=1&campaign=2 that the user may see, in that order; the first MAX_COMPARED of them."""
+    wanted = asked_for(request)[:MAX_COMPARED]
     found = access.campaigns(request).in_bulk(wanted)
     return [found[pk] for pk in wanted if pk in found]
+
+
+def asked_for(request: HttpRequest) -> list[int]:
+    """The numbers in ?campaign=, each once."""
+    numbers = (whole_number(word) for word in request.GET.getlist("campaign"))
+    return list(dict.fromkeys(number for number in numbers if number is not None))
+
+
+def offered(request: HttpRequest, chosen: list[Campaign]) -> tuple[list[Campaign], int]:
+    """Campaigns to choose from, those that are chosen first, then the newest whose names hold ?find=; and how many more there are."""
+    others = access.campaigns(request).exclude(pk__in=[row.pk for row in chosen]).order_by("-id")
+    if words := request.GET.get("find", "").replace("\0", "").strip():
+        others = others.filter(name__icontains=words)
+    return [*chosen, *others.only("name", "state", "owner")[:MAX_OFFERED]], max(others.count() - MAX_OFFERED, 0)
 
 
 def published_of(campaigns: list[Campaign]) -> list[Reference]:

@@ -135,14 +135,14 @@ def trajectory_move(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def trajectory_msd(request: HttpRequest, pk: int) -> HttpResponse:
     from analysis.plots.msd import msd_figure
-    from analysis.views.figures import msd_fit, said_of_msd
+    from analysis.views.figures import msd_fit, said_of_msd, table_of_msd
 
     row = _visible(request, pk)
     curves = curves_of(row)
     if not curves:
         return nothing("There is no mean square displacement.")
     fit = msd_fit(row.result["run"]["details"])
-    return document(msd_figure(curves, theme(request), fit, logarithmic=is_logarithmic(request)), said_of_msd(curves))
+    return document(msd_figure(curves, theme(request), fit, logarithmic=is_logarithmic(request)), said_of_msd(curves), table_of_msd(curves))
 
 
 @login_required

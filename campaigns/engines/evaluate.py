@@ -16,6 +16,7 @@ from campaigns.science.lammps_input import Box, Dynamics
 from campaigns.science.selection import min_distance_A
 
 DISTANCE_SAMPLES = 50
+ROTATED_FRAMES = 256
 KEPT = ("trajectory.npz", "thermo.npz")
 MIN_FRAMES = 2
 
@@ -63,11 +64,13 @@ def run(folder: Path, spec: EvaluateSpec, progress: Progress) -> EvaluateResult:
 
 def _keep(folder: Path, dynamics: Dynamics, completed: bool, symbols: list[str], box: Box) -> None:
     """Turn dump and table into two npz files, which are on the disk before the dump is removed."""
-    steps, positions, table = lammps_frames.frames_with_thermo(folder, dynamics, len(symbols), completed)
+    steps, positions_A, table = lammps_frames.frames_with_thermo(folder, dynamics, len(symbols), completed)
+    for start in range(0, len(positions_A), ROTATED_FRAMES):  # in place: a long trajectory is not in memory twice
+        positions_A[start : start + ROTATED_FRAMES] = box.to_caller(positions_A[start : start + ROTATED_FRAMES])
     time_fs = steps * dynamics.timestep_fs
     np.savez(
         folder / "trajectory.npz",
-        positions_A=box.to_caller(positions).astype(np.float32),
+        positions_A=positions_A,
         cell_A=box.lower_A @ box.rotation,
         symbols=np.array(symbols),
         time_fs=time_fs,

@@ -29,23 +29,25 @@ def frames_with_thermo(
     later stands. A run that was stopped by its physics counts up to the first frame that is missing. Raises EngineFailed where one of a
     `completed` run is: the run is then forgotten, and starts over when it is tried again.
     """
-    kind = np.float64 if dynamics.with_forces else np.float32
     table = _table(folder)
     known = set(table["step"].astype(int))
-    frames = {step: values.astype(kind) for step, values in _dumped(folder, dynamics, n_atoms) if step in known}
-    steps = _without_gap(dynamics, frames)
+    steps = _steps_without_gap(folder, dynamics, n_atoms, known)
     if completed and len(steps) < len(dynamics.dumped_steps(dynamics.n_steps)):
         _forget(folder)
         raise _missing(folder, dynamics, len(steps))
     rows = np.isin(table["step"].astype(int), steps)
-    values = np.stack([frames[step] for step in steps]) if len(steps) else np.zeros((0, n_atoms, dynamics.n_columns - 2), kind)
+    # Read once more rather than kept: a run of nanoseconds is in memory once.
+    values = np.empty((len(steps), n_atoms, dynamics.n_columns - 2), np.float64 if dynamics.with_forces else np.float32)
+    place = {int(step): index for index, step in enumerate(steps)}
+    for step, one in _dumped(folder, dynamics, n_atoms):
+        if step in place:
+            values[place[step]] = one
     return steps, values, {name: column[rows] for name, column in table.items()}
 
 
 def last_step_without_gap(folder: Path, dynamics: Dynamics, n_atoms: int) -> int:
     """The step up to which no frame is missing: beyond it nothing can be gone on with."""
-    known = set(_table(folder)["step"].astype(int))
-    steps = _without_gap(dynamics, [step for step, _ in _dumped(folder, dynamics, n_atoms) if step in known])
+    steps = _steps_without_gap(folder, dynamics, n_atoms, set(_table(folder)["step"].astype(int)))
     return int(steps[-1]) if len(steps) else 0
 
 
@@ -71,10 +73,10 @@ def _dumped(folder: Path, dynamics: Dynamics, n_atoms: int) -> Iterator[tuple[in
     return lammps_input.read_frames(folder / DUMP, n_atoms, dynamics.n_columns)
 
 
-def _without_gap(dynamics: Dynamics, found: Collection[int]) -> NDArray[np.integer]:
-    """Steps up to the first frame that is missing."""
+def _steps_without_gap(folder: Path, dynamics: Dynamics, n_atoms: int, known: Collection[int]) -> NDArray[np.integer]:
+    """Steps up to the first whose frame is missing, or whose row of the table is (`known`)."""
     expected = dynamics.dumped_steps(dynamics.n_steps)
-    is_there = np.isin(expected, list(found))
+    is_there = np.isin(expected, [step for step, _ in _dumped(folder, dynamics, n_atoms) if step in known])
     return expected if is_there.all() else expected[: int(np.argmin(is_there))]
 
 

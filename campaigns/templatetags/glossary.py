@@ -75,6 +75,10 @@ GLOSSARY = {
     "for the true one.",
     "robust fit": "The same line with Huber's loss: a stray point pulls less. Far from the weighted fit, it says that one run decides.",
     "jackknife": "Largest change of Ea where one of the temperatures is left out.",
+    "chi2": "Squared distance of the points from the line over their errors, for each degree of freedom: about 1 where the errors are "
+    "right. Above 1 the error of Ea is enlarged by its root.",
+    "curvature": "The quadratic term of ln D in 1/(kT) over its own error. Beyond 2 the points bend, and nothing is extrapolated from "
+    "them.",
     "role": "Owners of a project choose its people and may delete and share what is in it; members change and run it; viewers look.",
     "sel": "The most neighbours of each element within the cut-off radius that the descriptor of an atom has room for, in the order of the "
     "elements. It is counted on the training set; an atom with more neighbours would lose some of them.",

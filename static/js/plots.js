@@ -25,9 +25,10 @@
       await window.Bokeh.embed.embed_item(item, element.id);
       element.classList.add("plot-drawn");
       if (item.said) { element.append(sentence(element, item.said)); }
+      if (item.table) { element.append(numbers(element, item.table)); }
       element.append(saveButton(element, "SVG"), saveButton(element, "PNG"));
     } catch (error) {
-      note(element, "The plot could not be loaded; the table beside it holds the same numbers. Reload the page to try again.");
+      note(element, "The plot could not be loaded. Reload the page to try again.");
     }
   }
 
@@ -39,6 +40,36 @@
     paragraph.textContent = text;
     element.setAttribute("aria-describedby", paragraph.id);
     return paragraph;
+  }
+
+  /* Where the page has no table of it. */
+  function numbers(element, found) {
+    const fold = document.createElement("details");
+    fold.className = "fold plot-numbers";
+    const summary = fold.appendChild(document.createElement("summary"));
+    summary.textContent = "Numbers";
+    const scroll = fold.appendChild(document.createElement("div"));
+    scroll.className = "table-scroll";
+    scroll.tabIndex = 0;
+    scroll.setAttribute("role", "region");
+    scroll.setAttribute("aria-label", "Table: " + element.getAttribute("aria-label"));
+    const table = scroll.appendChild(document.createElement("table"));
+    const head = table.createTHead().insertRow();
+    found.columns.forEach(function (title) { head.append(cell("th", title, "col")); });
+    const body = table.createTBody();
+    found.rows.forEach(function (row) {
+      const line = body.insertRow();
+      row.forEach(function (number, index) { line.append(index ? cell("td", number) : cell("th", number, "row")); });
+    });
+    return fold;
+  }
+
+  function cell(tag, text, scope) {
+    const made = document.createElement(tag);
+    made.className = "number";
+    made.textContent = text;
+    if (scope) { made.scope = scope; }
+    return made;
   }
 
   /* For papers and slides: the same plot in light colours, as vectors or as pixels, drawn out of sight and handed over as a file. */

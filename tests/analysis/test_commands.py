@@ -102,6 +102,17 @@ def rewritten(path, row, factor, separator=",", header="temperature_K,diffusivit
     return str(path)
 
 
+def test_a_program_finds_the_same_keys_whether_there_is_a_line_or_not(tmp_path, capsys):
+    rows = ["T,D,D_error", "900,4e-5,3e-6", "800,2.5e-5,3e-6", "700,1.6e-5,3e-6", "600,1e-5,2e-6"]
+    found = []
+    for n in (3, 5):
+        (tmp_path / "d.csv").write_text("\n".join(rows[:n]))
+        found.append(json.loads(run(capsys, "arrhenius", str(tmp_path / "d.csv"), "--json")[1]))
+    assert found[0].keys() == found[1].keys()
+    assert found[0]["activation_energy_eV"] is found[0]["at"] is None
+    assert found[1]["at"]["is_known"] is (found[1]["at"]["diffusivity_cm2_s"] is not None)
+
+
 @pytest.mark.parametrize(("row", "factor", "side"), [(4, 1.6, "above"), (5, 30, "above"), (1, 0.5, "below")])
 def test_an_outlier_is_named_and_stays_in_the_fit(row, factor, side, tmp_path, capsys):
     path = rewritten(tmp_path / "d.csv", row, factor)

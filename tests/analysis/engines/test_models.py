@@ -89,6 +89,15 @@ def test_replicas_that_differ_by_their_temperature_alone_have_no_spread():
     assert point["error_cm2_s"] / point["diffusivity_cm2_s"] == pytest.approx(0.05 / math.sqrt(2))
 
 
+def test_a_run_far_off_the_line_is_named_and_stays_in_the_fit():
+    temperatures_K = (*TEMPERATURES_K, 1000.0)
+    found = models.arrhenius([run(T, run_id=number, factor=3.0 if T == 900 else 1.0) for number, T in enumerate(temperatures_K)])
+    stray = found.details["outlier"]
+    assert (stray["temperature_K"], found.n_points) == (900.0, 5)
+    assert stray["activation_energy_without_eV"] == pytest.approx(0.3, abs=1e-6)
+    assert models.arrhenius([run(T) for T in temperatures_K]).details["outlier"] is None
+
+
 def test_nothing_is_extrapolated_from_points_that_bend():
     bent = [run(T, factor=math.exp(-(((1000 / T) - 1.3) ** 2))) for T in TEMPERATURES_K]
     found = models.arrhenius(bent)

@@ -1,6 +1,7 @@
 """A trajectory gives the same D whatever file it came in, and what is wrong with a file is said."""
 
 import gzip
+import pickle
 
 import ase.io
 import numpy as np
@@ -202,6 +203,52 @@ def test_a_second_file_that_was_wrapped_again_goes_on_where_the_first_ended(posi
     found = analysed(tmp_path / "out", *files)
     assert found.run.diffusivity_cm2_s == pytest.approx(reference.run.diffusivity_cm2_s, rel=1e-5)
     assert any("unwrapped" in flag for flag in found.run.details["flags"])
+
+
+@pytest.mark.parametrize("columns", ["xu", "x+images"])
+def test_coordinates_that_a_dump_says_are_unwrapped_stay_as_they_are(columns, positions_A, tmp_path):
+    """Steps of half a cell are steps: ions of a long frame interval go so far."""
+    (tmp_path / "run.dump").write_text(dump(positions_A[::40], columns))
+    found = analysed(tmp_path / "out", tmp_path / "run.dump", elements=["Li", "S"])
+    assert not any("unwrapped" in flag for flag in found.run.details["flags"])
+    stored = np.load(tmp_path / "out" / "trajectory.npz")["positions_A"]
+    assert stored == pytest.approx(positions_A[::40], abs=1e-4)
+
+
+@pytest.mark.parametrize("overlap", [0, 1])
+def test_a_file_whose_steps_begin_anew_goes_on_where_the_one_before_ended(overlap, positions_A, reference, tmp_path):
+    """As `reset_timestep 0` makes it, with the last configuration of one run as the first of the next, or without."""
+    files = [tmp_path / "a.dump", tmp_path / "b.dump"]
+    files[0].write_text(dump(positions_A[:150], "xu"))
+    files[1].write_text(dump(positions_A[150 - overlap :], "xu"))
+    found = analysed(tmp_path / "out", *files, elements=["Li", "S"], timestep_fs=INTERVAL_FS / 50, frame_interval_fs=None)
+    assert found.n_frames == N_FRAMES
+    assert found.run.diffusivity_cm2_s == pytest.approx(reference.run.diffusivity_cm2_s, rel=1e-5)
+    assert any(flag.startswith("the MD steps of b.dump begin anew") for flag in found.run.details["flags"])
+    with pytest.raises(EngineFailed, match=r"does not go on where|is the same as"):
+        analysed(tmp_path / "twice", files[0], files[0], elements=["Li", "S"])
+
+
+def test_a_time_that_cannot_be_in_fs_is_asked_for(positions_A, tmp_path):
+    found = frames(positions_A[:50])
+    for number, atoms in enumerate(found):
+        atoms.info["Time"] = 0.1 * number  # in ps
+    ase.io.write(tmp_path / "run.extxyz", found)
+    with pytest.raises(EngineFailed, match=r"count 0.1 of Time .* Give the frame interval"):
+        analysed(tmp_path / "out", tmp_path / "run.extxyz", frame_interval_fs=None)
+
+
+def test_a_trajectory_of_ase_is_read(positions_A, reference, tmp_path):
+    ase.io.write(tmp_path / "run.traj", frames(positions_A))
+    assert analysed(tmp_path / "out", tmp_path / "run.traj").run.diffusivity_cm2_s == pytest.approx(
+        reference.run.diffusivity_cm2_s, rel=1e-5
+    )
+
+
+def test_a_pickle_is_no_trajectory(tmp_path):
+    (tmp_path / "run.traj").write_bytes(b"PickleTrajectory" + pickle.dumps(np.zeros(3)))
+    with pytest.raises(EngineFailed, match=r"run.traj cannot be read"):
+        analysed(tmp_path / "out", tmp_path / "run.traj")
 
 
 def test_times_that_contradict_each_other_are_refused(positions_A, tmp_path):

@@ -1,5 +1,8 @@
 """Frames that a power cut or a full disk has taken away are noticed before anything is computed from the rest."""
 
+import tracemalloc
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -35,6 +38,20 @@ def test_a_whole_run_is_read(tmp_path):
     steps, values, table = lammps_frames.frames_with_thermo(tmp_path, DYNAMICS, N_ATOMS, completed=True)
     assert steps.tolist() == table["step"].tolist() == WHOLE
     assert values[:, 0, 0].tolist() == WHOLE
+
+
+def test_a_long_run_is_in_memory_once(tmp_path, monkeypatch):
+    n_frames, n_atoms = 400, 500
+    steps = [20 * (number + 1) for number in range(n_frames)]
+    monkeypatch.setattr(lammps_frames.lammps_input, "read_frames",
+                        lambda *_: ((step, np.full((n_atoms, 3), float(step))) for step in steps))  # fmt: skip
+    (tmp_path / lammps_frames.TABLE).write_text("".join(map(row, steps)))
+    tracemalloc.start()
+    _, values, _ = lammps_frames.frames_with_thermo(tmp_path, replace(DYNAMICS, n_steps=steps[-1]), n_atoms, completed=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert values[-1, -1].tolist() == [steps[-1]] * 3
+    assert peak < 1.5 * values.nbytes
 
 
 @pytest.mark.parametrize(("dumped", "printed"), [(WITHOUT_60, WHOLE), (WHOLE, WITHOUT_60), (WHOLE[:-1], WHOLE), ([], []), (WHOLE, [])])
