@@ -112,8 +112,7 @@ def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats]) -> Run
     species = species_msd(positions_A, reference.displacement_A, symbols, spec.mobile_ion, estimate)
     species.add_to(curves, one.run_id, frame_interval_ps)
     structure.add(curves, one.run_id, positions_A, paths, cell_A, symbols)
-    moved = float((msd.net_displacement(paths.paths_A) > spec.hop_length_A).mean())
-    evidence = _evidence(one, spec, paths.n_ions, estimate, species, moved)
+    evidence = _evidence(one, spec, paths.n_ions, estimate, species, msd.net_displacement(paths.paths_A))
     if reference.reference != "framework":
         n = paths.n_ions
         flags.append("every atom is mobile: the drift of all atoms was taken off, and there is no Haven ratio"
@@ -179,7 +178,7 @@ def _temperature(one: JudgedRun) -> float:
 
 
 def _evidence(one: JudgedRun, spec: JudgeSpec, n_ions: int, estimate: Diffusivity | None, species: SpeciesMsd | None,
-              moved: float) -> verdict.Evidence:  # fmt: skip
+              net_A: Floats) -> verdict.Evidence:  # fmt: skip
     result = one.result
     name, framework_A2, framework_slope = ("", None, None) if species is None else species.framework()
     backbone, backbone_A2 = ("", None) if species is None else species.backbone()
@@ -189,13 +188,14 @@ def _evidence(one: JudgedRun, spec: JudgeSpec, n_ions: int, estimate: Diffusivit
         kinetic_temperature_K=result.mean_kinetic_temperature_K, kinetic_temperature_error_K=result.kinetic_temperature_error_K,
         temperature_limit_percent=spec.temperature_limit_percent, completed_ps=result.completed_ps, n_ions=n_ions, estimate=estimate,
         hop_length_A=spec.hop_length_A, framework_msd_A2=framework_A2, framework_slope=framework_slope,
-        moved_fraction=moved, framework_species=name, backbone_species=backbone, backbone_msd_A2=backbone_A2,
+        moved_fraction=float((net_A > spec.hop_length_A).mean()) if n_ions else 0.0,
+        n_left=msd.few_left(net_A, spec.hop_length_A), framework_species=name, backbone_species=backbone, backbone_msd_A2=backbone_A2,
         energy_drift_error_meV_atom_ns=result.energy_drift_error_meV_atom_ns,
     )  # fmt: skip
 
 
 def _no_trajectory(one: JudgedRun, spec: JudgeSpec) -> RunDiffusion:
-    return _row(one, verdict.judge(_evidence(one, spec, 0, None, None, 0.0)), None, {"flags": ["there is no trajectory"]})
+    return _row(one, verdict.judge(_evidence(one, spec, 0, None, None, np.zeros(0))), None, {"flags": ["there is no trajectory"]})
 
 
 def _row(one: JudgedRun, found: verdict.Verdict, estimate: Diffusivity | None, details: dict[str, Any]) -> RunDiffusion:
@@ -234,6 +234,7 @@ def _details(paths: Paths, estimate: Diffusivity, evidence: verdict.Evidence, sp
         "n_eff": n_events,
         "he_2018_cm2_s": transport.after_he_cm2_s(estimate, paths.frame_interval_ps, spec.hop_length_A),
         "planned_relative_error": transport.planned_relative_error(n_events),
+        "rare_hops_limit_cm2_s": transport.rare_hops_limit_cm2_s(evidence.n_left, n, evidence.completed_ps, spec.hop_length_A),
         "needed_run_length_ps": verdict.needed_ps(evidence),
         "hop_length_A": spec.hop_length_A,
         "method": estimate.method,

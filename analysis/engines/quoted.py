@@ -10,7 +10,7 @@ from campaigns.engines.judge_specs import RunDiffusion
 
 SIGMAS_95 = float(norm.ppf(0.95))  # one-sided
 CAGED = "bounded"
-WITHOUT_D = ("ballistic",)  # nothing collides: no length of run would give a D
+WITHOUT_D = ("ballistic", "blown_up")  # nothing collides, or nothing holds: no length of run would give a D
 PAIRS = (
     ("charge_diffusivity_cm2_s", "charge_diffusivity_error_cm2_s"),
     ("haven_ratio", "haven_ratio_error"),
@@ -28,7 +28,7 @@ def as_quoted(run: RunDiffusion) -> RunDiffusion:
     details = run.details | _finite_pairs(run.details)
     if is_known:
         return replace(run, details=details)
-    below = max(value, 0.0) + SIGMAS_95 * error
+    below = max(max(value, 0.0) + SIGMAS_95 * error, run.details.get("rare_hops_limit_cm2_s") or 0.0)
     is_limit = math.isfinite(below) and below > 0 and run.verdict not in WITHOUT_D
     details |= {name: None for pair in PAIRS for name in pair} | {
         "diffusivity_below_cm2_s": below if is_limit else None,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.engines import file_order, judge, quoted, trajectory_files
+from analysis.engines import blow_up, file_order, judge, quoted, trajectory_files
 from analysis.engines.trajectory_files import UNEVEN, Trajectory, TrajectoryRefused
 from analysis.science import msd
 from campaigns.engines.job import EngineFailed, Progress, main
@@ -67,6 +67,7 @@ def run(folder: Path, spec: TrajectorySpec, progress: Progress) -> TrajectoryRes
         raise _refused(f"There is no {spec.mobile_ion} in the trajectory; it holds {', '.join(sorted(set(found.symbols.tolist())))}.")
     progress(1, 3, "steps", "unwrapped")
     n_frames, n_atoms = positions_A.shape[:2]
+    lost = blow_up.find(positions_A, found.symbols, spec.temperature_K, interval_fs)
     np.savez(
         folder / TRAJECTORY, positions_A=positions_A, cell_A=found.cell_A, symbols=found.symbols, time_fs=interval_fs * np.arange(n_frames)
     )
@@ -74,7 +75,7 @@ def run(folder: Path, spec: TrajectorySpec, progress: Progress) -> TrajectoryRes
     (folder / POSITIONS).unlink()
     progress(2, 3, "steps", "mean square displacements")
     curves: dict[str, Any] = {}
-    judged = judge.judge_run(_as_run(folder, spec, n_frames, interval_fs), _as_judge_spec(spec), curves)
+    judged = judge.judge_run(_as_run(folder, spec, n_frames, interval_fs, lost), _as_judge_spec(spec), curves)
     judged.details["flags"] = flags + judged.details["flags"]
     judged = quoted.as_quoted(replace(judged, details=judged.details | {"charge_e": spec.charge}))
     np.savez(folder / judge.MSD_FILE, **curves)
@@ -167,9 +168,10 @@ def _unwrapped(found: Trajectory) -> tuple[np.ndarray, list[str]]:
                                 "(LAMMPS: xu yu zu).") from error  # fmt: skip
 
 
-def _as_run(folder: Path, spec: TrajectorySpec, n_frames: int, interval_fs: float) -> JudgedRun:
+def _as_run(folder: Path, spec: TrajectorySpec, n_frames: int, interval_fs: float, lost: blow_up.BlowUp | None) -> JudgedRun:
     """What an evaluation says of its run, as far as it is known here: nothing of its energy."""
-    result = EvaluateResult("completed", "", TRAJECTORY, None, interval_fs, n_frames * interval_fs / 1000, None, None, None, None, 0.0, 0.0)
+    outcome, reason, n_good = ("completed", "", n_frames) if lost is None else ("blown_up", lost.reason, lost.frame)
+    result = EvaluateResult(outcome, reason, TRAJECTORY, None, interval_fs, n_good * interval_fs / 1000, None, None, None, None, 0.0, 0.0)
     return JudgedRun(RUN_ID, str(folder), spec.temperature_K, result)
 
 

@@ -201,6 +201,8 @@ def caveats(points: Points, line: Line) -> list[str]:
     needed = [f"{points.temperature_K[index]:.0f} K" for index in _needed(points)]
     if 0 < len(needed) < len(points.temperature_K):
         found.append(f"without {' or '.join(needed)} there would be no line, so Ea without that point is not known")
+    if line.activation_energy_eV < 0:
+        found.append("Ea is negative: D of these points falls with temperature, as that of no activated hopping does")
     if bends(points):
         found.append(f"the points bend by {abs(curvature_sigma(points)):.1f} of their error, so nothing is extrapolated from them")
     if line.chi2_per_dof > CURVED_SIGMA:

@@ -5,7 +5,7 @@ import math
 # A factor of ten either way. Published conductivities of one compound lie within a decade of one another, so a wider interval
 # would not tell one electrolyte from another.
 MOST_DECADES = 2.0
-NOT_KNOWN = "not known well enough: the runs span too little of 1/T"
+NOT_KNOWN = "not known well enough: the runs span too little of 1/T, or their D are too uncertain"
 
 
 def is_known(low: float, high: float) -> bool:

@@ -19,6 +19,7 @@ CHUNK_VALUES = 2**18  # float64 values that one chunk of ions may hold after zer
 CHUNK_FRAMES = 256  # of a trajectory that are turned at a time: they stay in the processor's cache
 SAMPLED_ORIGINS = 128  # where a mean over atoms only has to be seen: with 40 atoms it is known to 1 %
 ORIGINS_PER_LAG = 8  # neighbouring origins, an eighth of the lag apart, say nearly the same
+STANDS_OUT = 3.0  # times the median: what shakes in a harmonic well hardly reaches 2.5 of it
 ENDS = 10  # parts of a run, of which the first and the last are compared
 LARGEST_STEP = 0.4  # of the shortest lattice vector between two frames; beyond it the nearest image may be the wrong one
 LARGEST_EXTENT = 1.3  # of a cell vector: programs wrap now and then only, so atoms stick out
@@ -182,6 +183,14 @@ def net_displacement(paths_A: Floats) -> Floats:
     """Distance (n_paths,) between the mean positions in the first and the last tenth of the run: vibration averages out."""
     span = max(1, paths_A.shape[-1] // ENDS)
     return np.linalg.norm(paths_A[..., -span:].mean(axis=-1) - paths_A[..., :span].mean(axis=-1), axis=1)
+
+
+def few_left(net_A: Floats, hop_length_A: float) -> int:
+    """How many ions, where they are few, have left their sites, by their net displacements: over half a hop, and far more than most do.
+
+    In a cage all ions move about as much, however wide it is; a hop stands out from those that stay.
+    """
+    return int((net_A > max(hop_length_A / 2, STANDS_OUT * float(np.median(net_A)))).sum()) if len(net_A) else 0
 
 
 def has_long_steps(positions_A: Floats, cell_A: Floats) -> bool:

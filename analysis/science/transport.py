@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import constants
-from scipy.stats import t
+from scipy.stats import chi2, t
 
 from analysis.science import gls, msd
 from analysis.science.diffusion import CM2_S_PER_A2_PS, MIN_LAGS, ONE_SIGMA, Diffusivity, Floats, Paths
@@ -37,6 +37,16 @@ def effective_events(n_ions: int, largest_msd_A2: float, hop_length_A: float) ->
 def planned_relative_error(n_events: float) -> float:
     """RSD of D for planning, He 2018; not the error of a run that was made."""
     return 3.43 / math.sqrt(n_events) + 0.04 if n_events > 0 else math.inf
+
+
+def rare_hops_limit_cm2_s(n_left: int, n_ions: int, length_ps: float, hop_length_A: float) -> float:
+    """What D is below with 95 % confidence where `n_left` of the ions have left their sites: the Poisson limit of so few hops.
+
+    The scatter of the MSD says nothing of hops that were not seen: three of them in the run would have been missed once in twenty times.
+    """
+    most_hops = float(chi2.ppf(0.95, 2 * (n_left + 1))) / 2
+    seen_ps = (1 - 1 / msd.ENDS) * length_ps  # between the mean positions at either end
+    return most_hops * hop_length_A**2 / (6 * n_ions * seen_ps) * CM2_S_PER_A2_PS
 
 
 def length_for_error_ps(length_ps: float, relative_error: float, wanted: float) -> float | None:

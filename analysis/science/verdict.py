@@ -43,7 +43,7 @@ class Evidence:
 
     `framework_msd_A2` is at the end of the fit, with `framework_slope` its d ln MSD/d ln t, of the `framework_species` that moves most, and
     `backbone_msd_A2` of the one that moves least; None where there is no framework. `moved_fraction` of the ions ended farther than a hop
-    from where they began.
+    from where they began; `n_left` is msd.few_left.
     """
 
     outcome: str  # of the dynamics: completed | min_distance | blown_up
@@ -61,6 +61,7 @@ class Evidence:
     framework_msd_A2: float | None
     framework_slope: float | None
     moved_fraction: float
+    n_left: int = 0
     framework_species: str = "framework"
     backbone_species: str = ""
     backbone_msd_A2: float | None = None
@@ -89,6 +90,8 @@ def judge(evidence: Evidence) -> Verdict:
                 f"{100 * fall:.2g} %, which is part of its error.")  # fmt: skip
     elif estimate.exponent < SLOPE_RANGE[0]:
         said = f"The MSD grows as {growth} over {seen:.0f} hops, within its error linearly: a longer run would tell."
+    elif estimate.exponent > 1 + 2 * estimate.exponent_error:
+        said = f"The MSD grows as {growth} over {seen:.0f} hops, somewhat faster than t: a longer run would tell whether by chance."
     else:
         said = f"The MSD grows linearly within error ({growth}) over {seen:.0f} hops."
     return Verdict("diffusive", said, seen, MIN_EVENTS, "hops")
@@ -248,12 +251,25 @@ def _caged(evidence: Evidence) -> Verdict | None:
     slope, moved = evidence.estimate.loglog_slope, evidence.moved_fraction
     large = float(evidence.estimate.msd_A2[-1]) >= _msd_goal(evidence)
     if np.isfinite(slope) and slope < BOUNDED_SLOPE:
-        return Verdict("bounded", f"The MSD levels off (log-log slope {slope:.2f}, below {BOUNDED_SLOPE:g}): the ions rattle in cages.",
-                       slope, BOUNDED_SLOPE, "")  # fmt: skip
+        if not large and 0 < evidence.n_left < MOVED_FRACTION * evidence.n_ions:
+            return _few_have_left(evidence)
+        return Verdict("bounded", f"The MSD levels off (log-log slope {slope:.2f}, below {BOUNDED_SLOPE:g}): the ions rattle in cages"
+                       f"{'' if evidence.n_left else '; none left its site'}.", slope, BOUNDED_SLOPE, "")  # fmt: skip
     if large and moved < MOVED_FRACTION:
         return Verdict("bounded", f"Only {100 * moved:.0f} % of the ions ended over {evidence.hop_length_A:g} Å from where they began.",
                        100 * moved, 100 * MOVED_FRACTION, "%")  # fmt: skip
     return None
+
+
+def _few_have_left(evidence: Evidence) -> Verdict:
+    """Between two hops of few ions the MSD is as level as in a cage; but one ion of a cage does not leave its site alone."""
+    n, length_ps = evidence.n_left, evidence.completed_ps
+    # Each of them has made a hop at least, which is a^2/N of the MSD in the whole run; what it needs stands at half of one.
+    msd_A2 = n * evidence.hop_length_A**2 / evidence.n_ions
+    needed = 2 * _msd_goal(evidence) / msd_A2 * length_ps
+    return Verdict("too_short", f"Only {n} of {evidence.n_ions} ions left {'its site' if n == 1 else 'their sites'} in "
+                   f"{plain(length_ps, 3)} ps: of the order of {plain(needed, 1)} ps are needed, or a higher temperature.",
+                   float(n), MOVED_FRACTION * evidence.n_ions, "ions")  # fmt: skip
 
 
 def _events(evidence: Evidence) -> Verdict | None:

@@ -251,6 +251,17 @@ def test_a_pickle_is_no_trajectory(tmp_path):
         analysed(tmp_path / "out", tmp_path / "run.traj")
 
 
+def test_an_atom_that_flies_away_is_a_run_that_blew_up(positions_A, tmp_path):
+    """Whatever the others do."""
+    lost = positions_A.copy()
+    lost[250:, 3] += np.random.default_rng(1).uniform(20, 500, (50, 3))
+    ase.io.write(tmp_path / "run.xyz", frames(lost), format="extxyz")
+    found = analysed(tmp_path / "out", tmp_path / "run.xyz").run
+    assert found.verdict == "blown_up"
+    assert "after 24.9 ps: atom 4 (Li) moves" in found.reason
+    assert found.diffusivity_cm2_s is found.details["diffusivity_below_cm2_s"] is None
+
+
 def test_times_that_contradict_each_other_are_refused(positions_A, tmp_path):
     (tmp_path / "run.dump").write_text(dump(positions_A[:30], "xu"))
     with pytest.raises(EngineFailed, match=r"50 MD steps apart, which is 100 fs .* given as 1000 fs"):

@@ -64,3 +64,14 @@ def test_haven_ratio_is_one_over_how_many_move_together(make, expected):
         z.append((1 / found.haven_ratio - 1 / expected) / (found.haven_ratio_error / found.haven_ratio**2))
     assert np.mean(np.abs(z) < 2.5) > 0.7
     assert abs(np.mean(z)) < 1
+
+
+def test_the_limit_of_few_hops_holds_the_truth():
+    """Of 24 ions in 600 frames, where hops are so rare that most runs see none or one."""
+    rng, held, hop_A = np.random.default_rng(5), [], 3.0
+    truth_cm2_s = hop_A**2 * 1e-4 / 6 / 0.1 * diffusion.CM2_S_PER_A2_PS
+    for _ in range(60):
+        paths = as_paths(lattice_walk(rng, 600, 24, 1e-4, 0.15, hop_A), 0.1)
+        n_left = msd.few_left(msd.net_displacement(paths.paths_A), hop_A)
+        held.append(transport.rare_hops_limit_cm2_s(n_left, 24, 60.0, hop_A) > truth_cm2_s)
+    assert np.mean(held) > 0.88

@@ -24,9 +24,10 @@ def evidence(path, hop_A=HOP_A, **changes):
     n = path.shape[1]
     paths = as_paths(path, FRAME_PS)
     estimate = diffusion.estimate(paths, hop_A) if len(path) >= diffusion.MIN_FRAMES else None
-    moved = float((msd.net_displacement(paths.paths_A) > hop_A).mean())
+    net_A = msd.net_displacement(paths.paths_A)
+    moved, n_left = float((net_A > hop_A).mean()), msd.few_left(net_A, hop_A)
     found = verdict.Evidence(
-        "completed", "", 0.05, 1.0, 600.0, 602.0, 4.0, 10.0, len(path) * FRAME_PS, n, estimate, hop_A, 0.3, 0.05, moved
+        "completed", "", 0.05, 1.0, 600.0, 602.0, 4.0, 10.0, len(path) * FRAME_PS, n, estimate, hop_A, 0.3, 0.05, moved, n_left
     )
     return replace(found, **changes)
 
@@ -46,6 +47,18 @@ def test_most_good_runs_pass():
     rng = np.random.default_rng(6)
     names = [verdict.judge(evidence(lattice_walk(rng, 400, 24, 0.1, 0.2, HOP_A))).name for _ in range(30)]
     assert names.count("diffusive") >= 26
+
+
+def test_few_hops_are_too_few_and_no_cage():
+    """Between them the MSD is level."""
+    rng, names = np.random.default_rng(8), []
+    for _ in range(20):
+        found = evidence(lattice_walk(rng, 600, 24, 2e-4, 0.15, HOP_A))
+        judged = verdict.judge(found)
+        names.append(judged.name)
+        assert judged.name == ("too_short" if found.n_left else "bounded"), judged.reason
+        assert ("none left its site" in judged.reason) == (found.n_left == 0)
+    assert names.count("too_short") > 10
 
 
 @pytest.mark.parametrize("size_A", [0.3, 0.8, 1.5, 2.5])
