@@ -17,10 +17,11 @@ from rest_framework.response import Response
 from campaigns import queries
 from campaigns.api import serializers
 from campaigns.api.base import REFUSED, ZIP, OfOneCampaign, View
-from campaigns.models import Campaign, Cell, Frame, Resource, Stage, TrainedModel
+from campaigns.models import Campaign, Cell, Frame, Resource, SettingChange, Stage, TrainedModel
 from campaigns.services import activity, data_sets, exports
 from campaigns.services.errors import WrongState
-from campaigns.views import stages
+from campaigns.services.setting_changes import change_settings
+from campaigns.views import access, stages
 from campaigns.views.exports import extended_xyz, zip_file
 from campaigns.views.models import FILES
 
@@ -71,6 +72,31 @@ class OneStageView(mixins.RetrieveModelMixin, OfAnyCampaign):
     @action(detail=True, url_path="files/<path:name>", url_name="file")
     def file(self, request: Request, pk: int, name: str) -> HttpResponseBase:
         return stages.file_of(self.get_object(), name)
+
+
+class SettingChangeView(OfOneCampaign):
+    """Thresholds that were changed when the campaign was under way."""
+
+    queryset = SettingChange.objects.all()
+    serializer_class = serializers.SettingChangeSerializer
+    filterset_fields = ("setting",)
+
+    def get_queryset(self) -> QuerySet[SettingChange]:
+        return self.of_campaign(SettingChange.objects.all())
+
+    @extend_schema(
+        request=serializers.ChangedSettingsSerializer,
+        responses={201: serializers.SettingChangeSerializer(many=True)} | REFUSED,
+        filters=False,
+    )
+    def create(self, request: Request, campaign: int) -> Response:
+        """Change some, for every stage that begins from now on. The answer has a row for each."""
+        row = access.editable_campaign(request, campaign)
+        given = serializers.ChangedSettingsSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        wanted = given.validated_data
+        made = change_settings(row, wanted["changes"], request.user, wanted["reason"], wanted.get("version"))
+        return Response(self.get_serializer(made, many=True).data, status=status.HTTP_201_CREATED)
 
 
 class ConfigurationView(OfOneCampaign):

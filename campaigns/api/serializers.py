@@ -6,9 +6,24 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from campaigns.forms.campaign import UPLOAD_FORMATS
-from campaigns.models import Activity, Campaign, Cell, Frame, Material, Membership, Project, Resource, SharedLink, Stage, TrainedModel
+from campaigns.models import (
+    Activity,
+    Campaign,
+    Cell,
+    Frame,
+    Material,
+    Membership,
+    Project,
+    Resource,
+    SettingChange,
+    SharedLink,
+    Stage,
+    TrainedModel,
+)
 from campaigns.progress import campaign_progress
+from campaigns.science.protocol import THRESHOLDS
 from campaigns.services import materials
+from campaigns.services.texts import MAX_REASON
 
 
 class MaterialSerializer(serializers.ModelSerializer):
@@ -131,6 +146,31 @@ class ConfigurationSerializer(serializers.ModelSerializer):
                   "rms_force_eV_A", "min_distance_A", "max_bond_variation", "model_energy_error_meV_atom", "model_force_rmse_eV_A",
                   "model_deviation_eV_A", "verdict", "overruled", "rule", "number", "lower", "upper", "verdict_changes", "message", "cause",
                   "label_seconds", "label_attempts", "label_found")  # fmt: skip
+
+
+class SettingChangeSerializer(serializers.ModelSerializer):
+    unit = serializers.CharField(read_only=True)
+
+    class Meta:
+        model = SettingChange
+        fields = ("id", "setting", "unit", "old", "new", "reason", "loop", "step", "by_name", "at")
+
+
+class ChangedSettingsSerializer(serializers.Serializer):
+    """Thresholds for the rest of a campaign that is under way."""
+
+    changes = serializers.DictField(help_text=f"new values by name: {', '.join(THRESHOLDS)}")
+    reason = serializers.CharField(max_length=MAX_REASON)
+    version = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=2**31,
+        help_text="the campaign's `version` that is meant: 409 where another change came first",
+    )
+
+
+class StartingSetSerializer(serializers.Serializer):
+    s0 = serializers.DictField(child=serializers.CharField(), help_text="`s0` of a campaign's document: token and format")
 
 
 class MoveSerializer(serializers.Serializer):

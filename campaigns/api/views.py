@@ -18,7 +18,7 @@ from campaigns.api import serializers
 from campaigns.api.base import REFUSED, WHOSE, ZIP, View
 from campaigns.enums import Verdict
 from campaigns.models import Campaign, Material
-from campaigns.services import activity, archives, campaigns, deletion, estimates, exports, materials, projects, settings_file
+from campaigns.services import activity, archives, campaigns, continuation, deletion, estimates, exports, materials, projects, settings_file
 from campaigns.services.errors import BadInput
 from campaigns.services.requests import CampaignRequest
 from campaigns.views.exports import zip_file
@@ -164,6 +164,13 @@ class CampaignView(mixins.ListModelMixin, mixins.RetrieveModelMixin, View):
     def cancel(self, request: Request, pk: int) -> Response:
         """For good; what was computed stays."""
         return self._act("cancel")
+
+    @extend_schema(request=None, responses={201: serializers.StartingSetSerializer} | REFUSED)
+    @action(detail=True, methods=["post"], url_path="go-on")
+    def go_on(self, request: Request, pk: int) -> Response:
+        """Pack what it has kept as the starting set of a new campaign: the answer goes into the document that makes one."""
+        token = continuation.pack_kept(self.editable(), request.user)
+        return Response({"s0": {"upload": token, "format": continuation.FORMAT}}, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=serializers.MoveSerializer, responses={200: serializers.CampaignDetailSerializer} | REFUSED)
     @action(detail=True, methods=["post"])

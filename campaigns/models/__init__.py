@@ -9,6 +9,7 @@ from campaigns.models.method_check import MethodCheck
 from campaigns.models.network import TrainedModel
 from campaigns.models.project import Membership, Project
 from campaigns.models.resource import Resource
+from campaigns.models.setting_change import SettingChange
 from campaigns.models.sharing import Activity, SharedLink
 from campaigns.models.stage import Stage, StageFailure
 
@@ -26,6 +27,7 @@ __all__ = [
     "Overruling",
     "Project",
     "Resource",
+    "SettingChange",
     "SharedLink",
     "Stage",
     "StageFailure",

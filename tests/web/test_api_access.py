@@ -35,6 +35,7 @@ LOOK = {
     "configuration-structure": ("get", ["frame"]),
     "link-list": ("get", ["campaign"]),
     "activity-list": ("get", ["campaign"]),
+    "settingchange-list": ("get", ["campaign"]),
     "project-detail": ("get", ["project"]),
     "project-activity-list": ("get", ["project"]),
     "trajectoryanalysis-detail": ("get", ["trajectory"]),
@@ -45,6 +46,8 @@ LOOK = {
     "one-run-msd": ("get", ["run"]),
 }
 EDIT = {
+    "campaign-go-on": ("post", ["campaign"]),
+    "settingchange-list": ("post", ["campaign"]),
     "campaign-start": ("post", ["campaign"]),
     "campaign-pause": ("post", ["campaign"]),
     "campaign-resume": ("post", ["campaign"]),
