@@ -8,6 +8,7 @@ from campaigns.models.material import Material
 from campaigns.models.method_check import MethodCheck
 from campaigns.models.network import TrainedModel
 from campaigns.models.project import Membership, Project
+from campaigns.models.request_key import RequestKey
 from campaigns.models.resource import Resource
 from campaigns.models.setting_change import SettingChange
 from campaigns.models.sharing import Activity, SharedLink
@@ -26,6 +27,7 @@ __all__ = [
     "MethodCheck",
     "Overruling",
     "Project",
+    "RequestKey",
     "Resource",
     "SettingChange",
     "SharedLink",

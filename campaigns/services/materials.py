@@ -53,7 +53,7 @@ def create_material(owner: AbstractBaseUser, cif: bytes, filename: str, name: st
         raise Busy(f"{filename} was not read. {error}", {"cif": str(error)}) from error
     except CifRejected as error:
         raise BadInput(f"{filename}: {error}", {"cif": str(error)}) from error
-    material, _ = Material.objects.get_or_create(
+    material, is_new = Material.objects.get_or_create(
         owner=owner,
         cif_sha256=_digest(cif),
         defaults={
@@ -64,6 +64,8 @@ def create_material(owner: AbstractBaseUser, cif: bytes, filename: str, name: st
             **{column: facts[column] for column in _COLUMNS},
         },
     )
+    if is_new:
+        activity.record(owner, "created", material)
     return material
 
 

@@ -12,6 +12,11 @@ from tests.web.programs import at, post, program
 # name: method, arguments; GET is 200 for who may look. Owner and administrator may everything, what is in a project is looked at by its
 # viewers, changed by its members, deleted, moved and shared by its owners (else 403). Somebody else: 404, nobody: 401.
 LOOK = {
+    "campaign-cost": ("get", ["campaign"]),
+    "campaign-document": ("get", ["campaign"]),
+    "campaign-dpgen": ("get", ["campaign"]),
+    "configuration-history": ("get", ["frame"]),
+    "model-learning-curve": ("get", ["model"]),
     "material-detail": ("get", ["material"]),
     "material-cif": ("get", ["material"]),
     "campaign-detail": ("get", ["campaign"]),
@@ -46,6 +51,8 @@ LOOK = {
     "one-run-msd": ("get", ["run"]),
 }
 EDIT = {
+    "configuration-overrule": ("post", ["frame"]),
+    "one-stage-relabel": ("post", ["stage"]),
     "campaign-go-on": ("post", ["campaign"]),
     "settingchange-list": ("post", ["campaign"]),
     "campaign-start": ("post", ["campaign"]),
