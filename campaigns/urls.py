@@ -16,6 +16,7 @@ from campaigns.views import (
     people,
     projects,
     resources,
+    setting_changes,
     stages,
     tokens,
 )
@@ -32,6 +33,7 @@ urlpatterns = [
     path("campaigns/new/upload/", new_campaign.upload_data_set, name="campaign-new-upload"),
     path("campaigns/<int:pk>/", campaigns.overview, name="campaign-overview"),
     path("campaigns/<int:pk>/edit/", new_campaign.campaign_edit, name="campaign-edit"),
+    path("campaigns/<int:pk>/go-on/", new_campaign.go_on, name="campaign-go-on"),
     path("campaigns/<int:pk>/live/<slug:part>/", campaigns.live, name="campaign-live"),
     path("campaigns/<int:pk>/training-set/", configurations.training_set, name="campaign-training-set"),
     path("campaigns/<int:pk>/training-set/download/", configurations.training_set_download, name="campaign-training-set-download"),
@@ -39,6 +41,7 @@ urlpatterns = [
     path("campaigns/<int:pk>/stages/", campaigns.stages, name="campaign-stages"),
     path("campaigns/<int:pk>/settings/", campaigns.settings, name="campaign-settings"),
     path("campaigns/<int:pk>/limits/", limits.change, name="campaign-limits"),
+    path("campaigns/<int:pk>/settings/change/", setting_changes.change, name="campaign-change-settings"),
     path("campaigns/import/", archives.archive_import, name="archive-import"),
     path("campaigns/<int:pk>/archive/", archives.archive, name="campaign-archive"),
     path("campaigns/<int:pk>/dpgen/", archives.dpgen, name="campaign-dpgen"),

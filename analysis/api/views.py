@@ -50,6 +50,7 @@ class TrajectoryView(mixins.ListModelMixin, mixins.RetrieveModelMixin, View):
     queryset = TrajectoryAnalysis.objects.all()
     parser_classes = (MultiPartParser, *View.parser_classes)
     filterset_fields = ("state", "mobile_ion")
+    more_parameters = ("whose",)
     max_upload_bytes = settings.MAX_TRAJECTORY_BYTES
 
     def get_queryset(self) -> QuerySet[TrajectoryAnalysis]:

@@ -9,7 +9,7 @@ from analysis.references import of_elements
 from analysis.science.interval import NOT_KNOWN
 from campaigns import queries
 from campaigns.enums import RunPurpose, StageState
-from campaigns.models import Campaign, MdRun, StageFailure
+from campaigns.models import Campaign, MdRun, SettingChange, StageFailure
 from campaigns.science.citations import citations
 from campaigns.science.protocol import PRESETS, ProtocolSettings
 
@@ -24,6 +24,7 @@ def contents(campaign: Campaign) -> dict[str, Any]:
     ledger = queries.cost_ledger(campaign)
     wall_s, in_engines_s = queries.wall_time(campaign)
     materials = list({cell.material_id: cell.material for cell in cells}.values())
+    setting_changes = list(campaign.setting_changes.all())
     published = of_elements({frozenset(material.facts["elements"]) for material in materials})
     return {
         "cells": cells,
@@ -34,6 +35,7 @@ def contents(campaign: Campaign) -> dict[str, Any]:
         "room": results.at_room(shown.fit) if shown else [],
         "not_known": NOT_KNOWN,
         "changes": changes(campaign),
+        "setting_changes": setting_changes,
         "versions": versions(campaign),
         "ledger": ledger,
         "total": {name: sum(getattr(row, name) for row in ledger) for name in ("n_stages", "labels", "seconds", "startup_seconds")},
@@ -42,7 +44,7 @@ def contents(campaign: Campaign) -> dict[str, Any]:
         "last_set": campaign.training_sets.last(),
         "last_model": campaign.trained_models.last(),
         "n_overruled": campaign.frames.exclude(overruled="").count(),
-        "warnings": warnings(campaign, shown, materials),
+        "warnings": warnings(campaign, shown, materials, setting_changes),
         "published": published[:MAX_PUBLISHED],
         "n_more_published": max(len(published) - MAX_PUBLISHED, 0),
         "citations": citations(campaign.labeller),
@@ -92,11 +94,16 @@ def _own_version() -> str:
         return "not installed as a package"
 
 
-def warnings(campaign: Campaign, shown: results.JudgedModel | None, materials: list[Any]) -> list[str]:
+def warnings(
+    campaign: Campaign, shown: results.JudgedModel | None, materials: list[Any], setting_changes: list[SettingChange]
+) -> list[str]:
     """What a reader must know before he quotes a number."""
     said = [text for material in materials for text in material.facts.get("warnings", [])]
     if not campaign.has_ended:
         said.append("The campaign has not ended: what stands here may still change.")
+    if setting_changes:
+        names = ", ".join(dict.fromkeys(one.label for one in setting_changes))
+        said.append(f"Not all stages had the same settings; changed on the way: {names}. See Material and method.")
     if shown is not None:
         if shown.fit.reason:
             said.append(shown.fit.reason)

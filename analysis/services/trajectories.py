@@ -103,6 +103,7 @@ def create(owner: AbstractBaseUser, files: Sequence[UploadedFile], request: Anal
             "file_names": row.file_names,
         } | _said(request)
         row.save(update_fields=["spec"])
+        activity.record(owner, "created", row)
         transaction.on_commit(lambda: _send([row.pk]))
     return row
 

@@ -1,15 +1,18 @@
 """What belongs to a campaign: cells, stages, configurations, models; and data sets that are to become one's S0."""
 
+from math import isfinite
 from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
+from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
+from rest_framework.filters import OrderingFilter
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,10 +20,12 @@ from rest_framework.response import Response
 from campaigns import queries
 from campaigns.api import serializers
 from campaigns.api.base import REFUSED, ZIP, OfOneCampaign, View
-from campaigns.models import Campaign, Cell, Frame, Resource, Stage, TrainedModel
-from campaigns.services import activity, data_sets, exports
+from campaigns.models import Campaign, Cell, Frame, Resource, SettingChange, Stage, TrainedModel
+from campaigns.services import activity, data_sets, exports, overruling, relabelling
 from campaigns.services.errors import WrongState
-from campaigns.views import stages
+from campaigns.services.setting_changes import change_settings
+from campaigns.views import access, stages
+from campaigns.views.configurations import SORTABLE
 from campaigns.views.exports import extended_xyz, zip_file
 from campaigns.views.models import FILES
 
@@ -55,6 +60,14 @@ class OneStageView(mixins.RetrieveModelMixin, OfAnyCampaign):
     def get_queryset(self) -> QuerySet[Stage]:
         return self.of_visible(Stage.objects.select_related("campaign"))
 
+    @extend_schema(request=None, responses={201: serializers.StageSerializer} | REFUSED)
+    @action(detail=True, methods=["post"])
+    def relabel(self, request: Request, pk: int) -> Response:
+        """Ask again for the labels that are missing of it; the answer is the stage that computes them."""
+        stage = self.get_object()
+        access.require_edit(request.user, stage.campaign)
+        return Response(self.get_serializer(relabelling.start(stage, request.user)).data, status=status.HTTP_201_CREATED)
+
     @extend_schema(responses={(200, "text/plain"): OpenApiTypes.STR})
     @action(detail=True)
     def log(self, request: Request, pk: int) -> HttpResponse:
@@ -73,10 +86,37 @@ class OneStageView(mixins.RetrieveModelMixin, OfAnyCampaign):
         return stages.file_of(self.get_object(), name)
 
 
+class SettingChangeView(OfOneCampaign):
+    """Thresholds that were changed when the campaign was under way."""
+
+    queryset = SettingChange.objects.all()
+    serializer_class = serializers.SettingChangeSerializer
+    filterset_fields = ("setting",)
+
+    def get_queryset(self) -> QuerySet[SettingChange]:
+        return self.of_campaign(SettingChange.objects.all())
+
+    @extend_schema(
+        request=serializers.ChangedSettingsSerializer,
+        responses={201: serializers.SettingChangeSerializer(many=True)} | REFUSED,
+        filters=False,
+    )
+    def create(self, request: Request, campaign: int) -> Response:
+        """Change some, for every stage that begins from now on. The answer has a row for each."""
+        row = access.editable_campaign(request, campaign)
+        given = serializers.ChangedSettingsSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        wanted = given.validated_data
+        made = change_settings(row, wanted["changes"], request.user, wanted["reason"], wanted.get("version"))
+        return Response(self.get_serializer(made, many=True).data, status=status.HTTP_201_CREATED)
+
+
 class ConfigurationView(OfOneCampaign):
     queryset = Frame.objects.all()
     serializer_class = serializers.ConfigurationSerializer
-    filterset_fields = ("verdict", "rule", "source", "loop", "step")
+    filter_backends = (DjangoFilterBackend, OrderingFilter)
+    filterset_fields = ("verdict", "overruled", "rule", "source", "loop", "step")
+    ordering_fields = SORTABLE
 
     def get_queryset(self) -> QuerySet[Frame]:
         return self.of_campaign(Frame.objects.all())
@@ -88,6 +128,26 @@ class OneConfigurationView(mixins.RetrieveModelMixin, OfAnyCampaign):
 
     def get_queryset(self) -> QuerySet[Frame]:
         return self.of_visible(Frame.objects.select_related("campaign", "artefact"))
+
+    @extend_schema(request=serializers.OverruleSerializer, responses={201: serializers.OverrulingSerializer} | REFUSED)
+    @action(detail=True, methods=["post"])
+    def overrule(self, request: Request, pk: int) -> Response:
+        """Keep or reject it whatever cleaning says, or, without a verdict, let cleaning decide again."""
+        frame = self.get_object()
+        access.require_edit(request.user, frame.campaign)
+        given = serializers.OverruleSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        verdict, reason = given.validated_data["verdict"], given.validated_data["reason"]
+        made = overruling.overrule(frame, request.user, verdict, reason) if verdict else overruling.withdraw(frame, request.user, reason)
+        return Response(serializers.OverrulingSerializer(made).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(responses={200: serializers.HistorySerializer})
+    @action(detail=True)
+    def history(self, request: Request, pk: int) -> Response:
+        """The verdicts that cleaning gave it, set after set, and what persons said."""
+        frame = self.get_object()
+        found = {"verdicts": frame.history.select_related("training_set"), "overrulings": frame.overrulings.all()}
+        return Response(serializers.HistorySerializer(found).data)
 
     @extend_schema(responses=XYZ)
     @action(detail=True)
@@ -128,6 +188,13 @@ class ModelView(mixins.RetrieveModelMixin, OfAnyCampaign):
 
     def get_queryset(self) -> QuerySet[TrainedModel]:
         return self.of_visible(TrainedModel.objects.select_related("frozen", "campaign"))
+
+    @extend_schema(responses={200: OpenApiResponse(OpenApiTypes.OBJECT, "columns of lcurve.out by their names, null where not a number")})
+    @action(detail=True, url_path="learning-curve")
+    def learning_curve(self, request: Request, pk: int) -> Response:
+        """How its errors fell while it was trained, as DeePMD-kit wrote them."""
+        columns = queries.learning_curve(self.get_object())
+        return Response({name: [value if isfinite(value) else None for value in map(float, column)] for name, column in columns.items()})
 
     @extend_schema(responses=ZIP)
     @action(detail=True)

@@ -98,6 +98,7 @@ class LinkView(OfOneCampaign):
     """Read-only links: the results of the campaign without an account."""
 
     queryset = SharedLink.objects.all()
+    told_once = ("address",)
     serializer_class = serializers.LinkSerializer
 
     def get_queryset(self) -> QuerySet[SharedLink]:

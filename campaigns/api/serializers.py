@@ -6,9 +6,26 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from campaigns.forms.campaign import UPLOAD_FORMATS
-from campaigns.models import Activity, Campaign, Cell, Frame, Material, Membership, Project, Resource, SharedLink, Stage, TrainedModel
+from campaigns.models import (
+    Activity,
+    Campaign,
+    Cell,
+    Frame,
+    Material,
+    Membership,
+    Overruling,
+    Project,
+    Resource,
+    SettingChange,
+    SharedLink,
+    Stage,
+    TrainedModel,
+    VerdictChange,
+)
 from campaigns.progress import campaign_progress
-from campaigns.services import materials
+from campaigns.science.protocol import THRESHOLDS
+from campaigns.services import materials, overruling
+from campaigns.services.texts import MAX_REASON
 
 
 class MaterialSerializer(serializers.ModelSerializer):
@@ -59,7 +76,7 @@ class ProgressSerializer(serializers.Serializer):
         help_text="the loop under way, to which fraction and eta_seconds belong; cells and S0 count to the first"
     )
     fraction = serializers.FloatField()
-    eta_seconds = serializers.FloatField(allow_null=True, help_text="until the end of the loop under way")
+    eta_seconds = serializers.FloatField(allow_null=True, help_text="s until the end of the loop under way; null where not known")
     summary = serializers.CharField()
 
 
@@ -89,6 +106,10 @@ class CampaignDocumentSerializer(serializers.Serializer):
     resources = serializers.DictField(
         child=serializers.CharField(), required=False, help_text="where stages run: names of resources by kind of stage; left out: here"
     )
+
+
+class NewCampaignSerializer(CampaignDocumentSerializer):
+    project = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=2**53, help_text="left out: private")
 
 
 class StageSerializer(serializers.ModelSerializer):
@@ -124,13 +145,86 @@ class TrainedModelSerializer(serializers.ModelSerializer):
                   "attempts", "versions", "backend", "frozen_sha256", "created_at")  # fmt: skip
 
 
-class ConfigurationSerializer(serializers.ModelSerializer):
+# The column that a rule tests; without a rule it is the energy that was looked at last.
+TESTED = {"energy": "energy_eV_atom", "force": "max_force_eV_A", "bond_variation": "max_bond_variation"}
+
+
+class JudgedSerializer(serializers.ModelSerializer):
+    number_of = serializers.SerializerMethodField(
+        help_text="the column, with its unit, that `number`, `lower` and `upper` are of; empty where it was not judged"
+    )
+
+    def get_number_of(self, judged: Frame | VerdictChange) -> str:
+        return "" if judged.number is None else TESTED[judged.rule or "energy"]
+
+
+class ConfigurationSerializer(JudgedSerializer):
     class Meta:
         model = Frame
         fields = ("id", "source", "loop", "step", "temperature_K", "time_ps", "n_atoms", "composition", "energy_eV_atom", "max_force_eV_A",
                   "rms_force_eV_A", "min_distance_A", "max_bond_variation", "model_energy_error_meV_atom", "model_force_rmse_eV_A",
-                  "model_deviation_eV_A", "verdict", "overruled", "rule", "number", "lower", "upper", "verdict_changes", "message", "cause",
-                  "label_seconds", "label_attempts", "label_found")  # fmt: skip
+                  "model_deviation_eV_A", "verdict", "overruled", "rule", "number", "number_of", "lower", "upper", "verdict_changes",
+                  "message", "cause", "label_seconds", "label_attempts", "label_found")  # fmt: skip
+
+
+class OverruleSerializer(serializers.Serializer):
+    verdict = serializers.ChoiceField(overruling.VERDICTS, allow_blank=True, help_text="empty: cleaning's verdict counts again")
+    reason = serializers.CharField(max_length=MAX_REASON)
+
+
+class OverrulingSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Overruling
+        fields = ("id", "verdict", "reason", "by_name", "at")
+
+
+class VerdictChangeSerializer(JudgedSerializer):
+    loop = serializers.IntegerField(source="training_set.loop")
+    step = serializers.IntegerField(source="training_set.step")
+
+    class Meta:
+        model = VerdictChange
+        fields = ("loop", "step", "verdict", "overruled", "rule", "number", "number_of", "lower", "upper")
+
+
+class HistorySerializer(serializers.Serializer):
+    verdicts = VerdictChangeSerializer(many=True)
+    overrulings = OverrulingSerializer(many=True)
+
+
+class LedgerRowSerializer(serializers.Serializer):
+    kind = serializers.CharField()
+    n_stages = serializers.IntegerField(help_text="that are done")
+    labels = serializers.IntegerField(help_text="computed")
+    labels_found = serializers.IntegerField(help_text="that had been computed before")
+    seconds = serializers.FloatField()
+    startup_seconds = serializers.FloatField()
+    failures = serializers.DictField(child=serializers.IntegerField(), help_text="by cause")
+
+
+class SettingChangeSerializer(serializers.ModelSerializer):
+    unit = serializers.CharField(read_only=True)
+
+    class Meta:
+        model = SettingChange
+        fields = ("id", "setting", "unit", "old", "new", "reason", "loop", "step", "by_name", "at")
+
+
+class ChangedSettingsSerializer(serializers.Serializer):
+    """Thresholds for the rest of a campaign that is under way."""
+
+    changes = serializers.DictField(help_text=f"new values by name: {', '.join(THRESHOLDS)}")
+    reason = serializers.CharField(max_length=MAX_REASON)
+    version = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=2**31,
+        help_text="the campaign's `version` that is meant: 409 where another change came first",
+    )
+
+
+class StartingSetSerializer(serializers.Serializer):
+    s0 = serializers.DictField(child=serializers.CharField(), help_text="`s0` of a campaign's document: token and format")
 
 
 class MoveSerializer(serializers.Serializer):
@@ -138,7 +232,11 @@ class MoveSerializer(serializers.Serializer):
 
     @classmethod
     def project_of(cls, request: Request) -> int | None:
-        given = cls(data=request.data)
+        return cls.project_in(request.data)
+
+    @classmethod
+    def project_in(cls, data: Any) -> int | None:
+        given = cls(data=data)
         given.is_valid(raise_exception=True)
         return given.validated_data["project"]
 

@@ -1,8 +1,9 @@
 """Materials, campaigns and what came out of them. Everybody sees what is his own or his projects'; what he may not see is 404."""
 
-import hashlib
 from dataclasses import asdict
+from typing import Any
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -17,16 +18,33 @@ from campaigns import queries
 from campaigns.api import serializers
 from campaigns.api.base import REFUSED, WHOSE, ZIP, View
 from campaigns.enums import Verdict
-from campaigns.models import Campaign, Material
-from campaigns.services import activity, archives, campaigns, deletion, estimates, exports, materials, projects, settings_file
+from campaigns.models import Campaign, Material, Project
+from campaigns.services import (
+    activity,
+    archives,
+    campaigns,
+    continuation,
+    deletion,
+    dpgen_export,
+    estimates,
+    exports,
+    materials,
+    projects,
+    settings_file,
+)
 from campaigns.services.errors import BadInput
 from campaigns.services.requests import CampaignRequest
+from campaigns.views.configurations import FILTERS, filtered
 from campaigns.views.exports import zip_file
 
 CHANGES_STATE = extend_schema(request=None, responses={200: serializers.CampaignDetailSerializer} | REFUSED)
-KEY = OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, description="the same key twice makes one campaign")
 VERSION = OpenApiParameter("version", int, description="the draft's `version` that the change is meant for: 409 where another came first")
-DATA_SET_PARAMETERS = [OpenApiParameter("format", enum=list(exports.FORMATS)), OpenApiParameter("with_rejected", bool)]
+DATA_SET_PARAMETERS = [
+    OpenApiParameter("format", enum=list(exports.FORMATS)),
+    OpenApiParameter("with_rejected", bool),
+    *(OpenApiParameter(name, enum=list(values), description="only these") for name, values in FILTERS.items() if name != "verdict"),
+    *(OpenApiParameter(name, int, description="only those that came in with it") for name in ("loop", "step")),
+]
 DELETED = {204: OpenApiResponse(description="Deleted.")} | REFUSED
 
 
@@ -34,6 +52,7 @@ DELETED = {204: OpenApiResponse(description="Deleted.")} | REFUSED
 class MaterialView(mixins.ListModelMixin, mixins.RetrieveModelMixin, View):
     queryset = Material.objects.all()
     filterset_fields = ("mobile_ion", "reduced_formula")
+    more_parameters = ("whose",)
 
     def get_queryset(self) -> QuerySet[Material]:
         rows = self.chosen(Material.objects.select_related("owner", "project")).defer("cif")
@@ -79,6 +98,7 @@ class MaterialView(mixins.ListModelMixin, mixins.RetrieveModelMixin, View):
 class CampaignView(mixins.ListModelMixin, mixins.RetrieveModelMixin, View):
     queryset = Campaign.objects.all()
     filterset_fields = ("state", "mobile_ion", "labeller", "preset")
+    more_parameters = ("whose",)
 
     def get_queryset(self) -> QuerySet[Campaign]:
         return self.chosen(Campaign.objects.select_related("owner", "project")).prefetch_related("cells")
@@ -87,14 +107,15 @@ class CampaignView(mixins.ListModelMixin, mixins.RetrieveModelMixin, View):
         return serializers.CampaignSerializer if self.action == "list" else serializers.CampaignDetailSerializer
 
     @extend_schema(
-        request=serializers.CampaignDocumentSerializer,
-        parameters=[KEY],
-        responses={200: serializers.CampaignDetailSerializer, 201: serializers.CampaignDetailSerializer} | REFUSED,
+        request=serializers.NewCampaignSerializer,
+        responses={201: serializers.CampaignDetailSerializer} | REFUSED,
     )
     def create(self, request: Request) -> Response:
         """A campaign from the document that a settings file holds; it is a draft until it is started."""
-        campaign, is_new = campaigns.create_once(request.user, self._wanted(request, self._key(request)))
-        return Response(self.get_serializer(campaign).data, status=status.HTTP_201_CREATED if is_new else status.HTTP_200_OK)
+        given = dict(request.data) if isinstance(request.data, dict) else request.data
+        project = self._project(given)
+        campaign = campaigns.create(request.user, self._wanted(request.user, given), project)
+        return Response(self.get_serializer(campaign).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(
         request=serializers.CampaignDocumentSerializer,
@@ -107,7 +128,7 @@ class CampaignView(mixins.ListModelMixin, mixins.RetrieveModelMixin, View):
         version = request.query_params.get("version", "")
         if version and not (version.isdigit() and len(version) < 10):
             raise BadInput("version must be a whole number.", {"version": "must be a whole number"})
-        campaigns.update(campaign, self._wanted(request, ""), request.user, int(version) if version else None)
+        campaigns.update(campaign, self._wanted(request.user, request.data), request.user, int(version) if version else None)
         return Response(self.get_serializer(self.get_object()).data)
 
     @extend_schema(responses=DELETED)
@@ -120,17 +141,17 @@ class CampaignView(mixins.ListModelMixin, mixins.RetrieveModelMixin, View):
     @action(detail=False, methods=["post"])
     def estimate(self, request: Request) -> Response:
         """What a campaign would cost; no campaign is made."""
-        return Response(asdict(estimates.estimate(request.user, self._wanted(request, ""))))
+        return Response(asdict(estimates.estimate(request.user, self._wanted(request.user, request.data))))
 
-    def _wanted(self, request: Request, key: str) -> CampaignRequest:
-        settings_file.check_keys(request.data, "The document")
-        return settings_file.to_request(request.user, dict(request.data), key, None)
+    def _wanted(self, user: AbstractBaseUser, given: Any) -> CampaignRequest:
+        settings_file.check_keys(given, "The document")
+        return settings_file.to_request(user, dict(given), "", None)
 
-    def _key(self, request: Request) -> str:
-        given = request.headers.get("Idempotency-Key", "")
-        if len(given) > 200:
-            raise BadInput("The Idempotency-Key is longer than 200 characters.")
-        return hashlib.sha256(f"api {given}".encode()).hexdigest() if given else ""
+    def _project(self, given: Any) -> Project | None:
+        """Taken out of what was given: it is no part of a set-up."""
+        if not isinstance(given, dict) or "project" not in given:
+            return None
+        return self.target(serializers.MoveSerializer.project_in({"project": given.pop("project")}))
 
     def _act(self, verb: str) -> Response:
         campaign = self.editable()
@@ -165,6 +186,13 @@ class CampaignView(mixins.ListModelMixin, mixins.RetrieveModelMixin, View):
         """For good; what was computed stays."""
         return self._act("cancel")
 
+    @extend_schema(request=None, responses={201: serializers.StartingSetSerializer} | REFUSED)
+    @action(detail=True, methods=["post"], url_path="go-on")
+    def go_on(self, request: Request, pk: int) -> Response:
+        """Pack what it has kept as the starting set of a new campaign: the answer goes into the document that makes one."""
+        token = continuation.pack_kept(self.editable(), request.user)
+        return Response({"s0": {"upload": token, "format": continuation.FORMAT}}, status=status.HTTP_201_CREATED)
+
     @extend_schema(request=serializers.MoveSerializer, responses={200: serializers.CampaignDetailSerializer} | REFUSED)
     @action(detail=True, methods=["post"])
     def move(self, request: Request, pk: int) -> Response:
@@ -179,13 +207,36 @@ class CampaignView(mixins.ListModelMixin, mixins.RetrieveModelMixin, View):
         """D(T) and Ea of the last judged model with their errors, the verdict of every run, the cost."""
         return Response(queries.result(self.get_object()))
 
+    @extend_schema(responses={200: serializers.CampaignDocumentSerializer})
+    @action(detail=True)
+    def document(self, request: Request, pk: int) -> Response:
+        """Its set-up as a document that makes the same campaign again, or, changed, another one."""
+        return Response(settings_file.document_here(self.get_object()))
+
+    @extend_schema(responses={200: serializers.LedgerRowSerializer(many=True)}, filters=False)
+    @action(detail=True, pagination_class=None)
+    def cost(self, request: Request, pk: int) -> Response:
+        """What it has cost so far, by kind of stage."""
+        return Response(serializers.LedgerRowSerializer(queries.cost_ledger(self.get_object()), many=True).data)
+
     @extend_schema(responses=ZIP)
     @action(detail=True)
     def archive(self, request: Request, pk: int) -> HttpResponseBase:
         """Everything of the campaign, rows and files with their checksums, for `manage.py import_archive` of another installation."""
         campaign = self.get_object()
         name = f'attachment; filename="campaign-{campaign.pk}-archive.zip"'
-        return StreamingHttpResponse(archives.archive(campaign), content_type="application/zip", headers={"Content-Disposition": name})
+        chunks = archives.archive(campaign)
+        activity.record(request.user, "exported", campaign, "archive")
+        return StreamingHttpResponse(chunks, content_type="application/zip", headers={"Content-Disposition": name})
+
+    @extend_schema(responses=ZIP)
+    @action(detail=True)
+    def dpgen(self, request: Request, pk: int) -> HttpResponseBase:
+        """A run folder with which `dpgen run` goes on, as a zip file."""
+        campaign = self.get_object()
+        package = dpgen_export.run_folder(campaign)
+        activity.record(request.user, "exported", campaign, "run folder of DP-GEN")
+        return zip_file(package, f"campaign-{campaign.pk}-dpgen")
 
     @extend_schema(responses=ZIP)
     @action(detail=True)
@@ -201,7 +252,11 @@ class CampaignView(mixins.ListModelMixin, mixins.RetrieveModelMixin, View):
     def data_set(self, request: Request, pk: int) -> HttpResponseBase:
         """The configurations that models are trained on, as a zip file; with_rejected: also those that cleaning has rejected."""
         campaign, format_name = self.get_object(), request.query_params.get("format", "deepmd/npy")
-        frames = campaign.frames.select_related("artefact").order_by("artefact_id", "row")
+        chosen, read = filtered(request, campaign)
+        if ignored := sorted(set(request.query_params) - {*read, "format", "with_rejected"}):
+            problems = dict.fromkeys(ignored, "is no filter, or has no such value")
+            raise BadInput(f"{', '.join(ignored)}: no filter of a data set, or without such a value.", problems)
+        frames = chosen.exclude(verdict=Verdict.UNLABELLED).select_related("artefact").order_by("artefact_id", "row")
         if request.query_params.get("with_rejected", "").lower() not in ("1", "true"):
             frames = frames.filter(verdict=Verdict.KEPT)
         package = exports.data_set(campaign, frames, format_name)

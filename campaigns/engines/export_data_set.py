@@ -40,12 +40,12 @@ def export(folder: Path, selections: list[Selection], type_map: list[str], forma
 
 
 def _parts(selections: list[Selection]) -> list[LabelledPart]:
-    """One for each list of atoms; the labels alone, not what a model said of them."""
-    groups: dict[tuple[str, ...], tuple[list[Frames], list[dict[str, Any]]]] = {}
+    """One for each list of atoms, with virial and without; the labels alone, not what a model said of them."""
+    groups: dict[tuple[tuple[str, ...], bool], tuple[list[Frames], list[dict[str, Any]]]] = {}
     for selection in selections:
         loaded = Frames.load(Path(selection.path))[selection.rows]
         labelled = Frames(loaded.symbols, loaded.positions_A, loaded.cell_A, loaded.energy_eV, loaded.forces_eV_A, loaded.virial_eV)
-        frames, facts = groups.setdefault(tuple(loaded.symbols), ([], []))
+        frames, facts = groups.setdefault((tuple(loaded.symbols), loaded.virial_eV is None), ([], []))
         frames.append(labelled)
         facts.extend(selection.facts)
     return [LabelledPart(concatenate(frames), facts) for frames, facts in groups.values()]

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from campaigns.engines.job import from_json, read_json
-from campaigns.science.frames import Frames, concatenate, write_deepmd_system
+from campaigns.science.frames import Frames, by_virial, write_deepmd_system
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,11 @@ def run(folder: Path, spec: WriteDpgenSpec) -> None:
             labelled = Frames(loaded.symbols, loaded.positions_A, loaded.cell_A, loaded.energy_eV, loaded.forces_eV_A, loaded.virial_eV)
             groups.setdefault(tuple(loaded.symbols), []).append(labelled)
         names: dict[str, int] = {}
-        for parts in groups.values():
-            name = _formula(parts[0].symbols, spec.type_map)
+        for frames in (joined for parts in groups.values() for joined in by_virial(parts)):
+            name = _formula(frames.symbols, spec.type_map)
             names[name] = names.get(name, 0) + 1
-            suffix = f"-order-{names[name]}" if names[name] > 1 else ""  # the same atoms in another order
-            write_deepmd_system(concatenate(parts), spec.type_map, folder / one.folder / (name + suffix))
+            suffix = f"-{names[name]}" if names[name] > 1 else ""  # the same atoms in another order, or without virial
+            write_deepmd_system(frames, spec.type_map, folder / one.folder / (name + suffix))
     for name, structure in spec.poscars.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
 

@@ -19,9 +19,10 @@ from campaigns.forms.fields import (
     described,
 )
 from campaigns.models import Campaign
-from campaigns.science.protocol import GROUPS, PRESETS, ProtocolSettings, SettingsError, settings_from_mapping
+from campaigns.science.protocol import GROUPS, PRESETS, SPECS, THRESHOLDS, ProtocolSettings, SettingsError, settings_from_mapping
 from campaigns.services import limits, potential_files
 from campaigns.services.errors import sentence
+from campaigns.services.texts import MAX_REASON
 
 
 class ProtocolForm(PlainForm):
@@ -69,6 +70,27 @@ class ProtocolForm(PlainForm):
                 }
             )
         return found
+
+
+class ThresholdsForm(PlainForm):
+    """What may be changed when a campaign is under way, as it is now, and why it is changed."""
+
+    def __init__(self, campaign: Campaign, data: Any = None) -> None:
+        self._now = campaign.settings
+        super().__init__(data, initial={name: getattr(self._now, name) for name in THRESHOLDS} | {"version": campaign.version})
+        for name in THRESHOLDS:
+            self.fields[name] = _setting_field(getattr(self._now, name), SPECS[name].metadata)
+        self.fields["reason"] = forms.CharField(max_length=MAX_REASON, widget=forms.Textarea(attrs={"rows": 2}), label="Why")
+        self.fields["version"] = forms.IntegerField(widget=forms.HiddenInput)
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in THRESHOLDS if self.cleaned_data[name] != getattr(self._now, name)}
+
+    @property
+    def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
+        by_group = {name: [self[one] for one in THRESHOLDS if SPECS[one].metadata["group"] == name] for name in GROUPS}
+        return [(GROUPS[name], bound) for name, bound in by_group.items() if bound]
 
 
 def _setting_field(value: Any, metadata: Any) -> forms.Field:

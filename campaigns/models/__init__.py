@@ -8,7 +8,9 @@ from campaigns.models.material import Material
 from campaigns.models.method_check import MethodCheck
 from campaigns.models.network import TrainedModel
 from campaigns.models.project import Membership, Project
+from campaigns.models.request_key import RequestKey
 from campaigns.models.resource import Resource
+from campaigns.models.setting_change import SettingChange
 from campaigns.models.sharing import Activity, SharedLink
 from campaigns.models.stage import Stage, StageFailure
 
@@ -25,7 +27,9 @@ __all__ = [
     "MethodCheck",
     "Overruling",
     "Project",
+    "RequestKey",
     "Resource",
+    "SettingChange",
     "SharedLink",
     "Stage",
     "StageFailure",

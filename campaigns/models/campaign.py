@@ -28,11 +28,11 @@ class Campaign(models.Model):
     s0_upload = models.CharField(max_length=500, blank=True, help_text="uploaded data set, relative to DATA_DIR")
     s0_upload_format = models.CharField(max_length=40, default="auto")
     preset = models.CharField(max_length=20)
-    protocol = models.JSONField(help_text="every setting of ProtocolSettings, as it was when the campaign was made")
+    protocol = models.JSONField(help_text="every setting of ProtocolSettings; what was changed on the way is in SettingChange")
     seed = models.PositiveIntegerField(default=1)
     resources = models.JSONField(default=dict, help_text="where stages run: names of resources by kind of stage; left out: on this machine")
     source_key = models.CharField(max_length=64, blank=True, help_text="sha256 of the settings file it was made from")
-    version = models.PositiveIntegerField(default=0, help_text="of the draft: how often it was saved again")
+    version = models.PositiveIntegerField(default=0, help_text="of the set-up: how often it was saved again")
     # Where the protocol stands: the training step under way, and how often it was repeated with a larger batch.
     loop = models.PositiveIntegerField(default=0)
     step = models.PositiveIntegerField(default=0)

@@ -46,27 +46,25 @@ def _deepmd_npy(parts: Sequence[LabelledPart], type_map: list[str], folder: Path
 
 
 def _deepmd_npy_mixed(parts: Sequence[LabelledPart], type_map: list[str], folder: Path) -> Places:
-    """One system for each number of atoms; which element an atom is stands in every frame (real_atom_types.npy)."""
+    """One system for each number of atoms, with virial and without; which element an atom is stands in real_atom_types.npy."""
     places: Places = []
-    by_size: dict[int, list[Frames]] = {}
+    by_name: dict[str, list[Frames]] = {}
     for part in parts:
-        n_atoms, n_frames = len(part.frames.symbols), len(part.frames)
-        members = by_size.setdefault(n_atoms, [])
+        name = f"atoms-{len(part.frames.symbols)}" + ("-without-virial" if part.frames.virial_eV is None else "")
+        members = by_name.setdefault(name, [])
         start = sum(map(len, members))
-        places += [(f"atoms-{n_atoms}", start + row) for row in range(n_frames)]
+        places += [(name, start + row) for row in range(len(part.frames))]
         members.append(part.frames)
-    for n_atoms, members in by_size.items():
-        _write_mixed_system(members, type_map, folder / f"atoms-{n_atoms}")
+    for name, members in by_name.items():
+        _write_mixed_system(members, type_map, folder / name)
     return places
 
 
 def _write_mixed_system(parts: Sequence[Frames], type_map: list[str], folder: Path) -> None:
-    """DeePMD-kit's `mixed type` system of frames with the same number of atoms."""
+    """DeePMD-kit's `mixed type` system of frames with the same number of atoms; all or none of them have a virial."""
     anonymous = np.full(len(parts[0].symbols), type_map[0])
-    arrays = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("positions_A", "cell_A", "energy_eV", "forces_eV_A", "virial_eV")
-    }
+    names = ["positions_A", "cell_A", "energy_eV", "forces_eV_A"] + (["virial_eV"] if parts[0].virial_eV is not None else [])
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     write_deepmd_system(Frames(anonymous, **arrays), type_map, folder)
     types = [np.tile([type_map.index(symbol) for symbol in part.symbols], (len(part), 1)) for part in parts]
     np.save(folder / "set.000" / "real_atom_types.npy", np.concatenate(types).astype(np.int32))

@@ -91,9 +91,18 @@ def concatenate(parts: list[Frames]) -> Frames:
     return Frames(first.symbols, **joined)
 
 
+def by_virial(parts: list[Frames]) -> list[Frames]:
+    """Labelled frames of one cell joined: those that have a virial, and those that have none. A reference method need not give one, and
+    one that is not known is not zero.
+    """
+    with_virial = [part for part in parts if part.virial_eV is not None]
+    without = [part for part in parts if part.virial_eV is None]
+    return [concatenate(same) for same in (with_virial, without) if same]
+
+
 def write_deepmd_system(frames: Frames, type_map: list[str], folder: Path) -> None:
-    """Write labelled frames as one DeePMD-kit system (deepmd/npy, one set)."""
-    if frames.energy_eV is None or frames.forces_eV_A is None or frames.virial_eV is None:
+    """Write labelled frames as one DeePMD-kit system (deepmd/npy, one set), with virial.npy where they have one."""
+    if frames.energy_eV is None or frames.forces_eV_A is None:
         raise ValueError("only labelled frames make a DeePMD-kit system")
     types = [type_map.index(symbol) for symbol in frames.symbols]
     data = folder / "set.000"
@@ -105,4 +114,5 @@ def write_deepmd_system(frames: Frames, type_map: list[str], folder: Path) -> No
     np.save(data / "coord.npy", frames.positions_A.reshape(n_frames, -1).astype(np.float64))
     np.save(data / "energy.npy", frames.energy_eV.astype(np.float64))
     np.save(data / "force.npy", frames.forces_eV_A.reshape(n_frames, -1).astype(np.float64))
-    np.save(data / "virial.npy", frames.virial_eV.reshape(n_frames, 9).astype(np.float64))
+    if frames.virial_eV is not None:
+        np.save(data / "virial.npy", frames.virial_eV.reshape(n_frames, 9).astype(np.float64))

@@ -28,10 +28,12 @@ class SettingsError(ValueError):
 
 
 def _setting(default: Any, group: str, label: str, unit: str, help_text: str, *, low: float | None = None,
-             high: float | None = None, choices: tuple[str, ...] = (), key: bool = False) -> Any:
-    """`key` settings are shown first, the others folded."""
+             high: float | None = None, choices: tuple[str, ...] = (), key: bool = False, later: bool = False) -> Any:
+    """`key` settings are shown first, the others folded. `later`: a threshold, which may still be changed when the campaign is under way;
+    the others say what its stages are.
+    """
     metadata = {"group": group, "label": label, "unit": unit, "help": help_text, "low": low, "high": high,
-                "choices": choices, "key": key}
+                "choices": choices, "key": key, "later": later}
     return field(default=default, metadata=metadata)
 
 
@@ -63,26 +65,26 @@ class ProtocolSettings:
     batch_size: int = _setting(1, "training", "Batch size", "configurations", "Paper: 1; doubled each time a training has to be repeated.", low=1, high=1024)
     learning_rate_start: float = _setting(1e-3, "training", "Learning rate, start", "", "Decays exponentially to the value below.", low=1e-8, high=1)
     learning_rate_stop: float = _setting(5e-8, "training", "Learning rate, end", "", "Reached at the last batch. A lower one settles the weights more finely.", low=1e-12, high=1)
-    max_force_rms_ratio: float = _setting(0.7, "training", "Loss condition", "", "The force error on the training set, over the rms force, must end below this; else training restarts from scratch with twice the batch size.", low=0.01, high=10)
+    max_force_rms_ratio: float = _setting(0.7, "training", "Loss condition", "", "The force error on the training set, over the rms force, must end below this; else training restarts from scratch with twice the batch size.", low=0.01, high=10, later=True)
     max_training_repeats: int = _setting(3, "training", "Repeats at most", "", "How often a training step may be repeated with a larger batch, for the loss condition and for the minimum-distance rule each.", low=0, high=10)
     compress_model: bool = _setting(True, "training", "Compress the model", "", "dp compress tabulates the embedding net; whether the compressed model is used is measured.")
 
     ramp_T_min_K: float = _setting(300.0, "ramp", "Lowest temperature", "K", "Each training loop is one ramp of NVT explorations.", low=1, high=5000, key=True)
     ramp_T_max_K: float = _setting(1000.0, "ramp", "Highest temperature", "K", "No exploration is hotter. The ramp goes up in whole steps, so its last one is here only where steps meet it: 300 to 1000 K by 300 K ends at 900 K. Reach the hottest evaluation temperature: a model holds only where it has been trained.", low=1, high=5000, key=True)
     ramp_T_step_K: float = _setting(50.0, "ramp", "Step", "K", "One training step for each temperature.", low=1, high=5000, key=True)
-    max_loops: int = _setting(3, "ramp", "Training loops at most", "", "A loop is repeated until D(T) is stationary.", low=1, high=50, key=True)
+    max_loops: int = _setting(3, "ramp", "Training loops at most", "", "A loop is repeated until D(T) is stationary.", low=1, high=50, key=True, later=True)
     snapshots_per_step: int = _setting(100, "ramp", "Snapshots per step", "", "Configurations labelled in each training step, for each training cell (paper: 100, or 40 in larger cells).", low=1, high=100000, key=True)
     snapshot_interval_ps: float = _setting(1.0, "ramp", "Snapshot interval", "ps", "Time between two snapshots.", low=1e-4, high=1000)
-    min_labelled_share: float = _setting(0.8, "ramp", "Labelled share", "", "A step goes on when so many of its labels are there; geometries that were refused and duplicates do not count. With fewer it stops: a program that died is asked again by itself, a label that ran out of time or memory or whose SCF did not converge when you press Retry.", low=0, high=1)
+    min_labelled_share: float = _setting(0.8, "ramp", "Labelled share", "", "A step goes on when so many of its labels are there; geometries that were refused and duplicates do not count. With fewer it stops: a program that died is asked again by itself, a label that ran out of time or memory or whose SCF did not converge when you press Retry.", low=0, high=1, later=True)
     explore_equilibration_ps: float = _setting(1.0, "ramp", "Equilibration", "ps", "NVT dynamics before the first snapshot.", low=0, high=1000)
     timestep_fs: float = _setting(1.0, "ramp", "Time step", "fs", "Time step of the dynamics with the model (exploration and evaluation).", low=0.05, high=10)
     thermostat_damping_fs: float = _setting(100.0, "ramp", "Thermostat damping", "fs", "Relaxation time of the thermostat: Nosé-Hoover with the model, Langevin with the reference method (S0).", low=1, high=1e5)
-    min_distance_A: float = _setting(0.6, "ramp", "Minimum distance", "Å", "A trajectory in which two atoms come closer is rejected whole and the training step repeated (paper: 0.6 Å).", low=0.05, high=3)
+    min_distance_A: float = _setting(0.6, "ramp", "Minimum distance", "Å", "A trajectory in which two atoms come closer is rejected whole and the training step repeated (paper: 0.6 Å).", low=0.05, high=3, later=True)
 
-    clean_energy_factor: float = _setting(2.0, "cleaning", "Energy factor f", "", "Keep a configuration if its energy lies within f interquartile ranges of the median (paper: 2).", low=0.1, high=1000)
-    clean_force_factor: float = _setting(10.0, "cleaning", "Force factor f", "", "The same for the largest force of the configuration (paper: 10).", low=0.1, high=1000)
-    clean_bond_variation: bool = _setting(False, "cleaning", "Maximum bond variation", "", "Also reject a configuration whose framework bonds are stretched or compressed too far. Off: in the paper it slowed convergence.")
-    max_bond_variation: float = _setting(0.2, "cleaning", "Bond variation limit", "", "Largest relative change of a framework bond (paper: 0.2).", low=0.01, high=10)
+    clean_energy_factor: float = _setting(2.0, "cleaning", "Energy factor f", "", "Keep a configuration if its energy lies within f interquartile ranges of the median (paper: 2).", low=0.1, high=1000, later=True)
+    clean_force_factor: float = _setting(10.0, "cleaning", "Force factor f", "", "The same for the largest force of the configuration (paper: 10).", low=0.1, high=1000, later=True)
+    clean_bond_variation: bool = _setting(False, "cleaning", "Maximum bond variation", "", "Also reject a configuration whose framework bonds are stretched or compressed too far. Off: in the paper it slowed convergence.", later=True)
+    max_bond_variation: float = _setting(0.2, "cleaning", "Bond variation limit", "", "Largest relative change of a framework bond (paper: 0.2).", low=0.01, high=10, later=True)
 
     evaluation_temperatures_K: tuple[float, ...] = _setting((600.0, 675.0, 750.0, 850.0, 1000.0), "evaluation", "Temperatures", "K", "NVE dynamics at each of these; the fit uses the measured temperature. Paper: above 600 K.", low=1, high=5000, key=True)
     evaluation_duration_ps: float = _setting(2000.0, "evaluation", "Length of a run", "ps", "Paper: up to 2 ns.", low=0.05, high=1e7, key=True)
@@ -91,9 +93,9 @@ class ProtocolSettings:
     evaluation_replicas: int = _setting(1, "evaluation", "Replicas", "", "Independent runs at each temperature; their spread enters the error.", low=1, high=20)
     evaluated_steps_per_loop: int = _setting(5, "evaluation", "Evaluated steps per loop", "", "The last training steps of each loop whose model is evaluated. Stationarity is judged over them: it takes at least three.", low=1, high=1000, key=True)
 
-    stationary_spread_dex: float = _setting(0.1, "convergence", "Stationary within", "log10 D", "Model-to-model spread of log10 D that still counts as stationary (paper: about 0.1).", low=0.001, high=2, key=True)
-    energy_drift_limit_meV_atom_ns: float = _setting(2.5, "convergence", "Energy drift limit", "meV/atom/ns", "A run whose total energy drifts by more (and by more than three of its errors) is not used for D. 1 meV/atom heats a crystal by 4 K. More than 1 meV/atom/ns is remarked on.", low=1e-4, high=1e6)
-    temperature_limit_percent: float = _setting(10.0, "convergence", "Temperature limit", "% of target", "A run whose mean kinetic temperature misses its target by more (and by more than three of its errors) was not equilibrated and is not used for D.", low=0.1, high=100)
+    stationary_spread_dex: float = _setting(0.1, "convergence", "Stationary within", "log10 D", "Model-to-model spread of log10 D that still counts as stationary (paper: about 0.1).", low=0.001, high=2, key=True, later=True)
+    energy_drift_limit_meV_atom_ns: float = _setting(2.5, "convergence", "Energy drift limit", "meV/atom/ns", "A run whose total energy drifts by more (and by more than three of its errors) is not used for D. 1 meV/atom heats a crystal by 4 K. More than 1 meV/atom/ns is remarked on.", low=1e-4, high=1e6, later=True)
+    temperature_limit_percent: float = _setting(10.0, "convergence", "Temperature limit", "% of target", "A run whose mean kinetic temperature misses its target by more (and by more than three of its errors) was not equilibrated and is not used for D.", low=0.1, high=100, later=True)
     hop_length_A: float = _setting(3.0, "convergence", "Hop length", "Å", "Distance between neighbouring sites of the mobile ion: what counts as a hop, and where the fit of D may begin (LLZO 2.4, LGPS 2.8, LATP 3.2, Na in NASICON 3.5).", low=0.5, high=10)
 
     def __post_init__(self) -> None:
@@ -179,6 +181,8 @@ def _contradictions(settings: Any) -> tuple[tuple[str, str, bool, str], ...]:
     )
 
 
+SPECS = {spec.name: spec for spec in fields(ProtocolSettings)}
+THRESHOLDS = tuple(name for name, spec in SPECS.items() if spec.metadata["later"])
 PRESETS: dict[str, ProtocolSettings] = {
     "quick": ProtocolSettings(
         relax_max_steps=60, s0_temperatures_K=(300.0, 500.0, 700.0, 900.0), s0_frames_per_temperature=11, s0_sample_interval_fs=30.0,
@@ -210,11 +214,10 @@ def settings_from_mapping(preset: str, changes: Mapping[str, Any], unreadable: C
     """
     if preset not in PRESETS:
         raise SettingsError({"preset": f"{preset} is none; must be one of {', '.join(PRESETS)}"})
-    known = {spec.name: spec for spec in fields(ProtocolSettings)}
-    problems = {name: "is not a setting of the protocol" for name in changes if name not in known}
+    problems = {name: "is not a setting of the protocol" for name in changes if name not in SPECS}
     values = {}
     for name, value in changes.items():
-        if name in known:
+        if name in SPECS:
             try:
                 values[name] = _coerced(getattr(PRESETS[preset], name), value)
             except (TypeError, ValueError, OverflowError):

@@ -24,6 +24,7 @@ from campaigns.models import (
     MethodCheck,
     Overruling,
     Project,
+    SettingChange,
     Stage,
     StageFailure,
     TrainedModel,
@@ -82,6 +83,7 @@ TABLES = [
     Table(Launch, "cell__campaign"),
     Table(MdRun, "campaign"),
     Table(MethodCheck, "campaign"),
+    Table(SettingChange, "campaign"),
 ]
 
 

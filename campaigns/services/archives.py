@@ -31,7 +31,7 @@ from campaigns.engines.open_archive import FORMAT, SCHEMA
 from campaigns.enums import CampaignState, StageState
 from campaigns.models import Artefact, Campaign, Stage, TrainedModel
 from campaigns.science.protocol import SettingsError
-from campaigns.services import archive_rows, streamed_zip
+from campaigns.services import activity, archive_rows, streamed_zip
 from campaigns.services.errors import BadInput, Busy, ServiceError
 
 IMPORTING = ".importing"
@@ -117,6 +117,7 @@ def _put(owner: AbstractBaseUser, folder: Path) -> Campaign:
                 _check(campaign)
                 upload = _put_upload(owner, campaign, folder / "upload")
                 _come_to_rest(campaign)
+                activity.record(owner, "imported", campaign, "an archive")
         except BaseException as error:
             if upload is not None:
                 upload.unlink(missing_ok=True)

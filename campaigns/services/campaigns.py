@@ -34,13 +34,6 @@ def create(owner: AbstractBaseUser, request: CampaignRequest, project: Project |
     return campaign
 
 
-@transaction.atomic
-def create_once(owner: AbstractBaseUser, request: CampaignRequest) -> tuple[Campaign, bool]:
-    """The campaign with the request's `source_key`, and whether it was made now. Two requests at the same time make one."""
-    known = Campaign.objects.filter(owner=owner, source_key=request.source_key).first() if request.source_key else None
-    return (known, False) if known else (create(owner, request), True)
-
-
 def update(campaign: Campaign, request: CampaignRequest, by: AbstractBaseUser, version: int | None = None) -> None:
     """Change a draft; it is no longer the campaign of the settings file that it may have come from.
 
@@ -176,12 +169,12 @@ WHAT_THEN = {
     CampaignState.DRAFT: "It has not been started yet: start it, or run its settings file.",
     CampaignState.RUNNING: "It is at work; pause it to interrupt it.",
     CampaignState.PAUSED: "Resume it to let it go on.",
-    CampaignState.FAILED: "Mend the cause, then retry it: nothing that is finished is lost. Limits of the reference method are changed on "
-    "the page “Settings”, the rest of the set-up in a copy.",
+    CampaignState.FAILED: "Mend the cause, then retry it: nothing that is finished is lost. Limits of the reference method and "
+    "thresholds of the protocol are changed on the page “Settings”, the rest of the set-up in a copy.",
     CampaignState.CONVERGED: _IT_HAS_ENDED,
     CampaignState.NOT_CONVERGED: _IT_HAS_ENDED,
     CampaignState.CANCELLED: _IT_HAS_ENDED,
-    CampaignState.IMPORTED: "It was imported to look at, and cannot be run here.",
+    CampaignState.IMPORTED: "It was imported to look at. Go on from it: what it has kept becomes the starting set of a new campaign.",
 }
 DONE = {"start": "started", "resume": "resumed", "pause": "paused", "cancel": "cancelled", "retry": "retried"}
 

@@ -23,7 +23,7 @@ from campaigns.science.cleaning import MIN_HALF_WIDTH_EV_A, MIN_HALF_WIDTH_EV_AT
 from campaigns.science.frames import Frames, reduced_composition
 from campaigns.science.mobile_ions import usual_charge_e
 from campaigns.science.protocol import PRESETS
-from campaigns.services import archives, artefacts, materials
+from campaigns.services import activity, archives, artefacts, materials
 from campaigns.services.errors import BadInput, Busy
 
 READ_CPU_S, READ_WALL_S = 1800.0, 7200.0
@@ -78,6 +78,7 @@ class _Builder:
         self.cells: dict[tuple[str, ...], Cell] = {}
         for iteration in self.found["iterations"]:
             self._iteration(iteration)
+        activity.record(self.owner, "imported", self.campaign, "a run of DP-GEN")
         return self.campaign
 
     def _reason(self) -> str:

@@ -206,6 +206,10 @@ def about(campaign: Campaign) -> dict[str, Any]:
         "reference_method": {"name": campaign.labeller, "options": campaign.labeller_options},
         "preset": campaign.preset,
         "settings": campaign.protocol,
+        "settings_changed_on_the_way": [
+            {"at": one.at.isoformat(), "setting": one.setting, "old": one.old, "new": one.new, "loop": one.loop, "step": one.step}
+            for one in campaign.setting_changes.all()
+        ],
         "units": {"energy": "eV", "length": "Å", "force": "eV/Å", "virial": "eV, -stress * volume"},
     }
 

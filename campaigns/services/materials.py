@@ -12,7 +12,7 @@ from django.db.models import ProtectedError, Q
 
 from campaigns.engines.read_cif import CifNotRead, CifRejected, decode, read_cif
 from campaigns.models import Material
-from campaigns.services import activity, quotas
+from campaigns.services import activity, quotas, texts
 from campaigns.services.errors import BadInput, Busy, WrongState
 
 MAX_DEFAULT_NAME = 40
@@ -41,6 +41,9 @@ def create_material(owner: AbstractBaseUser, cif: bytes, filename: str, name: st
         raise BadInput(
             f"The CIF has {len(cif) / 1e6:.1f} MB; at most {settings.MAX_CIF_BYTES / 1e6:.0f} MB are accepted.", {"cif": "too large"}
         )
+    name = texts.plain(name, "name")
+    if texts.NUL.encode() in cif:
+        raise BadInput(f"{filename} {texts.NO_TEXT.removesuffix(': type it again')}: it is no CIF.", {"cif": "is no text"})
     if known := already_there(owner, cif):
         return known
     quotas.check_count(owner, Material, settings.QUOTA_MATERIALS, "materials")
@@ -50,17 +53,19 @@ def create_material(owner: AbstractBaseUser, cif: bytes, filename: str, name: st
         raise Busy(f"{filename} was not read. {error}", {"cif": str(error)}) from error
     except CifRejected as error:
         raise BadInput(f"{filename}: {error}", {"cif": str(error)}) from error
-    material, _ = Material.objects.get_or_create(
+    material, is_new = Material.objects.get_or_create(
         owner=owner,
         cif_sha256=_digest(cif),
         defaults={
-            "name": (name.strip() or short_formula(facts["reduced_formula"]))[:200],
+            "name": (name or short_formula(facts["reduced_formula"]))[:200],
             "cif": text,
             "cif_filename": Path(filename).name[:200],
             "facts": facts,
             **{column: facts[column] for column in _COLUMNS},
         },
     )
+    if is_new:
+        activity.record(owner, "created", material)
     return material
 
 

@@ -6,10 +6,10 @@ from django.db.models import F
 
 from campaigns.enums import Verdict
 from campaigns.models import Frame, Overruling
-from campaigns.services import activity
+from campaigns.services import activity, texts
 from campaigns.services.errors import BadInput, WrongState
 
-MAX_REASON = 2000
+WHY = "Say why: whoever reads this training set later must be able to judge it."
 VERDICTS = (Verdict.KEPT, Verdict.REJECTED)
 
 
@@ -30,7 +30,7 @@ def withdraw(frame: Frame, by: AbstractBaseUser, reason: str) -> Overruling:
 
 
 def _record(frame: Frame, by: AbstractBaseUser, verdict: str, reason: str) -> Overruling:
-    said = _reason(reason)
+    said = texts.reason(reason, WHY)
     with transaction.atomic():
         now = Frame.objects.select_for_update().get(pk=frame.pk)
         if now.verdict == Verdict.UNLABELLED:
@@ -46,12 +46,3 @@ def _record(frame: Frame, by: AbstractBaseUser, verdict: str, reason: str) -> Ov
         made = Overruling.objects.create(frame=now, verdict=verdict, reason=said, by=by, by_name=by.get_username()[:150])
     frame.refresh_from_db()
     return made
-
-
-def _reason(text: str) -> str:
-    said = text.strip()
-    if not said:
-        raise BadInput("Say why: whoever reads this training set later must be able to judge it.", {"reason": "say why"})
-    if len(said) > MAX_REASON:
-        raise BadInput(f"The reason has {len(said)} characters; at most {MAX_REASON} are kept.", {"reason": "too long"})
-    return said

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from campaigns.enums import Role
 from campaigns.models import Membership, Project
-from campaigns.services import activity
+from campaigns.services import activity, texts
 from campaigns.services.errors import BadInput, WrongState
 
 MAX_NAME = 200
@@ -16,7 +16,7 @@ LAST_OWNER = "A project needs an owner: make somebody else an owner first."
 
 
 def _checked_name(name: str) -> str:
-    name = name.strip()
+    name = texts.plain(name, "name")
     if not name:
         raise BadInput("Give the project a name.", {"name": "give the project a name"})
     if len(name) > MAX_NAME:
@@ -51,7 +51,7 @@ def delete(project: Project, by: AbstractBaseUser) -> None:
 @transaction.atomic
 def set_member(project: Project, username: str, role: str, by: AbstractBaseUser) -> Membership:
     """Let somebody in, or change his role. Raises BadInput and, where the last owner would go, WrongState."""
-    user = get_user_model().objects.filter(username=username.strip(), is_active=True).first()
+    user = get_user_model().objects.filter(username=texts.plain(username, "username"), is_active=True).first()
     if user is None:
         text = f"There is no account called “{username.strip()[:150]}”. Accounts are made by an administrator."
         raise BadInput(text, {"username": text})

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -13,7 +13,7 @@ from campaigns.enums import CLUSTER_KINDS, S0Route, StageKind
 from campaigns.models import Campaign, Material
 from campaigns.science import mobile_ions
 from campaigns.science.protocol import ProtocolSettings, SettingsError, settings_from_mapping
-from campaigns.services import compositions, data_sets, resources
+from campaigns.services import compositions, data_sets, resources, texts
 from campaigns.services.errors import BadInput, sentence
 
 LABELLING = frozenset({StageKind.PREPARE, StageKind.S0, StageKind.LABEL})
@@ -221,7 +221,9 @@ def _states_problem(cell: CellRequest, material: Material) -> str:
 
 def _problems(request: CampaignRequest, materials: dict[int, Material]) -> dict[str, str]:
     """What is wrong with a request, by field, protocol settings apart."""
-    found = {}
+    found = {spec.name: texts.NO_TEXT for spec in fields(request) if texts.has_nul(getattr(request, spec.name))}
+    if found:
+        return found
     if not request.name.strip():
         found["name"] = "give the campaign a name"
     elif len(request.name.strip()) > MAX_NAME:

@@ -245,29 +245,40 @@ def _stored(owner: AbstractBaseUser, name: Any, folder: Path | None) -> str:
 
 
 def document_of(campaign: Campaign) -> tuple[dict[str, Any], dict[str, bytes | Path]]:
-    """The reverse: a document that makes the same campaign elsewhere, and the files that it names, by name.
+    """The reverse: a document that makes the same campaign elsewhere, and the files that it names, by name."""
+    files: dict[str, bytes | Path] = {}
+    document = document_here(campaign)
+    materials = Material.objects.in_bulk({cell["material"] for cell in document["cells"]})
+    for cell in document["cells"]:
+        cell["material"] = _file_of(materials[cell["material"]], files)
+    if document["s0"].pop("upload", None):
+        upload = settings.DATA_DIR / campaign.s0_upload
+        document["s0"]["path"] = f"s0{''.join(upload.suffixes)}"
+        files[document["s0"]["path"]] = upload
+    return document, files
+
+
+def document_here(campaign: Campaign) -> dict[str, Any]:
+    """A document that makes the same campaign in this installation: materials by their numbers, the data set by its token.
 
     Every setting is written out: what a preset means may change from one release to the next.
     """
-    files: dict[str, bytes | Path] = {}
     cells = [
         {
-            "material": _file_of(cell.material, files),
+            "material": cell.material_id,
             "supercell": list(cell.supercell),
             "training": cell.for_training,
             "evaluation": cell.for_evaluation,
             "candidate": cell.candidate,
         }
         | ({"oxidation_states": cell.oxidation_states} if cell.oxidation_states else {})
-        for cell in campaign.cells.select_related("material")
+        for cell in campaign.cells.all()
     ]
     s0: dict[str, Any] = {"route": campaign.s0_route}
     if campaign.s0_upload:
-        upload = settings.DATA_DIR / campaign.s0_upload
-        s0 |= {"path": f"s0{''.join(upload.suffixes)}", "format": campaign.s0_upload_format}
-        files[s0["path"]] = upload
+        s0 |= {"upload": data_sets.token_of(campaign.s0_upload), "format": campaign.s0_upload_format}
     protocol = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(campaign.settings).items()}
-    document = {
+    return {
         "name": campaign.name,
         "cells": cells,
         "labeller": {"name": campaign.labeller} | campaign.labeller_options,
@@ -277,7 +288,6 @@ def document_of(campaign: Campaign) -> tuple[dict[str, Any], dict[str, bytes | P
         "mobile_ion": campaign.mobile_ion,
         "seed": campaign.seed,
     } | ({"resources": campaign.resources} if campaign.resources else {})
-    return document, files
 
 
 def _file_of(material: Material, files: dict[str, bytes | Path]) -> str:

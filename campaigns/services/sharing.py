@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from campaigns.models import Campaign, SharedLink
-from campaigns.services import activity
+from campaigns.services import activity, texts
 
 TOKEN_BYTES = 32
 
@@ -21,7 +21,7 @@ def _digest(token: str) -> str:
 def make_link(campaign: Campaign, by: AbstractBaseUser, note: str = "") -> tuple[SharedLink, str]:
     """The link and its token, which is told this once: only its digest is kept."""
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    link = SharedLink.objects.create(campaign=campaign, digest=_digest(token), note=note.strip()[:200], made_by=by)
+    link = SharedLink.objects.create(campaign=campaign, digest=_digest(token), note=texts.plain(note, "note")[:200], made_by=by)
     activity.record(by, "made a link", campaign, link.note)
     return link, token
 

@@ -15,7 +15,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
-from campaigns.services import archives, dpgen_export, dpgen_import
+from campaigns.services import activity, archives, dpgen_export, dpgen_import
 from campaigns.services.errors import ServiceError
 from campaigns.views import access, exports, refusals, uploads
 
@@ -26,6 +26,7 @@ def archive(request: HttpRequest, pk: int) -> HttpResponseBase:
     campaign = access.campaign(request, pk)
     with refusals.as_message(request):
         chunks = archives.archive(campaign)
+        activity.record(request.user, "exported", campaign, "archive")
         name = f'attachment; filename="campaign-{campaign.pk}-archive.zip"'
         return StreamingHttpResponse(chunks, content_type="application/zip", headers={"Content-Disposition": name})
     return redirect("campaign-settings", pk)
@@ -37,7 +38,9 @@ def dpgen(request: HttpRequest, pk: int) -> HttpResponseBase:
     """A run folder with which `dpgen run` goes on."""
     campaign = access.campaign(request, pk)
     with refusals.as_message(request):
-        return exports.zip_file(dpgen_export.run_folder(campaign), f"campaign-{campaign.pk}-dpgen")
+        package = dpgen_export.run_folder(campaign)
+        activity.record(request.user, "exported", campaign, "run folder of DP-GEN")
+        return exports.zip_file(package, f"campaign-{campaign.pk}-dpgen")
     return redirect("campaign-settings", pk)
 
 

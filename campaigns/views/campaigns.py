@@ -24,6 +24,7 @@ from campaigns.services import campaigns as services
 from campaigns.services import exports as packages
 from campaigns.services.errors import ServiceError
 from campaigns.services.requests import request_of
+from campaigns.services.setting_changes import UNDER_WAY
 from campaigns.views import access, differences, exports, fragments, limits, pictures, refusals
 
 PER_PAGE = 25
@@ -52,7 +53,8 @@ NEXT = {
     CampaignState.NOT_CONVERGED: "All loops are used up and D(T) is not known to be stationary. See the results; a campaign with "
     "more loops, a larger S0 or longer evaluation runs may settle it.",
     CampaignState.FAILED: "Finished stages are kept, whatever you do next.",
-    CampaignState.IMPORTED: "Nothing runs in it. Look at its configurations and models, or export them.",
+    CampaignState.IMPORTED: "Nothing runs in it. Look at its configurations and models, export them, or go on from it: "
+    "they become the starting set of a new campaign.",
     CampaignState.CANCELLED: "It will not go on. What was computed can be looked at.",
 }
 
@@ -286,9 +288,15 @@ def settings(request: HttpRequest, pk: int) -> HttpResponse:
         }
         for name, title in GROUPS.items()
     ]
-    context = page_context(campaign, "settings") | {"groups": groups, "cells": _materials(campaign), "check": method_checks.last(campaign)}
-    context |= {"limits": limits.form_for(request, campaign)}
-    return render(request, "campaigns/settings.html", context | differences.context(request, campaign))
+    context = {
+        "groups": groups,
+        "cells": _materials(campaign),
+        "check": method_checks.last(campaign),
+        "limits": limits.form_for(request, campaign),
+        "setting_changes": campaign.setting_changes.all(),
+        "may_change": campaign.may_edit and campaign.state in UNDER_WAY,
+    }
+    return render(request, "campaigns/settings.html", page_context(campaign, "settings") | context | differences.context(request, campaign))
 
 
 @login_required

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from campaigns.enums import CleaningRule, FrameSource, Verdict
 from campaigns.forms.fields import whole_number
 from campaigns.models import Campaign, Frame
-from campaigns.services import activity, overruling
+from campaigns.services import activity, overruling, texts
 from campaigns.services import exports as services
 from campaigns.views import access, exports, pictures, refusals
 from campaigns.views.campaigns import page_context
@@ -98,7 +98,7 @@ def configuration(request: HttpRequest, pk: int) -> HttpResponse:
         "history": frame.history.select_related("training_set"),
         "overrulings": frame.overrulings.order_by("-id"),
         "opposite": Verdict.REJECTED if frame.verdict == Verdict.KEPT else Verdict.KEPT,
-        "max_reason": overruling.MAX_REASON,
+        "max_reason": texts.MAX_REASON,
     }
     return render(request, "campaigns/configuration.html", page_context(frame.campaign, "training-set") | context)
 

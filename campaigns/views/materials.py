@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from campaigns.forms.material import MaterialForm
 from campaigns.models import Campaign, Material, Project
-from campaigns.services import materials
+from campaigns.services import materials, texts
 from campaigns.views import access, pictures, refusals, uploads
 
 PER_PAGE = 50
@@ -32,7 +32,7 @@ def material_list(request: HttpRequest) -> HttpResponse:
         .annotate(n_campaigns=Count("cells__campaign", filter=Q(cells__campaign__in=access.campaigns(request)), distinct=True))
         .order_by("-created_at", "-id")
     )
-    words = request.GET.get("q", "").strip()
+    words = request.GET.get("q", "").replace(texts.NUL, "").strip()
     if words:
         found = found.filter(Q(name__icontains=words) | Q(formula__icontains=words) | Q(reduced_formula__icontains=words))
     elements = request.GET.get("elements", "").strip()

@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from campaigns.engines import labellers
@@ -19,10 +20,10 @@ from campaigns.forms.fields import FilesField, whole_number
 from campaigns.forms.settings import LabellerOptionsForm, ProtocolForm
 from campaigns.forms.setup import CampaignSetup, cell_indices, initial_of
 from campaigns.models import Campaign, Material
-from campaigns.services import campaigns, data_sets, estimates, potential_files
+from campaigns.services import campaigns, continuation, data_sets, estimates, potential_files
 from campaigns.services.errors import BadInput, Outdated, ServiceError
 from campaigns.services.requests import request_of
-from campaigns.views import access, kept, uploads
+from campaigns.views import access, kept, refusals, uploads
 
 
 def _materials(request: HttpRequest) -> Any:
@@ -52,8 +53,11 @@ def campaign_new(request: HttpRequest) -> HttpResponse:
         return _page_again(request) if kept.is_restored(request) else _create(request)
     if (number := whole_number(request.GET.get("copy", ""))) is not None:
         copied = access.campaign(request, number)
-        asked = request_of(copied)
-        initial = initial_of(replace(asked, name=f"{asked.name}, copy"[:200]), request.user) | {"project": copied.project_id}
+        if token := request.GET.get("s0", ""):
+            asked = continuation.request_to_go_on(copied, token)
+        else:
+            asked = replace(request_of(copied), name=f"{copied.name}, copy"[:200])
+        initial = initial_of(asked, request.user) | {"project": copied.project_id}
         return _page(request, CampaignSetup(request.user, _materials(request), initial=initial), copied.cells.first().material)
     material = _chosen(request)
     initial = {"cells": proposed_cells(material), "campaign": {"name": f"{material.name}, quick"[:200]}} if material else {}
@@ -69,6 +73,17 @@ def _create(request: HttpRequest) -> HttpResponse:
         except BadInput as error:
             setup.refuse(error)
     return _page(request, setup, _first_material(setup), status=422)
+
+
+@login_required
+@require_POST
+def go_on(request: HttpRequest, pk: int) -> HttpResponse:
+    """A new draft whose starting set is what this campaign has kept."""
+    campaign = access.editable_campaign(request, pk)
+    with refusals.as_message(request):
+        token = continuation.pack_kept(campaign, request.user)
+        return redirect(f"{reverse('campaign-new')}?copy={pk}&s0={token}")
+    return redirect("campaign-overview", pk)
 
 
 @login_required

@@ -43,8 +43,10 @@ def _page(request: HttpRequest, campaign: Campaign, made: str = "") -> HttpRespo
 def link_new(request: HttpRequest, pk: int) -> HttpResponse:
     """Shows the address of a new link, this once."""
     campaign = access.managed_campaign(request, pk)
-    _, token = sharing.make_link(campaign, request.user, request.POST.get("note", ""))
-    return _page(request, campaign, request.build_absolute_uri(reverse("shared", args=[token])))
+    with refusals.as_message(request):
+        _, token = sharing.make_link(campaign, request.user, request.POST.get("note", ""))
+        return _page(request, campaign, request.build_absolute_uri(reverse("shared", args=[token])))
+    return redirect("campaign-people", pk)
 
 
 @login_required

@@ -60,6 +60,7 @@ EDIT = {
     "campaign-resume": ["campaign"],
     "campaign-cancel": ["campaign"],
     "campaign-retry": ["campaign"],
+    "campaign-go-on": ["campaign"],
     "campaign-check": ["campaign"],
     "campaign-limits": ["campaign"],
     "campaign-check-stop": ["campaign"],

@@ -96,7 +96,8 @@ def test_every_address_is_in_the_table():
             elif isinstance(pattern, URLPattern):
                 yield pattern.name
 
-    parts = (LOOK, EDIT, MANAGE, LINK, ADMINISTRATOR, ANYBODY_SIGNED_IN, ANYBODY_SIGNED_IN_POST, OPEN, {"campaign-edit"})
+    forms = {"campaign-edit", "campaign-change-settings"}
+    parts = (LOOK, EDIT, MANAGE, LINK, ADMINISTRATOR, ANYBODY_SIGNED_IN, ANYBODY_SIGNED_IN_POST, OPEN, forms)
     assert set(names(get_resolver().url_patterns)) == {name for part in parts for name in part}
     assert sum(map(len, parts)) == len({name for part in parts for name in part})  # each once
 
@@ -138,9 +139,10 @@ def test_what_is_private_is_seen_by_its_owner(places, people):
             assert (name, role, _status(people[role].get(address))) == (name, role, expected)
 
 
-def test_a_draft_is_edited_by_who_may_change_it(places, people):
-    address = reverse("campaign-edit", args=[places["campaign"]])
-    Campaign.objects.filter(pk=places["campaign"]).update(state="draft")
+@pytest.mark.parametrize(("name", "state"), [("campaign-edit", "draft"), ("campaign-change-settings", "paused")])
+def test_the_set_up_is_edited_by_who_may_change_it(places, people, name, state):
+    address = reverse(name, args=[places["campaign"]])
+    Campaign.objects.filter(pk=places["campaign"]).update(state=state)
     for role, looked, sent in (
         ("owner", 200, 422),
         ("root", 200, 422),

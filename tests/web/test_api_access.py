@@ -12,6 +12,11 @@ from tests.web.programs import at, post, program
 # name: method, arguments; GET is 200 for who may look. Owner and administrator may everything, what is in a project is looked at by its
 # viewers, changed by its members, deleted, moved and shared by its owners (else 403). Somebody else: 404, nobody: 401.
 LOOK = {
+    "campaign-cost": ("get", ["campaign"]),
+    "campaign-document": ("get", ["campaign"]),
+    "campaign-dpgen": ("get", ["campaign"]),
+    "configuration-history": ("get", ["frame"]),
+    "model-learning-curve": ("get", ["model"]),
     "material-detail": ("get", ["material"]),
     "material-cif": ("get", ["material"]),
     "campaign-detail": ("get", ["campaign"]),
@@ -35,6 +40,7 @@ LOOK = {
     "configuration-structure": ("get", ["frame"]),
     "link-list": ("get", ["campaign"]),
     "activity-list": ("get", ["campaign"]),
+    "settingchange-list": ("get", ["campaign"]),
     "project-detail": ("get", ["project"]),
     "project-activity-list": ("get", ["project"]),
     "trajectoryanalysis-detail": ("get", ["trajectory"]),
@@ -45,6 +51,10 @@ LOOK = {
     "one-run-msd": ("get", ["run"]),
 }
 EDIT = {
+    "configuration-overrule": ("post", ["frame"]),
+    "one-stage-relabel": ("post", ["stage"]),
+    "campaign-go-on": ("post", ["campaign"]),
+    "settingchange-list": ("post", ["campaign"]),
     "campaign-start": ("post", ["campaign"]),
     "campaign-pause": ("post", ["campaign"]),
     "campaign-resume": ("post", ["campaign"]),

@@ -19,6 +19,7 @@ from campaigns.enums import CampaignState, StageState
 from campaigns.models import Activity, Artefact, Campaign, Frame, Material, MdRun, SharedLink, Stage
 from campaigns.services import archive_rows, archives, cleaning, deletion, overruling
 from campaigns.services.errors import BadInput, ServiceError
+from campaigns.services.setting_changes import change_settings
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -41,6 +42,7 @@ def full(ada):
     row = factories.full_campaign(ada, frames_per_step=6, state=CampaignState.PAUSED)
     cleaning.clean(row, 2, 1)
     overruling.overrule(row.frames.filter(verdict="kept").first(), ada, "rejected", "zu kurz: „Li–Li“")
+    change_settings(row, {"clean_bond_variation": True, "stationary_spread_dex": 0.2}, ada, "wie besprochen")
     stage = row.stages.first()
     stage.failures.create(attempt=1, cause="timeout", message="too slow", permanent=False)
     upload = archives.settings.DATA_DIR / "uploads" / str(ada.pk) / ("ab" * 16 + ".tar.gz")
@@ -128,6 +130,8 @@ def test_an_imported_campaign_is_looked_at_like_the_first(full, packed, bob, cli
     assert run.pk != run.number
     assert client.get(reverse("plot-msd", args=[run.pk])).json()["doc"] is not None
     overruled = Frame.objects.get(campaign=again, overruled="rejected")
+    changed = again.setting_changes.get(setting="clean_bond_variation")
+    assert (changed.old, changed.new, changed.by, changed.by_name, changed.reason) == (False, True, None, "ada", "wie besprochen")
     assert (overruled.overrulings.get().by, overruled.overrulings.get().by_name) == (None, "ada")
     assert (archives.settings.DATA_DIR / again.s0_upload).read_bytes() == b"a data set"
     assert f"uploads/{bob.pk}/" in again.s0_upload

@@ -4,6 +4,7 @@ import json
 import shutil
 import tarfile
 import zipfile
+from dataclasses import replace
 
 import dpdata
 import numpy as np
@@ -15,7 +16,7 @@ from campaigns import queries
 from campaigns.enums import CampaignState, StageKind
 from campaigns.models import Campaign, MdRun, TrainedModel
 from campaigns.science.frames import Frames
-from campaigns.services import archives, dpgen_export, dpgen_import
+from campaigns.services import archives, campaigns, continuation, data_sets, dpgen_export, dpgen_import, exports
 from campaigns.services.errors import BadInput
 from tests import dpgen_run, factories
 
@@ -76,6 +77,25 @@ def test_folder_campaign_folder_with_the_same_frames(run, taken, tmp_path):
     assert (top / "record.dpgen").read_text().split("\n")[-2] == "1 8"
 
 
+@pytest.mark.parametrize("without", ["all of it", "the initial data"])
+def test_labels_without_a_virial_leave_as_they_came(run, ada, tmp_path, without):
+    for path in (run if without == "all of it" else run / "data").rglob("virial.npy"):
+        path.unlink()
+    campaign = dpgen_import.take_in(ada, run)
+    frames = campaign.frames.select_related("artefact").order_by("artefact_id", "row")
+    for format_name in ("deepmd/npy", "deepmd/npy/mixed", "extxyz"):
+        with exports.data_set(campaign, frames, format_name) as stream, zipfile.ZipFile(stream) as archive:
+            archive.extractall(tmp_path / format_name.replace("/", "-"))
+    for format_name in ("deepmd/npy", "deepmd/npy/mixed"):
+        sets = (tmp_path / format_name.replace("/", "-")).rglob("energy.npy")
+        assert sorted((len(np.load(one)), one.with_name("virial.npy").exists()) for one in sets) == (
+            [(7, False)] if without == "all of it" else [(3, False), (4, True)]
+        )
+    top = written(campaign, tmp_path / "again")
+    assert len(list(top.rglob("virial.npy"))) == (0 if without == "all of it" else 2)
+    assert len(list(top.rglob("energy.npy"))) == 3
+
+
 def test_what_the_run_was_is_looked_at_as_a_campaign(run, taken, ada, client):
     assert (taken.state, taken.labeller) == (CampaignState.IMPORTED, "vasp")
     assert "0.05 to 0.15 eV/Å" in taken.reason
@@ -108,6 +128,19 @@ def test_what_the_run_was_is_looked_at_as_a_campaign(run, taken, ada, client):
     ]:  # fmt: skip
         assert (address, client.get(address).status_code) == (address, 200)
     assert "0.141 eV/Å" in client.get(reverse("configuration", args=[frame.pk])).content.decode()
+
+
+def test_one_goes_on_from_an_imported_run(taken, ada, client):
+    client.force_login(ada)
+    assert reverse("campaign-go-on", args=[taken.pk]) in client.get(reverse("campaign-overview", args=[taken.pk])).content.decode()
+    wizard = client.post(reverse("campaign-go-on", args=[taken.pk])).url
+    token = wizard.rpartition("=")[2]
+    assert f'value="{token}"' in client.get(wizard).content.decode()
+    asked = replace(continuation.request_to_go_on(taken, token), labeller="chgnet", labeller_options={})
+    draft = campaigns.create(ada, asked)  # which reads the set and finds it good
+    assert (draft.state, draft.s0_route, draft.s0_upload_format) == (CampaignState.DRAFT, "upload", "deepmd/npy")
+    assert [(cell.for_training, cell.for_evaluation) for cell in draft.cells.all()] == [(True, True)]
+    assert data_sets.inspect_upload(ada, token, "deepmd/npy", ["Li", "S"])["n_frames"] == 7
 
 
 def test_an_imported_run_is_archived_and_moves_on(taken, ada, tmp_path):
