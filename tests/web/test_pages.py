@@ -231,3 +231,20 @@ def test_runs_of_another_cell_are_not_in_the_line(as_ada, full):
     text = as_ada.get(reverse("campaign-results", args=[full.pk])).content.decode()
     assert "In LGPS 3×3×2" in text
     assert "1 run in the fit" in text
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("temperature_K", [1, 3, 5000])
+def test_campaigns_are_compared_at_any_temperature(as_ada, api, full, temperature_K, sign):
+    fit = ArrheniusFit.objects.filter(model__campaign=full).last()
+    fit.activation_energy_eV *= sign
+    fit.save()
+    asked = f"?campaign={full.pk}&temperature_K={temperature_K}"
+    text = as_ada.get(reverse("compare") + asked).content.decode()
+    assert ("not known at" in text) == (temperature_K < 5000)
+    assert as_ada.get(reverse("compare-rows", args=["csv"]) + asked).status_code == 200
+    (row,) = api.get("/api/v1/compare/" + asked).json()["campaigns"]
+    assert (row["diffusivity_cm2_s"] is None) == (row["conductivity_mS_cm"] is None) == (temperature_K < 5000)
+    plots = [reverse("plot-compare"), *(reverse("plot-compare-bars", args=[name]) for name in ("diffusivity", "conductivity"))]
+    plots = [f"{plot}{asked}" for plot in plots] + [reverse("plot-steps", args=[full.pk, "diffusivity"]) + asked]
+    assert [as_ada.get(plot).status_code for plot in plots] == [200] * 4
