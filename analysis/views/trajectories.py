@@ -70,11 +70,13 @@ def _page(request: HttpRequest, row: TrajectoryAnalysis, form: CorrectionForm) -
 
 
 @login_required
-@require_POST
+@require_http_methods(["GET", "POST"])
 def trajectory_again(request: HttpRequest, pk: int) -> HttpResponse:
-    """The files that are kept, with what is said of them corrected."""
+    """The files that are kept, with what is said of them corrected; GET, after signing in again: the page alone."""
     row = _visible(request, pk)
     access.require_edit(request.user, row)
+    if request.method != "POST":
+        return _page(request, row, CorrectionForm(initial=CorrectionForm.said_of(row)))
     form = CorrectionForm(request.POST)
     if form.is_valid():
         with refusals.as_form_error(form):

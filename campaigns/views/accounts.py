@@ -70,10 +70,12 @@ def _people(request: HttpRequest, form: AccountForm, made_for: AbstractBaseUser 
 
 @login_required
 @never_cache
-@require_POST
+@require_http_methods(["GET", "POST"])
 def account_link(request: HttpRequest, pk: int) -> HttpResponse:
-    """Another link for a password: the first one expired, or the password is forgotten."""
+    """Another link for a password: the first one expired, or the password is forgotten. GET, after signing in again: the page alone."""
     _administrator(request)
+    if request.method != "POST":
+        return _people(request, AccountForm())
     return _people(request, AccountForm(), get_object_or_404(get_user_model(), pk=pk, is_active=True))
 
 

@@ -70,6 +70,7 @@ def project_rename(request: HttpRequest, pk: int) -> HttpResponse:
     project = access.managed_project(request, pk)
     with refusals.as_message(request):
         projects.rename(project, request.POST.get("name", ""), request.user)
+        messages.success(request, f"The project is called “{project.name}” now.")
     return redirect("project", pk)
 
 
@@ -83,10 +84,12 @@ def project_delete(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@require_http_methods(["GET", "POST"])
 def project_member(request: HttpRequest, pk: int) -> HttpResponse:
-    """Let somebody in, or give him another role."""
+    """Let somebody in, or give him another role; GET, after signing in again: the page alone."""
     project = access.managed_project(request, pk)
+    if request.method != "POST":
+        return _page(request, project)
     form = MemberForm(request.POST)
     if form.is_valid():
         try:

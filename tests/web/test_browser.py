@@ -18,8 +18,8 @@ from tests.web.test_trajectories import timed_xyz
 CHROMIUM = Path("/usr/bin/chromium")
 # WebGL in software, for the structures.
 ARGUMENTS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-# What software WebGL says of itself, and Chromium of every form that is refused.
-HARMLESS = ("GL Driver Message", "GPU stall", "WebGL: ", "422 (Unprocessable")
+# What software WebGL says of itself, and Chromium of every form and file that is refused.
+HARMLESS = ("GL Driver Message", "GPU stall", "WebGL: ", "422 (Unprocessable", "413 (")
 
 # A shared machine may be slow: patience is no assertion.
 expect.set_options(timeout=60_000)
