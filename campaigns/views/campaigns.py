@@ -3,6 +3,7 @@
 from dataclasses import fields
 from typing import Any
 
+from django.conf import settings as django_settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AbstractBaseUser
@@ -171,6 +172,7 @@ def _running(campaign: Campaign, viewer: AbstractBaseUser) -> dict[str, Any]:
     return {
         "progress": progress,
         "waits": cores.in_words(held, viewer) if held else "",
+        "max_tries": django_settings.STAGE_MAX_TRIES,
         "waiting": [(stage, stage_words(stage), full.get(stage.resource, "")) for stage in waiting],
         "running": [(stage, stage_progress(stage), queries.stage_log_tail(stage, 8)) for stage in progress.stages],
     }
@@ -181,7 +183,7 @@ def _ramp(campaign: Campaign, viewer: AbstractBaseUser) -> dict[str, Any]:
     for step in queries.ramp(campaign):
         loops.setdefault(step.loop, []).append(step)
     starting_set = campaign.training_sets.filter(loop=0).first()
-    return {"loops": loops, "starting_set": starting_set}
+    return {"loops": loops, "starting_set": starting_set, "so_far": queries.last_judged_runs(campaign)}
 
 
 # The parts of the overview that are live, each with its own rhythm.

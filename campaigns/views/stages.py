@@ -14,7 +14,7 @@ from campaigns.enums import StageState
 from campaigns.models import Stage
 from campaigns.progress import stage_progress
 from campaigns.views import access, fragments, labels
-from campaigns.views.campaigns import page_context
+from campaigns.views.campaigns import actions, page_context
 
 MAX_FILES = 200
 UNDER_WAY = (StageState.PENDING, StageState.RUNNING)
@@ -32,6 +32,7 @@ def stage_page(request: HttpRequest, pk: int) -> HttpResponse:
 def _live_context(stage: Stage) -> dict[str, object]:
     return {
         "stage": stage,
+        "actions": actions(stage.campaign),
         "progress": stage_progress(stage),
         "job": cluster.read(stage.folder) if stage.resource else None,
         "no_place": places.full().get(stage.resource, "") if stage.state == StageState.PENDING else "",
