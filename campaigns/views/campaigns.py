@@ -83,6 +83,9 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
     state = request.GET.get("state", "")
     if state in CampaignState.values:
         found = found.filter(state=state)
+    words = request.GET.get("q", "").strip()
+    if words:
+        found = found.filter(name__icontains=words)
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
     for campaign in page:
         campaign.material_formulas = list(dict.fromkeys(cell.material.reduced_formula for cell in campaign.cells.all()))
@@ -93,6 +96,7 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
         "ticked": {whole_number(word) for word in request.GET.getlist("campaign")},
         "states": CampaignState.choices,
         "state": state,
+        "words": words,
         "projects": Project.objects.visible_to(request.user),
         "whose": request.GET.get("whose", ""),
         "any_running": any(campaign.state == CampaignState.RUNNING for campaign in page),

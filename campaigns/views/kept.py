@@ -1,4 +1,5 @@
-"""Forms that a browser kept while its user was signed out, or when it was refused unread: static/js/keep.js sends them again, to be shown and not to be carried out."""
+"""Forms that a browser kept: their user was signed out, or they were refused unread. static/js/keep.js sends them again, to be shown and
+not to be carried out."""
 
 from django.http import HttpRequest
 

@@ -153,7 +153,7 @@ def test_plots_and_structures_are_drawn(open_page, ada):
         plot.locator(".bk-Figure").wait_for()
     page.goto(reverse("material-page", args=[row.cells.first().material_id]))
     page.locator("[data-structure-url] canvas").wait_for()
-    assert page.locator(".legend li").all_inner_texts() == ["Li", "Ge", "S"]
+    assert page.locator(".legend li").all_inner_texts() == ["Li: 69.1 % of Li1", "Ge: 51.5 % of Ge1", "P: 48.5 % of Ge1", "S"]
 
 
 def test_a_plot_is_saved_as_vectors(open_page, ada):
