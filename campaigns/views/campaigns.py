@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, Prefetch, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from campaigns import cores, places, queries
 from campaigns.enums import CampaignState, StageKind, StageState
@@ -65,7 +65,7 @@ def actions(campaign: Campaign) -> tuple[str, ...]:
 
 
 @login_required
-@require_GET
+@require_safe
 def campaign_list(request: HttpRequest) -> HttpResponse:
     judged = TrainedModel.objects.filter(campaign=OuterRef("pk"), arrhenius__activation_energy_eV__isnull=False)
     last = judged.order_by("-loop", "-step", "-repeat")
@@ -137,7 +137,7 @@ def _materials(campaign: Campaign) -> list[Cell]:
 
 
 @login_required
-@require_GET
+@require_safe
 def overview(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request, pk)
     context = page_context(campaign, "overview") | {"cells": _materials(campaign)}
@@ -195,7 +195,7 @@ PARTS = {"status": _status, "running": _running, "ramp": _ramp}
 
 
 @login_required
-@require_GET
+@require_safe
 def live(request: HttpRequest, pk: int, part: str) -> HttpResponse:
     if part not in PARTS:
         raise Http404
@@ -218,7 +218,7 @@ def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def deletion_page(request: HttpRequest, pk: int) -> HttpResponse:
     """What would go with the campaign, before it goes."""
     campaign = access.campaign(request, pk)
@@ -232,7 +232,7 @@ def deletion_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def models(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request, pk)
     found = campaign.trained_models.select_related("arrhenius", "frozen").order_by("-loop", "-step", "-repeat")
@@ -241,7 +241,7 @@ def models(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def stages(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request, pk)
     found = campaign.stages.select_related("cell__material").defer("cell__material__cif", "cell__material__facts").order_by("-id")
@@ -272,7 +272,7 @@ def stages(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def settings(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request, pk)
     chosen, preset = campaign.settings, PRESETS[campaign.preset]
@@ -298,7 +298,7 @@ def settings(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def setup(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The set-up as a settings file, with the CIFs and the data set that it names."""
     campaign = access.campaign(request, pk)
@@ -310,7 +310,7 @@ def setup(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 
 @login_required
-@require_GET
+@require_safe
 def cell_structure(request: HttpRequest, pk: int) -> HttpResponse:
     cell = access.cell(request, pk)
     if cell.structure is None:

@@ -10,7 +10,7 @@ from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from campaigns.forms.material import DescriptionForm, MaterialForm
 from campaigns.models import Campaign, Cell, Material, Project
@@ -23,7 +23,7 @@ MAX_CELLS = 50  # that a picture can be chosen of, of the last campaigns
 
 
 @login_required
-@require_GET
+@require_safe
 def material_list(request: HttpRequest) -> HttpResponse:
     found = (
         Material.objects.visible_to(request.user)
@@ -71,7 +71,7 @@ def _owners(request: HttpRequest) -> list[str]:
 
 @uploads.at_most(settings.MAX_CIF_BYTES)
 @login_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def material_new(request: HttpRequest) -> HttpResponse:
     form = MaterialForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
@@ -113,7 +113,7 @@ def _say_where_known(request: HttpRequest, cif: bytes) -> None:
 
 
 @login_required
-@require_GET
+@require_safe
 def material_page(request: HttpRequest, pk: int) -> HttpResponse:
     return _page(request, access.material(request, pk))
 
@@ -136,7 +136,7 @@ def _page(request: HttpRequest, material: Material, form: DescriptionForm | None
 
 
 @login_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def material_describe(request: HttpRequest, pk: int) -> HttpResponse:
     """Another name and tags; GET, after signing in again: the page alone."""
     material = access.material(request, pk)
@@ -153,13 +153,13 @@ def material_describe(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def material_structure(request: HttpRequest, pk: int) -> HttpResponse:
     return JsonResponse(pictures.of_material(access.material(request, pk)))
 
 
 @login_required
-@require_GET
+@require_safe
 def material_cif(request: HttpRequest, pk: int) -> HttpResponse:
     material = access.material(request, pk)
     return HttpResponse(

@@ -6,7 +6,7 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Model, OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from campaigns.enums import Role
 from campaigns.forms.project import MemberForm, ProjectForm
@@ -20,7 +20,7 @@ SHOWN = 100
 
 
 @login_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def project_list(request: HttpRequest) -> HttpResponse:
     """Those of the user, and the form for another."""
     form = ProjectForm(request.POST or None)
@@ -44,7 +44,7 @@ def _count(model: type[Model]) -> Subquery:
 
 
 @login_required
-@require_GET
+@require_safe
 def project_page(request: HttpRequest, pk: int) -> HttpResponse:
     return _page(request, access.project(request, pk))
 
@@ -84,7 +84,7 @@ def project_delete(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def project_member(request: HttpRequest, pk: int) -> HttpResponse:
     """Let somebody in, or give him another role; GET, after signing in again: the page alone."""
     project = access.managed_project(request, pk)

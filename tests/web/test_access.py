@@ -109,6 +109,7 @@ def test_what_is_in_a_project_is_seen_by_its_people(places, people):
             assert (name, role, _status(people[role].get(address))) == (name, role, status)
         assert (name, _status(people["stranger"].get(address))) == (name, 404)
         assert (name, _status(people["owner"].post(address))) == (name, 405)
+        assert (name, _status(people["owner"].head(address))) == (name, status)
         turned_away = people["nobody"].get(address)
         assert (name, turned_away.status_code, turned_away.url.startswith(reverse("login"))) == (name, 302, True)
 
