@@ -14,6 +14,7 @@ from campaigns.models import Campaign, TrainedModel
 
 BOLTZMANN_EV_K = 8.617333262e-5
 MOST_EXPONENT = 600.0  # beyond it e^x is infinite for JSON
+MOST_DECADES = 300  # of a floating-point number, either way, with room for a factor of conductivity
 
 
 @dataclass(frozen=True)
@@ -104,12 +105,16 @@ def by_cell(judged: JudgedModel) -> list[JudgedModel]:
 def diffusivity_at(fit: ArrheniusFit | CellFit, temperature_K: float) -> tuple[float | None, float | None]:
     """D on the fitted line and its standard error, cm²/s; the error only where the fit kept its covariance of (ln D0, Ea).
 
-    None where there is no line, and where the temperature lies outside of points that bend.
+    None where there is no line, where the temperature lies outside of points that bend, and where D is beyond what a number can hold:
+    at 1 K it is below 1e-308 cm²/s for any Ea of a solid.
     """
     if fit.activation_energy_eV is None or fit.log10_prefactor_cm2_s is None or _is_off_a_bend(fit, temperature_K):
         return None, None
     inverse_kT = 1 / (BOLTZMANN_EV_K * temperature_K)
-    value = 10.0 ** (fit.log10_prefactor_cm2_s - fit.activation_energy_eV * inverse_kT / math.log(10))
+    exponent = fit.log10_prefactor_cm2_s - fit.activation_energy_eV * inverse_kT / math.log(10)
+    if abs(exponent) > MOST_DECADES:
+        return None, None
+    value = 10.0**exponent
     covariance = fit.details.get("covariance")
     if covariance is None:
         return value, None

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from campaigns.engines import job
 from campaigns.engines.runners import cluster
-from campaigns.enums import ASIDE, CampaignState, JobState, StageKind, StageState
-from campaigns.models import Campaign, Stage, StageFailure, TrainedModel, TrainingSet
+from campaigns.enums import ASIDE, CampaignState, JobState, RunPurpose, StageKind, StageState
+from campaigns.models import Campaign, MdRun, Stage, StageFailure, TrainedModel, TrainingSet
 
 TABLE_LINES = 400  # of LAMMPS, above which the names of its columns may stand
 
@@ -35,7 +35,7 @@ class RampStep:
     state: str
     model: TrainedModel | None
     training_set: TrainingSet | None
-    is_evaluated: bool
+    is_evaluated: bool  # in the end: dynamics with its model give D(T)
 
 
 def stages_with_jobs() -> list[tuple[Stage, cluster.Job]]:
@@ -122,6 +122,14 @@ def _step_state(states: set[str], campaign: Campaign, loop: int, step: int) -> s
         if state in states:
             return state.value
     return "done" if (loop, step) != (campaign.loop, campaign.step) or campaign.has_ended else StageState.RUNNING.value
+
+
+def last_judged_runs(campaign: Campaign) -> list[MdRun]:
+    """The evaluation runs of the last model that was judged, each with its `diffusion`, by temperature: D(T) so far."""
+    model = campaign.trained_models.filter(arrhenius__isnull=False).order_by("-loop", "-step", "-repeat").first()
+    runs = MdRun.objects.filter(model=model, purpose=RunPurpose.EVALUATE, diffusion__isnull=False)
+    found = runs.select_related("model", "diffusion", "cell__material").defer("cell__material__cif", "cell__material__facts")
+    return list(found.order_by("cell_id", "temperature_K", "replica"))
 
 
 def learning_curve(model: TrainedModel) -> dict[str, NDArray[np.floating]]:

@@ -77,6 +77,7 @@ urlpatterns = [
     path("materials/<int:pk>/structure/", materials.material_structure, name="material-structure"),
     path("materials/<int:pk>/cif/", materials.material_cif, name="material-cif"),
     path("materials/<int:pk>/delete/", materials.material_delete, name="material-delete"),
+    path("materials/<int:pk>/describe/", materials.material_describe, name="material-describe"),
     path("materials/<int:pk>/move/", people.material_move, name="material-move"),
     path("projects/", projects.project_list, name="project-list"),
     path("projects/<int:pk>/", projects.project_page, name="project"),

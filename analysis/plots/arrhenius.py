@@ -11,6 +11,7 @@ from analysis.plots.theme import Theme, canvas, hover, legend, plain_powers, sty
 
 BOLTZMANN_EV_K = 8.617333262e-5
 SMALLEST_OF_AXIS = 1e-7  # of its top: bands of what is hardly known would press all else together
+MOST_DECADES = 150  # a line far below its points leads out of what a number holds
 SMALLEST_SHARE = 0.05  # of a value, where its error bar ends that would reach zero
 BAND_POINTS = 30
 MOST_IN_LEGEND = 24  # a longer one is taller than the plot; the page says so
@@ -154,12 +155,13 @@ def _band_ends(one: ArrheniusSeries, x: np.ndarray) -> tuple[np.ndarray, np.ndar
         return centre, centre
     gradient = np.stack([np.ones_like(x), -x / (1000 * BOLTZMANN_EV_K)], axis=1)
     error = np.sqrt(np.maximum(np.einsum("ni,ij,nj->n", gradient, np.array(one.covariance, dtype=float), gradient), 0.0))
-    return centre * np.exp(-error), centre * np.exp(error)
+    factor = np.exp(np.minimum(error, MOST_DECADES))  # fewer decades than MOST_DECADES: their product is finite too
+    return centre / factor, centre * factor
 
 
 def _diffusivity(one: ArrheniusSeries, inverse_kK: np.ndarray) -> np.ndarray:
     exponent = one.log10_prefactor_cm2_s - one.activation_energy_eV * inverse_kK / (1000 * BOLTZMANN_EV_K * math.log(10))
-    return 10.0**exponent
+    return 10.0 ** np.clip(exponent, -MOST_DECADES, MOST_DECADES)
 
 
 def _kelvin_axis(plot: figure, low: float, high: float, least_share: float) -> None:

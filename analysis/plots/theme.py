@@ -16,7 +16,7 @@ DARK_PALETTE = ("#56B4E9", "#E69F00", "#2fc99a", "#e29bc0", "#F0E442", "#ff8a4c"
 DASHES = ("solid", "dashed", "dotted", "dotdash")
 MARKERS = ("circle", "square", "triangle", "diamond", "inverted_triangle", "hex", "plus", "star")
 
-PAPER_HEIGHT = 270  # two figures side by side on a printed page
+PAPER_HEIGHT = 220  # two figures side by side on a printed page
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """A campaign on one sheet: what was asked, how it was done, what came out, what to beware of."""
 
 import importlib.metadata
+from collections import Counter
 from dataclasses import fields
 from typing import Any
 
 from analysis import queries as results
-from analysis.references import of_elements
+from analysis.references import Reference, of_elements
 from analysis.science.interval import NOT_KNOWN
 from campaigns import queries
 from campaigns.enums import RunPurpose, StageState
@@ -13,7 +14,7 @@ from campaigns.models import Campaign, MdRun, SettingChange, StageFailure
 from campaigns.science.citations import citations
 from campaigns.science.protocol import PRESETS, ProtocolSettings
 
-MAX_PUBLISHED = 8
+MAX_PUBLISHED = 3
 
 
 def contents(campaign: Campaign) -> dict[str, Any]:
@@ -45,10 +46,20 @@ def contents(campaign: Campaign) -> dict[str, Any]:
         "last_model": campaign.trained_models.last(),
         "n_overruled": campaign.frames.exclude(overruled="").count(),
         "warnings": warnings(campaign, shown, materials, setting_changes),
-        "published": published[:MAX_PUBLISHED],
+        "published": _some_of_each(published),
         "n_more_published": max(len(published) - MAX_PUBLISHED, 0),
         "citations": citations(campaign.labeller),
     }
+
+
+def _some_of_each(published: list[Reference]) -> list[Reference]:
+    """As many as have their place on one sheet: the first of every quantity before the second of any."""
+    seen: Counter[str] = Counter()
+    ranked = []
+    for place, one in enumerate(published):
+        seen[one.quantity] += 1
+        ranked.append((seen[one.quantity], place, one))
+    return [one for _, _, one in sorted(ranked, key=lambda row: row[:2])[:MAX_PUBLISHED]]
 
 
 def changes(campaign: Campaign) -> list[dict[str, Any]]:
@@ -123,7 +134,7 @@ def _failures(campaign: Campaign) -> list[str]:
     if n_unlabelled := campaign.frames.filter(verdict="unlabelled").count():
         said.append(f"{n_unlabelled} configuration{'s' if n_unlabelled > 1 else ''} could not be labelled and are left out.")
     if n_failures := StageFailure.objects.filter(stage__campaign=campaign).count():
-        said.append(f"{n_failures} attempt{'s' if n_failures > 1 else ''} of stages failed and were repeated: causes in the cost table.")
+        said.append(f"{n_failures} attempt{'s' if n_failures > 1 else ''} of stages failed and were repeated: causes under Cost.")
     blown_up = MdRun.objects.filter(campaign=campaign, purpose=RunPurpose.EXPLORE).exclude(outcome="completed").count()
     if blown_up:
         said.append(f"{blown_up} exploration{'s' if blown_up > 1 else ''} ended early because the dynamics was unphysical.")

@@ -4,7 +4,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from analysis.services.parity import UNITS, compared, steps_of
 from analysis.views.plots import document, nothing, theme
@@ -15,7 +15,7 @@ NOTHING = "The configurations of this step came without a model's own values."
 
 
 @login_required
-@require_GET
+@require_safe
 def parity_page(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request, pk)
     steps = steps_of(campaign)
@@ -31,7 +31,7 @@ def parity_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def parity_plot(request: HttpRequest, pk: int, loop: int, step: int, quantity: str) -> HttpResponse:
     from analysis.plots.parity import ParityPoints, parity_figure, thinned
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from analysis import queries
 from analysis.models import ArrheniusFit
@@ -38,7 +38,7 @@ def nothing(message: str) -> JsonResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def arrhenius(request: HttpRequest, pk: int) -> HttpResponse:
     return arrhenius_of(request, access.campaign(request, pk))
 
@@ -54,7 +54,7 @@ def arrhenius_of(request: HttpRequest, campaign: Campaign) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def against_step(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
     return steps_of(request, access.campaign(request, pk), quantity)
 
@@ -85,7 +85,7 @@ def steps_of(request: HttpRequest, campaign: Campaign, quantity: str) -> HttpRes
 
 
 @login_required
-@require_GET
+@require_safe
 def msd(request: HttpRequest, pk: int) -> HttpResponse:
     return msd_of(request, _run(request, pk))
 
@@ -125,7 +125,7 @@ NO_STRUCTURE = "This run was judged by an earlier release, which did not keep th
 
 
 @login_required
-@require_GET
+@require_safe
 def structure(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
     run = _run(request, pk)
     return structure_of(request, _judged_file(run), run.number, kind, run.campaign.mobile_ion)
@@ -147,7 +147,7 @@ def structure_of(request: HttpRequest, path: Path | None, run_id: int, kind: str
 
 
 @login_required
-@require_GET
+@require_safe
 def density(request: HttpRequest, pk: int, axis: int) -> HttpResponse:
     run = _run(request, pk)
     return density_of(request, _judged_file(run), run.number, axis)
@@ -168,7 +168,7 @@ def density_of(request: HttpRequest, path: Path | None, run_id: int, axis: int) 
 
 
 @login_required
-@require_GET
+@require_safe
 def learning(request: HttpRequest, pk: int) -> HttpResponse:
     from analysis.plots.learning import learning_figure
     from analysis.views import figures
@@ -181,7 +181,7 @@ def learning(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def training_set(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
     from analysis.plots.training_set import thinned, training_set_figure
 
@@ -192,7 +192,7 @@ def training_set(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def histogram(request: HttpRequest, pk: int, quantity: str) -> HttpResponse:
     from analysis.plots.histogram import histogram_figure
 
@@ -215,7 +215,7 @@ def _training_set_points(request: HttpRequest, pk: int, quantity: str) -> Any:
 
 
 @login_required
-@require_GET
+@require_safe
 def comparison(request: HttpRequest) -> HttpResponse:
     from analysis.plots.arrhenius import MOST_IN_LEGEND, arrhenius_figure
     from analysis.views import figures
@@ -242,7 +242,7 @@ def comparison(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def comparison_bars(request: HttpRequest, quantity: str) -> HttpResponse:
     """Ea, or D or the conductivity at the chosen temperature, of every line."""
     from analysis.plots.bars import bars_figure

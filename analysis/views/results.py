@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from analysis import queries
 from analysis.science.interval import NOT_KNOWN
@@ -28,7 +28,7 @@ from campaigns.views.campaigns import page_context
 
 
 @login_required
-@require_GET
+@require_safe
 def results(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request, pk)
     return render(request, "analysis/results.html", page_context(campaign, "results") | results_context(request, campaign))
@@ -60,7 +60,7 @@ RUN_COLUMNS = (
 
 
 @login_required
-@require_GET
+@require_safe
 def result_rows(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
     """Every run of every evaluated model as `csv`; what the campaign found, as `manage.py campaign status --json` prints it, as `json`."""
     campaign = access.campaign(request, pk)
@@ -75,7 +75,7 @@ def result_rows(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def run_page(request: HttpRequest, pk: int) -> HttpResponse:
     """One evaluation run: its verdict, its MSD, who was how far from whom, and where the ions were."""
     found = MdRun.objects.select_related("campaign__owner", "diffusion", "cell__material", "model")
@@ -89,7 +89,7 @@ def run_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def compare(request: HttpRequest) -> HttpResponse:
     campaigns = chosen_campaigns(request)
     temperature_K = chosen_temperature_K(request)
@@ -120,7 +120,7 @@ def compare(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def compare_rows(request: HttpRequest, kind: str) -> HttpResponse:
     """The table of the comparison, and what is published, as `csv` or `json`."""
     name = f'attachment; filename="comparison-{chosen_temperature_K(request):g}-K.{kind}"'

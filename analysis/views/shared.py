@@ -3,7 +3,7 @@
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from analysis.views import plots
 from analysis.views.results import results_context
@@ -19,7 +19,7 @@ def _campaign(token: str) -> Campaign:
 
 
 @never_cache
-@require_GET
+@require_safe
 def page(request: HttpRequest, token: str) -> HttpResponse:
     campaign = sharing.campaign_of(token)
     if campaign is None:
@@ -33,19 +33,19 @@ def page(request: HttpRequest, token: str) -> HttpResponse:
 
 
 @never_cache
-@require_GET
+@require_safe
 def arrhenius(request: HttpRequest, token: str) -> HttpResponse:
     return plots.arrhenius_of(request, _campaign(token))
 
 
 @never_cache
-@require_GET
+@require_safe
 def against_step(request: HttpRequest, token: str, quantity: str) -> HttpResponse:
     return plots.steps_of(request, _campaign(token), quantity)
 
 
 @never_cache
-@require_GET
+@require_safe
 def msd(request: HttpRequest, token: str, pk: int) -> HttpResponse:
     runs = MdRun.objects.select_related("campaign", "diffusion", "cell__material").filter(campaign=_campaign(token))
     return plots.msd_of(request, get_object_or_404(runs, pk=pk))

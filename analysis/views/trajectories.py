@@ -11,7 +11,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from analysis.forms import CorrectionForm, TrajectoryForm
 from analysis.models import TrajectoryAnalysis
@@ -32,7 +32,7 @@ def _visible(request: HttpRequest, pk: int) -> TrajectoryAnalysis:
 
 @uploads.at_most(settings.MAX_TRAJECTORY_BYTES)
 @login_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def trajectory_list(request: HttpRequest) -> HttpResponse:
     """Those of the user, and the form for another."""
     form = TrajectoryForm(request.POST or None, request.FILES or None)
@@ -57,7 +57,7 @@ def trajectory_list(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def trajectory_page(request: HttpRequest, pk: int) -> HttpResponse:
     row = _visible(request, pk)
     return _page(request, row, CorrectionForm(initial=CorrectionForm.said_of(row)))
@@ -70,11 +70,13 @@ def _page(request: HttpRequest, row: TrajectoryAnalysis, form: CorrectionForm) -
 
 
 @login_required
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def trajectory_again(request: HttpRequest, pk: int) -> HttpResponse:
-    """The files that are kept, with what is said of them corrected."""
+    """The files that are kept, with what is said of them corrected; GET, after signing in again: the page alone."""
     row = _visible(request, pk)
     access.require_edit(request.user, row)
+    if request.method != "POST":
+        return _page(request, row, CorrectionForm(initial=CorrectionForm.said_of(row)))
     form = CorrectionForm(request.POST)
     if form.is_valid():
         with refusals.as_form_error(form):
@@ -84,7 +86,7 @@ def trajectory_again(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def trajectory_live(request: HttpRequest, pk: int) -> HttpResponse:
     row = _visible(request, pk)
     return fragments.live(request, "analysis/_trajectory.html", _context(row), ended=row.has_ended)
@@ -103,7 +105,7 @@ def _context(row: TrajectoryAnalysis) -> dict[str, Any]:
 
 
 @login_required
-@require_GET
+@require_safe
 def trajectory_json(request: HttpRequest, pk: int) -> HttpResponse:
     row = _visible(request, pk)
     asked = {name: value for name, value in row.spec.items() if name not in ("files", "file_names")} | {"files": row.file_names}
@@ -132,7 +134,7 @@ def trajectory_move(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def trajectory_msd(request: HttpRequest, pk: int) -> HttpResponse:
     from analysis.plots.msd import msd_figure
     from analysis.views.figures import msd_fit, said_of_msd, table_of_msd
@@ -146,14 +148,14 @@ def trajectory_msd(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def trajectory_structure(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
     row = _visible(request, pk)
     return structure_of(request, _judged_file(row), RUN_ID, kind, row.mobile_ion)
 
 
 @login_required
-@require_GET
+@require_safe
 def trajectory_density(request: HttpRequest, pk: int, axis: int) -> HttpResponse:
     return density_of(request, _judged_file(_visible(request, pk)), RUN_ID, axis)
 

@@ -33,6 +33,17 @@ class MaterialField(forms.ModelChoiceField):
         return f"{material.name} ({material.particulars})"
 
 
+OFFERED = 100  # materials to choose from in the form; a campaign with any other begins on its page
+
+
+def offered(materials: Any, chosen: int | None) -> list[Material]:
+    """The newest, and the one that is chosen."""
+    newest = list(materials.defer("cif", "facts")[:OFFERED])
+    if chosen is None or any(material.pk == chosen for material in newest):
+        return newest
+    return [*materials.defer("cif", "facts").filter(pk=chosen), *newest]
+
+
 class CellForm(PlainForm):
     """One supercell of one material."""
 
@@ -51,8 +62,11 @@ class CellForm(PlainForm):
 
     def __init__(self, materials: Any, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.fields["material"].queryset = materials
-        material = materials.filter(pk=whole_number(str(self["material"].value() or ""))).first()
+        field, chosen = self.fields["material"], whole_number(str(self["material"].value() or ""))
+        field.queryset = materials  # every one is accepted
+        choices = [(one.pk, field.label_from_instance(one)) for one in offered(materials, chosen)]
+        field.widget.choices = [("", field.empty_label), *choices]
+        material = materials.filter(pk=chosen).first()
         if material:
             field, guessed = self.fields["oxidation_states"], material.facts.get("oxidation_states") or {}
             field.widget.attrs["placeholder"] = numbers_in_words(guessed) or numbers_in_words(dict.fromkeys(material.facts["elements"], 0))

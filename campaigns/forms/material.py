@@ -1,4 +1,4 @@
-"""CIFs, as files or as text."""
+"""CIFs, as files or as text; name and tags of a material."""
 
 from typing import Any
 
@@ -6,8 +6,16 @@ from django import forms
 from django.conf import settings
 
 from campaigns.forms.fields import PlainForm, SeveralFilesField
+from campaigns.services.materials import MAX_NAME, MAX_TAGS
 
 MAX_CIFS = 10  # each is read in a child of its own, for a second or two
+
+
+class DescriptionForm(PlainForm):
+    name = forms.CharField(max_length=MAX_NAME, label="Name")
+    tags = forms.CharField(
+        required=False, max_length=400, label="Tags", help_text=f"Your own words to find it by, separated by commas: at most {MAX_TAGS}."
+    )
 
 
 class MaterialForm(PlainForm):

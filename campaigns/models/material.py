@@ -10,6 +10,7 @@ class Material(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="materials")
     project = models.ForeignKey(Project, null=True, blank=True, on_delete=models.SET_NULL, related_name="materials")
     name = models.CharField(max_length=200)
+    tags = models.CharField(max_length=400, blank=True, help_text="a user's own words, each between commas: `,garnet,oxide,`")
     cif = models.TextField()
     cif_filename = models.CharField(max_length=200)
     cif_sha256 = models.CharField(max_length=64)
@@ -39,6 +40,10 @@ class Material(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def tag_list(self) -> list[str]:
+        return [word for word in self.tags.split(",") if word]
 
     @property
     def particulars(self) -> str:

@@ -16,6 +16,7 @@ from campaigns.services import activity, quotas, texts
 from campaigns.services.errors import BadInput, Busy, WrongState
 
 MAX_DEFAULT_NAME = 40
+MAX_NAME = 200
 _CIFS = Path(__file__).resolve().parent.parent / "examples" / "cifs"
 
 
@@ -107,6 +108,26 @@ def create_example(owner: AbstractBaseUser, slug: str) -> Material:
 
 def cif_of(slug: str) -> bytes:
     return (_CIFS / EXAMPLES[slug].filename).read_bytes()
+
+
+MAX_TAGS, MAX_TAG = 12, 30
+
+
+def describe(material: Material, name: str, tags: str, by: AbstractBaseUser) -> None:
+    """Another name, and tags: words separated by commas, of which each is kept once, in small letters. Raises BadInput."""
+    name, words = name.strip(), sorted({" ".join(word.split()).lower() for word in tags.split(",")} - {""})
+    problems = {}
+    if not name or len(name) > MAX_NAME:
+        problems["name"] = f"Give a name of 1 to {MAX_NAME} characters."
+    if len(words) > MAX_TAGS or any(len(word) > MAX_TAG for word in words):
+        problems["tags"] = f"Give at most {MAX_TAGS} tags of at most {MAX_TAG} characters each, separated by commas."
+    if problems:
+        raise BadInput(" ".join(problems.values()), problems)
+    before = material.name
+    material.name, material.tags = name, f",{','.join(words)}," if words else ""
+    with transaction.atomic():
+        material.save(update_fields=["name", "tags"])
+        activity.record(by, "described", material, f"before: {before}" if name != before else f"tags: {', '.join(words) or 'none'}")
 
 
 def delete_material(material: Material, by: AbstractBaseUser | None = None) -> None:

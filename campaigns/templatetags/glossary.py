@@ -22,6 +22,18 @@ GLOSSARY = {
     "with the lowest electrostatic energy. Ordering 0 is the best one found, 1 the next.",
     "mobile ion": "The ion whose diffusion is asked for; all other atoms are the framework.",
     "occupancy": "The share of the cells of the crystal in which an atom really sits on this site.",
+    "oxidation states": "The charge of each ion in whole electrons, as chemistry counts it; a mean where an element has several. Orderings "
+    "are drawn so that they add up to zero.",
+    "space group": "The symmetry of the crystal, in Hermann and Mauguin's symbols and by its number in the International Tables. Partial "
+    "occupancies count as they stand.",
+    "supercell": "How often the cell is repeated along a, b and c. In a larger one an ion is farther from its own images, and every step "
+    "costs more.",
+    "preset": "A whole set of settings: quick shows the way in minutes to hours, standard is meant for results, paper is what Marcolongo "
+    "and others did. Any of them can be changed.",
+    "bond variation": "The largest relative change of a framework bond against the relaxed starting structure: 20 % says that a group has "
+    "begun to come apart.",
+    "RMSE": "Root-mean-square error: as the mean distance from the label, but a few bad points raise it more.",
+    "RDF": "Radial distribution function g(r): how much likelier two atoms are at the distance r than in a gas of the same density.",
     "disorder": "Sites that are occupied in part or shared by several elements.",
     "D": "Tracer diffusion coefficient of the mobile ion, from the slope of its mean square displacement: MSD = 6 D t.",
     "Ea": "Activation energy of diffusion: the slope of ln D against 1/kT.",

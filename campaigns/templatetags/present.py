@@ -61,6 +61,41 @@ def _subscript(count: str) -> SafeString | str:
     return "" if count == "1" else format_html("<sub>{}</sub>", count)
 
 
+_FORMULA = re.compile(r"(?:[A-Z][a-z]?[\d.]*|[()][\d.]*)+")
+
+
+@register.filter
+def compound(name: str) -> SafeString:
+    """A name that holds a formula, and perhaps a space group in brackets: `c-LLZO Li7La3Zr2O12 (Ia-3d)`."""
+    return format_html_join(" ", "{}", ((_compound_word(word),) for word in name.split()))
+
+
+def _compound_word(word: str) -> SafeString | str:
+    if word.startswith("(") and word.endswith(")"):
+        return format_html("({})", space_group(word[1:-1]))
+    before, dash, last = word.rpartition("-")
+    return format_html("{}{}{}", before, dash, formula(last)) if _FORMULA.fullmatch(last) else word
+
+
+@register.filter
+def space_group(symbol: str) -> SafeString:
+    """P4_2/nmc with its screw axis as a subscript, Ia-3d with a bar over what is inverted."""
+    pieces = re.split(r"(_\d|-\d)", symbol)
+    return format_html_join("", "{}", ((_symmetry(piece) if index % 2 else piece,) for index, piece in enumerate(pieces)))
+
+
+def _symmetry(piece: str) -> SafeString:
+    tag = "<sub>{}</sub>" if piece[0] == "_" else '<span class="overbar"><span class="visually-hidden">−</span>{}</span>'
+    return format_html(tag, piece[1:])
+
+
+@register.simple_tag
+def ion(symbol: str, charge_e: float) -> SafeString:
+    """An element with its oxidation state: S²⁻, Li⁺; a mean one with its decimals."""
+    amount = f"{abs(charge_e):.3g}".removesuffix(".0")
+    return format_html("{}<sup>{}{}</sup>", symbol, "" if amount == "1" else amount, "−" if charge_e < 0 else "+" if charge_e else "")
+
+
 def _is_number(value: Any) -> bool:
     """A template's missing value is an empty text."""
     return isinstance(value, int | float) and math.isfinite(value)

@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from campaigns.forms.account import AccountForm
 from campaigns.models import Membership
@@ -37,7 +37,7 @@ class SetPassword(SuccessMessageMixin, auth.PasswordResetConfirmView):
 
 
 @login_required
-@require_GET
+@require_safe
 def account(request: HttpRequest) -> HttpResponse:
     memberships = Membership.objects.filter(user=request.user).select_related("project").order_by("project__name")
     return render(request, "accounts/account.html", {"section": "account", "memberships": memberships})
@@ -50,7 +50,7 @@ def _administrator(request: HttpRequest) -> None:
 
 @login_required
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def account_list(request: HttpRequest) -> HttpResponse:
     """POST makes an account and shows the link for its password, this once."""
     _administrator(request)
@@ -70,10 +70,12 @@ def _people(request: HttpRequest, form: AccountForm, made_for: AbstractBaseUser 
 
 @login_required
 @never_cache
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def account_link(request: HttpRequest, pk: int) -> HttpResponse:
-    """Another link for a password: the first one expired, or the password is forgotten."""
+    """Another link for a password: the first one expired, or the password is forgotten. GET, after signing in again: the page alone."""
     _administrator(request)
+    if request.method != "POST":
+        return _people(request, AccountForm())
     return _people(request, AccountForm(), get_object_or_404(get_user_model(), pk=pk, is_active=True))
 
 

@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from campaigns.services import activity, archives, dpgen_export, dpgen_import
 from campaigns.services.errors import ServiceError
@@ -21,7 +21,7 @@ from campaigns.views import access, exports, refusals, uploads
 
 
 @login_required
-@require_GET
+@require_safe
 def archive(request: HttpRequest, pk: int) -> HttpResponseBase:
     campaign = access.campaign(request, pk)
     with refusals.as_message(request):
@@ -33,7 +33,7 @@ def archive(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 
 @login_required
-@require_GET
+@require_safe
 def dpgen(request: HttpRequest, pk: int) -> HttpResponseBase:
     """A run folder with which `dpgen run` goes on."""
     campaign = access.campaign(request, pk)
@@ -46,13 +46,13 @@ def dpgen(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @uploads.at_most(settings.MAX_ARCHIVE_BYTES)
 @login_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def archive_import(request: HttpRequest) -> HttpResponse:
     if not request.user.is_superuser:
         raise PermissionDenied
     context = {"section": "campaigns", "max_bytes": settings.MAX_ARCHIVE_BYTES}
     file = request.FILES.get("archive")
-    if request.method == "GET":
+    if request.method != "POST":
         return render(request, "campaigns/import.html", context)
     if file is None:
         return render(request, "campaigns/import.html", context | {"problem": "Choose a file first."}, status=422)

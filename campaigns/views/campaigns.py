@@ -3,6 +3,7 @@
 from dataclasses import fields
 from typing import Any
 
+from django.conf import settings as django_settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AbstractBaseUser
@@ -11,7 +12,7 @@ from django.db.models import Exists, OuterRef, Prefetch, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from campaigns import cores, places, queries
 from campaigns.enums import CampaignState, StageKind, StageState
@@ -66,7 +67,7 @@ def actions(campaign: Campaign) -> tuple[str, ...]:
 
 
 @login_required
-@require_GET
+@require_safe
 def campaign_list(request: HttpRequest) -> HttpResponse:
     judged = TrainedModel.objects.filter(campaign=OuterRef("pk"), arrhenius__activation_energy_eV__isnull=False)
     last = judged.order_by("-loop", "-step", "-repeat")
@@ -84,6 +85,9 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
     state = request.GET.get("state", "")
     if state in CampaignState.values:
         found = found.filter(state=state)
+    words = request.GET.get("q", "").strip()
+    if words:
+        found = found.filter(name__icontains=words)
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
     for campaign in page:
         campaign.material_formulas = list(dict.fromkeys(cell.material.reduced_formula for cell in campaign.cells.all()))
@@ -94,6 +98,7 @@ def campaign_list(request: HttpRequest) -> HttpResponse:
         "ticked": {whole_number(word) for word in request.GET.getlist("campaign")},
         "states": CampaignState.choices,
         "state": state,
+        "words": words,
         "projects": Project.objects.visible_to(request.user),
         "whose": request.GET.get("whose", ""),
         "any_running": any(campaign.state == CampaignState.RUNNING for campaign in page),
@@ -134,7 +139,7 @@ def _materials(campaign: Campaign) -> list[Cell]:
 
 
 @login_required
-@require_GET
+@require_safe
 def overview(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request, pk)
     context = page_context(campaign, "overview") | {"cells": _materials(campaign)}
@@ -173,6 +178,7 @@ def _running(campaign: Campaign, viewer: AbstractBaseUser) -> dict[str, Any]:
     return {
         "progress": progress,
         "waits": cores.in_words(held, viewer) if held else "",
+        "max_tries": django_settings.STAGE_MAX_TRIES,
         "waiting": [(stage, stage_words(stage), full.get(stage.resource, "")) for stage in waiting],
         "running": [(stage, stage_progress(stage), queries.stage_log_tail(stage, 8)) for stage in progress.stages],
     }
@@ -183,7 +189,7 @@ def _ramp(campaign: Campaign, viewer: AbstractBaseUser) -> dict[str, Any]:
     for step in queries.ramp(campaign):
         loops.setdefault(step.loop, []).append(step)
     starting_set = campaign.training_sets.filter(loop=0).first()
-    return {"loops": loops, "starting_set": starting_set}
+    return {"loops": loops, "starting_set": starting_set, "so_far": queries.last_judged_runs(campaign)}
 
 
 # The parts of the overview that are live, each with its own rhythm.
@@ -191,7 +197,7 @@ PARTS = {"status": _status, "running": _running, "ramp": _ramp}
 
 
 @login_required
-@require_GET
+@require_safe
 def live(request: HttpRequest, pk: int, part: str) -> HttpResponse:
     if part not in PARTS:
         raise Http404
@@ -214,7 +220,7 @@ def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def deletion_page(request: HttpRequest, pk: int) -> HttpResponse:
     """What would go with the campaign, before it goes."""
     campaign = access.campaign(request, pk)
@@ -228,7 +234,7 @@ def deletion_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def models(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request, pk)
     found = campaign.trained_models.select_related("arrhenius", "frozen").order_by("-loop", "-step", "-repeat")
@@ -237,7 +243,7 @@ def models(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def stages(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request, pk)
     found = campaign.stages.select_related("cell__material").defer("cell__material__cif", "cell__material__facts").order_by("-id")
@@ -268,7 +274,7 @@ def stages(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def settings(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request, pk)
     chosen, preset = campaign.settings, PRESETS[campaign.preset]
@@ -300,7 +306,7 @@ def settings(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def setup(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The set-up as a settings file, with the CIFs and the data set that it names."""
     campaign = access.campaign(request, pk)
@@ -312,7 +318,7 @@ def setup(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 
 @login_required
-@require_GET
+@require_safe
 def cell_structure(request: HttpRequest, pk: int) -> HttpResponse:
     cell = access.cell(request, pk)
     if cell.structure is None:

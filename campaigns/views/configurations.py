@@ -9,7 +9,7 @@ from django.db.models import Count, F, QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from campaigns.enums import CleaningRule, FrameSource, Verdict
 from campaigns.forms.fields import whole_number
@@ -52,7 +52,7 @@ def _sorted(request: HttpRequest, found: QuerySet[Frame]) -> tuple[QuerySet[Fram
 
 
 @login_required
-@require_GET
+@require_safe
 def training_set(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = access.campaign(request, pk)
     found, chosen = filtered(request, campaign)
@@ -76,7 +76,7 @@ def training_set(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def training_set_download(request: HttpRequest, pk: int) -> HttpResponseBase:
     """What the filter leaves, in the format asked for; configurations without a label are left out."""
     campaign = access.campaign(request, pk)
@@ -90,7 +90,7 @@ def training_set_download(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 
 @login_required
-@require_GET
+@require_safe
 def configuration(request: HttpRequest, pk: int) -> HttpResponse:
     frame = access.frame(request, pk)
     context = {
@@ -121,13 +121,13 @@ def configuration_overrule(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def configuration_structure(request: HttpRequest, pk: int) -> HttpResponse:
     return JsonResponse(pictures.of_frame(access.frame(request, pk)))
 
 
 @login_required
-@require_GET
+@require_safe
 def configuration_download(request: HttpRequest, pk: int) -> HttpResponse:
     frame = access.frame(request, pk)
     return HttpResponse(

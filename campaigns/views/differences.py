@@ -16,8 +16,11 @@ def context(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     """404 where the other one may not be seen."""
     number = whole_number(request.GET.get("with", ""))
     other = access.campaign(request, number) if number is not None else None
+    others = access.campaigns(request).exclude(pk=campaign.pk).only("name")
+    newest = list(others[:OFFERED])
     return {
-        "others": access.campaigns(request).exclude(pk=campaign.pk).only("name")[:OFFERED],
+        "others": newest if other is None or other in newest else [other, *newest],
+        "n_others": others.count(),
         "other": other,
         "differences": differences(campaign, other) if other else [],
     }

@@ -7,7 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from campaigns.enums import StageState
 from campaigns.models import Stage
@@ -46,7 +46,7 @@ def _may_edit(request: HttpRequest, stage: Stage) -> bool:
 
 
 @login_required
-@require_GET
+@require_safe
 def stage_labels(request: HttpRequest, pk: int) -> HttpResponse:
     stage = access.stage(request, pk)
     found = context(request, stage)
@@ -56,7 +56,7 @@ def stage_labels(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def stage_label(request: HttpRequest, pk: int, number: int) -> HttpResponse:
     stage = access.stage(request, pk)
     table = label_records.of_stage(stage)

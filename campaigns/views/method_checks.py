@@ -4,7 +4,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from campaigns.enums import CampaignState
 from campaigns.services import method_checks as services
@@ -32,7 +32,7 @@ def stop(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def cost(request: HttpRequest, pk: int) -> HttpResponse:
     """What a draft will cost, live while its reference method is checked."""
     campaign = access.campaign(request, pk)

@@ -4,7 +4,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from campaigns.models import TrainedModel
 from campaigns.services import activity
@@ -23,7 +23,7 @@ FILES = {
 
 
 @login_required
-@require_GET
+@require_safe
 def model_page(request: HttpRequest, pk: int) -> HttpResponse:
     model = access.trained_model(request, pk)
     runs = model.md_runs.select_related("cell__material", "stage", "diffusion").defer("cell__material__cif", "cell__material__facts")
@@ -34,7 +34,7 @@ def model_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def model_file(request: HttpRequest, pk: int, name: str) -> FileResponse:
     model: TrainedModel = access.trained_model(request, pk)
     artefact = getattr(model, name) if name in FILES else None
@@ -47,7 +47,7 @@ def model_file(request: HttpRequest, pk: int, name: str) -> FileResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def model_package(request: HttpRequest, pk: int) -> HttpResponseBase:
     """All that is needed to run the model elsewhere and to train it again."""
     model = access.trained_model(request, pk)

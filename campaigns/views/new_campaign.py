@@ -10,12 +10,12 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from campaigns.engines import labellers
 from campaigns.enums import CampaignState
 from campaigns.forms import review
-from campaigns.forms.campaign import CellForm
+from campaigns.forms.campaign import OFFERED, CellForm, offered
 from campaigns.forms.fields import FilesField, whole_number
 from campaigns.forms.settings import LabellerOptionsForm, ProtocolForm
 from campaigns.forms.setup import CampaignSetup, cell_indices, initial_of
@@ -47,7 +47,7 @@ def proposed_cells(material: Material) -> list[dict[str, Any]]:
 
 
 @login_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def campaign_new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _page_again(request) if kept.is_restored(request) else _create(request)
@@ -87,14 +87,14 @@ def go_on(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def campaign_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """A draft in the form it was made with; what is saved takes its place."""
     campaign = access.editable_campaign(request, pk)
     if campaign.state != CampaignState.DRAFT:
         messages.error(request, campaigns.NO_DRAFT)
         return redirect("campaign-overview", pk)
-    if request.method == "GET":
+    if request.method != "POST":
         setup = CampaignSetup(request.user, _materials(request), initial=initial_of(request_of(campaign), request.user))
         return _page(request, setup, campaign.cells.first().material, draft=campaign)
     if kept.is_restored(request):
@@ -153,7 +153,9 @@ def _page(
         "setup": setup,
         "problems": setup.problems() if status != 200 else [],
         "material": material,
-        "materials": _materials(request),
+        "materials": offered(_materials(request), material.pk if material else None),
+        "n_materials": _materials(request).count(),
+        "n_offered": OFFERED,
         "max_data_set_bytes": settings.MAX_DATA_SET_BYTES,
         "draft": draft,
         "version": draft.version if draft and version is None else version,
@@ -162,7 +164,7 @@ def _page(
 
 
 @login_required
-@require_GET
+@require_safe
 def cells(request: HttpRequest) -> HttpResponse:
     """The cells that are proposed for a material."""
     material = _chosen(request)
@@ -171,7 +173,7 @@ def cells(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def one_more_cell(request: HttpRequest) -> HttpResponse:
     """An empty row below those that the form has."""
     index = max(cell_indices(request.GET), default=-1) + 1
@@ -180,7 +182,7 @@ def one_more_cell(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def labeller_options(request: HttpRequest) -> HttpResponse:
     """The options of a reference method, filled in as far as the chosen materials tell."""
     name = request.GET.get("labeller", "")
@@ -217,7 +219,7 @@ def upload_potential(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def preset_settings(request: HttpRequest) -> HttpResponse:
     return render(request, "campaigns/_protocol.html", {"protocol": ProtocolForm(request.GET.get("preset", "quick"))})
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from campaigns.models import Campaign, Project
 from campaigns.services import projects, sharing
@@ -20,7 +20,7 @@ PER_PAGE = 50
 
 
 @login_required
-@require_GET
+@require_safe
 def campaign_people(request: HttpRequest, pk: int) -> HttpResponse:
     return _page(request, access.campaign(request, pk))
 
@@ -39,10 +39,12 @@ def _page(request: HttpRequest, campaign: Campaign, made: str = "") -> HttpRespo
 
 @login_required
 @never_cache
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def link_new(request: HttpRequest, pk: int) -> HttpResponse:
-    """Shows the address of a new link, this once."""
+    """Shows the address of a new link, this once; GET, after signing in again: the page alone."""
     campaign = access.managed_campaign(request, pk)
+    if request.method != "POST":
+        return _page(request, campaign)
     with refusals.as_message(request):
         _, token = sharing.make_link(campaign, request.user, request.POST.get("note", ""))
         return _page(request, campaign, request.build_absolute_uri(reverse("shared", args=[token])))

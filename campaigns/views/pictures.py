@@ -11,17 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campaigns.models import Cell, Frame, Material
+from campaigns.templatetags.present import percent_fine
 
 # Ball-and-stick proportions: covalent radii shrunk, so that one sees through the cell.
 RADIUS_SCALE = 0.38
 DEFAULT_RADIUS_A = 1.2
 ON_FACE = 0.005  # of a lattice vector
+WHOLLY = 0.9995  # occupied: what is less is shown with one decimal of a per cent
 
 
 def _picture(
-    cell_A: NDArray[np.floating], symbols: Iterable[str], positions_A: NDArray[np.floating], occupancies: Iterable[float] | None = None
+    cell_A: NDArray[np.floating],
+    symbols: Iterable[str],
+    positions_A: NDArray[np.floating],
+    occupancies: Iterable[float] | None = None,
+    legend: Iterable[tuple[str, str]] = (),
 ) -> dict[str, Any]:
-    """cell_A (3, 3), positions_A (n, 3); atoms are put back into the cell."""
+    """cell_A (3, 3), positions_A (n, 3); atoms are put back into the cell. `legend`: elements with what is said of them, where that is
+    more than that they are there."""
     from ase.data import atomic_numbers, covalent_radii
 
     inside = (positions_A @ np.linalg.inv(cell_A)) % 1.0
@@ -35,7 +42,12 @@ def _picture(
             for n, xyz in zip(indices, np.round(fractional @ cell_A, 3).tolist(), strict=True)
         ]
 
-    return {"cell": np.round(cell_A, 4).tolist(), "atoms": drawn(range(len(names)), inside), "images": drawn(*_images(inside))}
+    return {
+        "cell": np.round(cell_A, 4).tolist(),
+        "atoms": drawn(range(len(names)), inside),
+        "images": drawn(*_images(inside)),
+        "legend": [{"symbol": symbol, "said": said} for symbol, said in legend or ((name, "") for name in dict.fromkeys(names))],
+    }
 
 
 def _images(inside: NDArray[np.floating]) -> tuple[list[int], NDArray[np.floating]]:
@@ -61,7 +73,8 @@ def lattice_vectors(material: Material) -> NDArray[np.floating]:
 
 
 def of_material(material: Material) -> dict[str, Any]:
-    """The cell as uploaded. A site that several species share shows the most frequent one, as opaque as the site is occupied."""
+    """The cell as uploaded. A site that several species share is drawn in the colour of the most frequent one, as opaque as the site is
+    occupied; the legend names every element, with its occupancies where they are not whole."""
     cell_A = lattice_vectors(material)
     rows = [
         (
@@ -73,7 +86,17 @@ def of_material(material: Material) -> dict[str, Any]:
         for position in site["positions"]
     ]
     fractional = np.array([row[1] for row in rows], dtype=float).reshape(-1, 3)
-    return _picture(cell_A, [row[0] for row in rows], fractional @ cell_A, [row[2] for row in rows])
+    return _picture(cell_A, [row[0] for row in rows], fractional @ cell_A, [row[2] for row in rows], _occupied(material.facts["sites"]))
+
+
+def _occupied(sites: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Every element with the sites that it occupies in part: `P`, `48.5 % of Ge1`."""
+    found: dict[str, list[str]] = {}
+    for site in sites:
+        for species in site["species"]:
+            partial = species["occupancy"] < WHOLLY
+            found.setdefault(species["symbol"], []).extend([f"{percent_fine(species['occupancy'])} of {site['label']}"] * partial)
+    return [(symbol, ", ".join(dict.fromkeys(parts))) for symbol, parts in found.items()]
 
 
 def of_cell(cell: Cell) -> dict[str, Any]:

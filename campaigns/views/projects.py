@@ -6,7 +6,7 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Model, OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from campaigns.enums import Role
 from campaigns.forms.project import MemberForm, ProjectForm
@@ -20,7 +20,7 @@ SHOWN = 100
 
 
 @login_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def project_list(request: HttpRequest) -> HttpResponse:
     """Those of the user, and the form for another."""
     form = ProjectForm(request.POST or None)
@@ -44,7 +44,7 @@ def _count(model: type[Model]) -> Subquery:
 
 
 @login_required
-@require_GET
+@require_safe
 def project_page(request: HttpRequest, pk: int) -> HttpResponse:
     return _page(request, access.project(request, pk))
 
@@ -70,6 +70,7 @@ def project_rename(request: HttpRequest, pk: int) -> HttpResponse:
     project = access.managed_project(request, pk)
     with refusals.as_message(request):
         projects.rename(project, request.POST.get("name", ""), request.user)
+        messages.success(request, f"The project is called “{project.name}” now.")
     return redirect("project", pk)
 
 
@@ -83,10 +84,12 @@ def project_delete(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def project_member(request: HttpRequest, pk: int) -> HttpResponse:
-    """Let somebody in, or give him another role."""
+    """Let somebody in, or give him another role; GET, after signing in again: the page alone."""
     project = access.managed_project(request, pk)
+    if request.method != "POST":
+        return _page(request, project)
     form = MemberForm(request.POST)
     if form.is_valid():
         try:

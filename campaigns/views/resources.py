@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from campaigns import queries
 from campaigns.models import Resource
 
 
 @login_required
-@require_GET
+@require_safe
 def resource_list(request: HttpRequest) -> HttpResponse:
     """Defining one is left to the command line: who may write job scripts may do anything on the cluster."""
     if not request.user.is_superuser:

@@ -5,7 +5,7 @@ from pathlib import Path
 from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from campaigns import places, queries
 from campaigns.engines.job import PROCESS_FILES
@@ -14,14 +14,14 @@ from campaigns.enums import StageState
 from campaigns.models import Stage
 from campaigns.progress import stage_progress
 from campaigns.views import access, fragments, labels
-from campaigns.views.campaigns import page_context
+from campaigns.views.campaigns import actions, page_context
 
 MAX_FILES = 200
 UNDER_WAY = (StageState.PENDING, StageState.RUNNING)
 
 
 @login_required
-@require_GET
+@require_safe
 def stage_page(request: HttpRequest, pk: int) -> HttpResponse:
     stage = access.stage(request, pk)
     context = page_context(stage.campaign, "stages") | labels.context(request, stage) | _live_context(stage)
@@ -32,6 +32,7 @@ def stage_page(request: HttpRequest, pk: int) -> HttpResponse:
 def _live_context(stage: Stage) -> dict[str, object]:
     return {
         "stage": stage,
+        "actions": actions(stage.campaign),
         "progress": stage_progress(stage),
         "job": cluster.read(stage.folder) if stage.resource else None,
         "no_place": places.full().get(stage.resource, "") if stage.state == StageState.PENDING else "",
@@ -42,7 +43,7 @@ def _live_context(stage: Stage) -> dict[str, object]:
 
 
 @login_required
-@require_GET
+@require_safe
 def stage_live(request: HttpRequest, pk: int) -> HttpResponse:
     stage = access.stage(request, pk)
     return fragments.live(request, "campaigns/_stage_live.html", _live_context(stage), ended=stage.state not in UNDER_WAY)
@@ -61,7 +62,7 @@ def files_of(stage: Stage) -> list[tuple[str, int]]:
 
 
 @login_required
-@require_GET
+@require_safe
 def stage_file(request: HttpRequest, pk: int, name: str) -> FileResponse:
     return file_of(access.stage(request, pk), name)
 

@@ -11,7 +11,7 @@ from knox.models import AuthToken
 
 @login_required
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def token_list(request: HttpRequest) -> HttpResponse:
     """The user's tokens; POST makes one and shows it, this once: only its digest is kept."""
     made = AuthToken.objects.create(request.user)[1] if request.method == "POST" else ""

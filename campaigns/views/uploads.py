@@ -29,7 +29,7 @@ def at_most(max_bytes: int, problem_target: str = "") -> Callable[..., Callable[
                 if request.htmx and problem_target:
                     headers = {"HX-Retarget": problem_target, "HX-Reswap": "innerHTML"}
                     return HttpResponse(f"{message} Choose a smaller file.", status=413, headers=headers)
-                return render(request, "413.html", {"message": message, "back": request.path}, status=413)
+                return render(request, "413.html", {"message": message, "back": request.get_full_path()}, status=413)
             return protected(request, *arguments, **options)
 
         return bounded

@@ -68,6 +68,22 @@
     event.preventDefault();
     checkFirst(event.target);
   });
+  // A button that copies a text of the page; without a secure connection the text is marked, to be copied by hand.
+  document.addEventListener("DOMContentLoaded", function () {
+    document.querySelectorAll("[data-copy]").forEach(function (button) { button.hidden = false; });
+  });
+  document.addEventListener("click", async function (event) {
+    const button = event.target.closest("[data-copy]");
+    if (!button) { return; }
+    const text = document.getElementById(button.dataset.copy);
+    try {
+      await navigator.clipboard.writeText(text.textContent);
+      button.textContent = "Copied";
+    } catch (error) {
+      window.getSelection().selectAllChildren(text);
+      button.textContent = "Marked: copy it with Ctrl-C";
+    }
+  });
   // Fields that htmx brings change what a campaign costs, the estimate itself does not.
   document.addEventListener("htmx:afterSettle", function (event) {
     const form = event.target.closest("form");

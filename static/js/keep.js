@@ -1,7 +1,9 @@
 /* A session that ends while a form is filled in: what was typed stays in this tab (sessionStorage) and is back after signing in again.
 
    A form takes part with data-keep: "fill" puts the values into its fields; "post" sends them to the page's own address, marked
-   as restored, where the server draws the form with all its changing parts and carries nothing out. Files and passwords are not kept. */
+   as restored, where the server draws the form with all its changing parts and carries nothing out. Files and passwords are not kept.
+   A form that was refused before it was read (too large, an error of the server) is kept too. Several forms of a page are told apart
+   by the address they are sent to. */
 "use strict";
 (function () {
   const PREFIX = "kept:";
@@ -21,8 +23,9 @@
   function fieldsOf(form) {
     return [...new FormData(form)].filter(function (pair) { return typeof pair[1] === "string" && pair[0] !== "csrfmiddlewaretoken"; });
   }
+  function keyOf(form) { return address + " " + (form.getAttribute("action") || ""); }
   function keep(form, state) {
-    write(address, { fields: fieldsOf(form), state: state, user: document.body.dataset.user });
+    write(keyOf(form), { fields: fieldsOf(form), page: address, state: state, user: document.body.dataset.user });
   }
 
   function fill(form, fields) {
@@ -37,8 +40,10 @@
     const note = document.createElement("p");
     note.className = "message message-success";
     note.setAttribute("role", "status");
-    note.textContent = "What you typed before you were signed out is back." + (form.querySelector("input[type='file']") ? " Choose the files again." : "");
+    note.textContent = "What you typed is back." + (form.querySelector("input[type='file']") ? " Choose the files again." : "");
     form.prepend(note);
+    const fold = form.closest("details");
+    if (fold) { fold.open = true; }
   }
   function post(form, fields) {
     const copy = document.createElement("form");
@@ -56,45 +61,57 @@
   }
 
   function restore(form) {
-    const entry = read(address);
+    const entry = read(keyOf(form));
     if (!entry || entry.state !== "interrupted") { return; }
-    if (entry.user !== document.body.dataset.user) { forget(address); return; }
-    write(address, Object.assign(entry, { state: "typing" }));
+    if (entry.user !== document.body.dataset.user) { forget(keyOf(form)); return; }
+    write(keyOf(form), Object.assign(entry, { state: "typing" }));
     if (form.dataset.keep === "post") { post(form, entry.fields); } else { fill(form, entry.fields); }
   }
 
-  /* What became of forms that were sent: signed out or refused before they arrived (kept), or done (forgotten). */
+  /* What became of forms that were sent: signed out or refused before they arrived (kept), or done (forgotten): the page says so, or
+     it is another one. */
   function settle() {
     const signIn = document.querySelector("[data-sign-in]");
     const next = signIn && new URLSearchParams(window.location.search).get("next");
     keys().forEach(function (key) {
       const entry = read(key);
       if (!entry) { forget(key); return; }
-      const lost = signIn ? key === next : entry.state === "sent" && document.querySelector("[data-not-done]");
+      const lost = signIn ? entry.page === next : entry.state === "sent" && document.querySelector("[data-not-done]");
       if (lost) { write(key, Object.assign(entry, { state: "interrupted" })); }
-      else if (entry.state === "sent" && key === address) { write(key, Object.assign(entry, { state: "typing" })); }
+      else if (entry.state === "sent" && entry.page === address && !document.querySelector(".message-success")) { write(key, Object.assign(entry, { state: "typing" })); }
       else if (entry.state === "sent" && !signIn) { forget(key); }
     });
   }
 
   document.addEventListener("DOMContentLoaded", function () {
     settle();
-    const form = document.querySelector("form[data-keep]");
-    if (!form) { return; }
-    restore(form);
+    document.querySelectorAll("form[data-keep]").forEach(function (form) {
+      restore(form);
+      watch(form);
+    });
+  });
+  function watch(form) {
     let timer = 0;
+    function keepTyped() {
+      window.clearTimeout(timer);
+      if (timer) { keep(form, "typing"); }
+      timer = 0;
+    }
     ["input", "change"].forEach(function (name) {
       form.addEventListener(name, function () {
+        form.dataset.typed = "1";
         window.clearTimeout(timer);
-        timer = window.setTimeout(function () { keep(form, "typing"); }, 200);
+        timer = window.setTimeout(keepTyped, 200);
       });
     });
     form.addEventListener("submit", function (event) {
+      if (event.defaultPrevented) { return; }
       window.clearTimeout(timer);
-      if (!event.defaultPrevented) { keep(form, "sent"); }
+      timer = 0;
+      keep(form, "sent");
     });
-    window.addEventListener("pagehide", function () { window.clearTimeout(timer); });
-  });
+    window.addEventListener("pagehide", keepTyped);
+  }
   document.addEventListener("submit", function (event) {
     if (event.target.matches("[data-sign-out]")) { keys().forEach(forget); }
   });
@@ -104,8 +121,8 @@
     if (new URL(event.detail.xhr.responseURL || window.location.href).pathname !== SIGN_IN) { return; }
     event.detail.shouldSwap = false;
     if (document.getElementById("signed-out")) { return; }
-    const form = document.querySelector("form[data-keep]");
-    if (form) { keep(form, "typing"); }
+    const forms = document.querySelectorAll("form[data-keep][data-typed]");
+    forms.forEach(function (form) { keep(form, "typing"); });
     const note = document.createElement("p");
     note.id = "signed-out";
     note.className = "message message-warning";
@@ -113,7 +130,7 @@
     const link = document.createElement("a");
     link.href = SIGN_IN + "?next=" + encodeURIComponent(address);
     link.textContent = "Sign in again";
-    note.append("Your session has ended. ", link, form ? ": what you typed is kept." : ".");
+    note.append("Your session has ended. ", link, forms.length ? ": what you typed is kept." : ".");
     document.querySelector("main").prepend(note);
   });
 })();

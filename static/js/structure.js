@@ -37,15 +37,14 @@
     }
   }
 
-  function legend(element, atoms) {
+  function legend(element, entries) {
     const list = document.getElementById(element.dataset.legend || "");
     if (!list) { return; }
-    const symbols = Array.from(new Set(atoms.map(function (atom) { return atom.symbol; })));
-    list.replaceChildren(...symbols.map(function (symbol) {
+    list.replaceChildren(...entries.map(function (entry) {
       const item = document.createElement("li");
       const dot = document.createElement("i");
-      dot.style.background = colourOf(symbol);
-      item.append(dot, symbol);
+      dot.style.background = colourOf(entry.symbol);
+      item.append(dot, entry.said ? entry.symbol + ": " + entry.said : entry.symbol);
       return item;
     }));
   }
@@ -64,7 +63,7 @@
     viewer.rotate(12, "y");
     viewer.rotate(8, "x");
     viewer.render();
-    legend(element, structure.atoms);
+    legend(element, structure.legend);
   }
 
   async function draw(element) {

@@ -67,6 +67,7 @@ EDIT = {
     "stage-relabel": ["label stage"],
     "configuration-overrule": ["frame"],
     "trajectory-again": ["trajectory"],
+    "material-describe": ["material"],
 }
 MANAGE = {
     "campaign-move": ["campaign"],
@@ -110,6 +111,8 @@ ANYBODY_SIGNED_IN = {
     "plot-compare-bars": (["conductivity"], 200),
     "compare-rows": (["csv"], 200),
 }
+# Sent to an address of its own, the answer is a page: who signs in again there GETs it.
+SHOWN_AGAIN = {"trajectory-again", "material-describe", "project-member", "campaign-link-new", "account-link"}
 CHANGES_PASSWORD = "change-password"  # shows a form to anybody who is signed in
 ANYBODY_SIGNED_IN_POST = {
     "campaign-new-estimate": ([], 200),

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from analysis.models import TrajectoryAnalysis
-from campaigns.models import Campaign, Frame, Material, MdRun, Stage, TrainedModel
+from campaigns.models import Campaign, Frame, Material, MdRun, Project, Stage, TrainedModel
 from campaigns.services import projects, sharing
 from tests import factories
 from tests.web.programs import at, post, program
@@ -180,3 +180,22 @@ def test_a_project_s_campaigns_and_those_of_others(places, api):
     }
     assert counts == {"mine": 0, "shared": 1, places["project"]: 1, "": 1}
     assert api.get(at("campaign-list"), {"whose": "mine"}).json()["count"] == 1
+
+
+def test_an_owner_of_the_project_manages_what_he_has_not_made(places):
+    head = factories.user("head")
+    projects.set_member(Project.objects.get(pk=places["project"]), head.username, "owner", by=Campaign.objects.get().owner)
+    client = program(head)
+    for name, (method, arguments) in LOOK.items():
+        assert _ask(client, method, name, arguments, places) == (name, 200)
+    for name, (method, arguments) in (EDIT | MANAGE).items():
+        status = _ask(client, method, name, arguments, places)[1]
+        assert status not in (401, 403, 405), name
+        if name in EDIT:
+            assert status != 404, name
+
+
+def test_what_is_made_is_made_by_who_has_an_account(places):
+    for name in ("material-list", "campaign-list", "project-list", "trajectoryanalysis-list"):
+        assert _ask(Client(), "post", name, [], places) == (name, 401)
+        assert _ask(program(factories.user("bob")), "post", name, [], places)[1] in (400, 415)

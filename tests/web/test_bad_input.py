@@ -164,7 +164,7 @@ def test_a_form_that_outlived_its_session_is_shown_again_and_not_carried_out(as_
     page = as_ada.post(reverse("campaign-new"), typed)
     assert page.status_code == 200
     assert 'value="typed before"' in page.content.decode()
-    assert "What you typed before you were signed out is back" in page.content.decode()
+    assert "What you typed is back" in page.content.decode()
     assert not Campaign.objects.exists()
     row = factories.campaign(ada, state=CampaignState.DRAFT, made_of=material)
     page = as_ada.post(reverse("campaign-edit", args=[row.pk]), typed | {"version": 0})

@@ -1,6 +1,7 @@
 """The pages in a real Chromium: they draw, poll and hold together under the content security policy, light and dark, wide and narrow."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,8 @@ from tests.web.test_trajectories import timed_xyz
 CHROMIUM = Path("/usr/bin/chromium")
 # WebGL in software, for the structures.
 ARGUMENTS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-# What software WebGL says of itself, and Chromium of every form that is refused.
-HARMLESS = ("GL Driver Message", "GPU stall", "WebGL: ", "422 (Unprocessable")
+# What software WebGL says of itself, and Chromium of every form and file that is refused.
+HARMLESS = ("GL Driver Message", "GPU stall", "WebGL: ", "422 (Unprocessable", "413 (")
 
 # A shared machine may be slow: patience is no assertion.
 expect.set_options(timeout=60_000)
@@ -153,7 +154,7 @@ def test_plots_and_structures_are_drawn(open_page, ada):
         plot.locator(".bk-Figure").wait_for()
     page.goto(reverse("material-page", args=[row.cells.first().material_id]))
     page.locator("[data-structure-url] canvas").wait_for()
-    assert page.locator(".legend li").all_inner_texts() == ["Li", "Ge", "S"]
+    assert page.locator(".legend li").all_inner_texts() == ["Li: 69.1 % of Li1", "Ge: 51.5 % of Ge1", "P: 48.5 % of Ge1", "S"]
 
 
 def test_a_plot_is_saved_as_vectors(open_page, ada):
@@ -297,3 +298,29 @@ def test_a_refused_trajectory_still_has_its_file(open_page, ada, tmp_path):
     page.get_by_role("button", name="Analyse").click()
     page.wait_for_url("**/trajectories/*/")
     assert TrajectoryAnalysis.objects.get().file_names == ["run.xyz"]
+
+
+def test_the_report_is_one_sheet(open_page, ada):
+    row = factories.full_campaign(ada, frames_per_step=6, state=CampaignState.CONVERGED)
+    page = open_page(ada)
+    page.goto(reverse("campaign-report", args=[row.pk]))
+    expect(page.locator(".bk-Figure")).to_have_count(2)
+    assert len(re.findall(rb"/Type\s*/Page[^s]", page.pdf(prefer_css_page_size=True))) == 1
+
+
+def test_the_program_of_a_page_is_copied(open_page, ada):
+    page = open_page(ada)
+    page.goto(reverse("campaign-list"))
+    page.get_by_text("Use from Python").click()
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name=re.compile("Copied|Marked"))).to_be_visible()
+
+
+OF_SWAGGER = {"color-contrast", "nested-interactive", "heading-order", "region"}  # its own colours and elements, which we do not change
+
+
+def test_what_is_ours_of_the_api_s_page_is_as_axe_wants_it(open_page, ada):
+    page = open_page(ada)
+    page.goto(reverse("api:docs"))
+    page.locator(".opblock").first.wait_for()
+    assert {rule for rule, _ in violations(page)} <= OF_SWAGGER

@@ -13,6 +13,9 @@ from django.urls import reverse
 from analysis.models import RunDiffusion
 from analysis.references import of_elements
 from campaigns.enums import CampaignState
+from campaigns.forms.campaign import OFFERED
+from campaigns.models import Material
+from campaigns.views import differences
 from tests import factories
 
 
@@ -187,3 +190,28 @@ def test_the_report_says_how_many_published_values_it_leaves_out(as_ada, ada):
     shown, more = len(page.context["published"]), page.context["n_more_published"]
     assert shown + more == len(of_elements({frozenset(["Li", "Ge", "P", "S"])}))
     assert f"And {more} more on" in page.content.decode()
+
+
+def test_the_form_does_not_grow_with_the_materials(as_ada, ada):
+    first = factories.material(ada, "the first")
+    Material.objects.bulk_create(
+        Material(**{**_columns(first), "name": f"another {number}", "cif_sha256": str(number)}) for number in range(OFFERED + 20)
+    )
+    page = as_ada.get(reverse("campaign-new"))
+    assert len(re.findall(r">another \d", page.content.decode())) == OFFERED
+    assert f"The newest {OFFERED} of {OFFERED + 21} materials" in page.content.decode()
+    text = as_ada.get(reverse("campaign-new"), {"material": first.pk}).content.decode()
+    assert f'<option value="{first.pk}" selected>the first' in text
+
+
+def _columns(row):
+    return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields if not field.primary_key}
+
+
+def test_the_other_campaign_of_a_difference_is_named_however_old(as_ada, ada, monkeypatch):
+    monkeypatch.setattr(differences, "OFFERED", 1)
+    first, _, last = [factories.campaign(ada, f"number {number}") for number in range(3)]
+    text = as_ada.get(reverse("campaign-settings", args=[last.pk]), {"with": first.pk}).content.decode()
+    assert f'<option value="{first.pk}" selected>' in text
+    text = as_ada.get(reverse("campaign-settings", args=[last.pk])).content.decode()
+    assert "The newest 1 of 2 campaigns" in text

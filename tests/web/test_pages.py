@@ -10,6 +10,7 @@ from analysis.models import ArrheniusFit
 from analysis.views import figures
 from campaigns.enums import CampaignState, StageState
 from campaigns.models import Campaign, Material, Stage, StageFailure, TrainedModel, VerdictChange
+from campaigns.services import projects
 from tests import factories
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
@@ -231,3 +232,70 @@ def test_runs_of_another_cell_are_not_in_the_line(as_ada, full):
     text = as_ada.get(reverse("campaign-results", args=[full.pk])).content.decode()
     assert "In LGPS 3×3×2" in text
     assert "1 run in the fit" in text
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("temperature_K", [1, 3, 5000])
+def test_campaigns_are_compared_at_any_temperature(as_ada, api, full, temperature_K, sign):
+    fit = ArrheniusFit.objects.filter(model__campaign=full).last()
+    fit.activation_energy_eV *= sign
+    fit.save()
+    asked = f"?campaign={full.pk}&temperature_K={temperature_K}"
+    text = as_ada.get(reverse("compare") + asked).content.decode()
+    assert ("not known at" in text) == (temperature_K < 5000)
+    assert as_ada.get(reverse("compare-rows", args=["csv"]) + asked).status_code == 200
+    (row,) = api.get("/api/v1/compare/" + asked).json()["campaigns"]
+    assert (row["diffusivity_cm2_s"] is None) == (row["conductivity_mS_cm"] is None) == (temperature_K < 5000)
+    plots = [reverse("plot-compare"), *(reverse("plot-compare-bars", args=[name]) for name in ("diffusivity", "conductivity"))]
+    plots = [f"{plot}{asked}" for plot in plots] + [reverse("plot-steps", args=[full.pk, "diffusivity"]) + asked]
+    assert [as_ada.get(plot).status_code for plot in plots] == [200] * 4
+
+
+def test_a_step_is_called_evaluated_when_it_is(as_ada, ada):
+    row = factories.full_campaign(ada, frames_per_step=4, n_steps=2)
+    address = reverse("campaign-live", args=[row.pk, "ramp"])
+    text = as_ada.get(address).content.decode()
+    n_steps = len(row.settings.ramp_temperatures_K)
+    to_come = n_steps - max(2, n_steps - row.settings.evaluated_steps_per_loop)
+    assert to_come
+    assert (text.count("· evaluated"), text.count("· to be evaluated")) == (2, to_come)
+    Campaign.objects.filter(pk=row.pk).update(state=CampaignState.CANCELLED)
+    text = as_ada.get(address).content.decode()
+    assert (text.count("· evaluated"), text.count("to be evaluated")) == (2, 0)  # nothing is to come
+
+
+def test_the_overview_says_d_of_each_temperature(as_ada, full):
+    text = as_ada.get(reverse("campaign-live", args=[full.pk, "ramp"])).content.decode()
+    last = full.trained_models.filter(arrhenius__isnull=False).last()
+    runs = last.md_runs.filter(purpose="evaluate")
+    assert f"D so far, model {last.loop}.{last.step}" in text
+    assert runs
+    for run in runs:
+        assert f'<a href="{reverse("run", args=[run.pk])}">' in text
+
+
+def test_a_try_is_counted_of_how_many(as_ada, full):
+    Stage.objects.filter(campaign=full, state__in=(StageState.RUNNING, StageState.PENDING)).update(tries=1, message="dp was killed")
+    text = as_ada.get(reverse("campaign-live", args=[full.pk, "running"])).content.decode()
+    assert text.count("try 2 of 3") == 2
+    assert "try 2 of 3: dp was killed" in text
+
+
+def test_a_failed_stage_offers_another_try(as_ada, ada):
+    row = factories.full_campaign(ada, frames_per_step=4, state=CampaignState.FAILED)
+    failed = row.stages.get(state=StageState.FAILED)
+    for address in (reverse("stage", args=[failed.pk]), reverse("stage-live", args=[failed.pk])):
+        assert f'action="{reverse("campaign-retry", args=[row.pk])}"' in as_ada.get(address).content.decode()
+    assert reverse("campaign-retry", args=[row.pk]) not in as_ada.get(reverse("stage-live", args=[row.stages.first().pk])).content.decode()
+
+
+def test_a_viewer_is_not_asked_for_a_reason(client, full, ada, bob):
+    project = projects.create(ada, "garnets")
+    projects.set_member(project, bob.username, "viewer", ada)
+    projects.move(full, project, ada)
+    frame = full.frames.exclude(verdict="unlabelled").first()
+    for user, is_asked in ((ada, True), (bob, False)):
+        client.force_login(user)
+        assert (
+            reverse("configuration-overrule", args=[frame.pk]) in client.get(reverse("configuration", args=[frame.pk])).content.decode()
+        ) == is_asked

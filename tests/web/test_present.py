@@ -89,3 +89,19 @@ def test_a_large_error_of_a_positive_value_is_an_interval():
     assert strip_tags(present.measured_positive(2.0, 0.2, "mS/cm")) == strip_tags(present.measured(2.0, 0.2, "mS/cm"))
     assert strip_tags(present.measured_positive(150.0, 150.0, "mS/cm")) == "150 (55 to 410) mS/cm"
     assert present.measured_positive(None, None) == present.DASH
+
+
+def test_names_of_compounds_and_symmetries_are_typeset():
+    assert present.compound("c-LLZO Li7La3Zr2O12 (Ia-3d)") == (
+        "c-LLZO Li<sub>7</sub>La<sub>3</sub>Zr<sub>2</sub>O<sub>12</sub> "
+        '(Ia<span class="overbar"><span class="visually-hidden">−</span>3</span>d)'
+    )
+    assert present.compound("beta-Li3PS4 <b>") == "beta-Li<sub>3</sub>PS<sub>4</sub> &lt;b&gt;"
+    assert present.compound("Na1+x+yScyZr2-ySixP3-xO12") == "Na1+x+yScyZr2-ySixP3-xO12"
+    assert present.space_group("P4_2/nmc") == "P4<sub>2</sub>/nmc"
+    assert present.space_group("P6_3/m<") == "P6<sub>3</sub>/m&lt;"
+
+
+def test_an_oxidation_state_is_a_superscript():
+    found = [present.ion(symbol, charge) for symbol, charge in (("S", -2.0), ("Li", 1.0), ("Fe", 2.667), ("Xe", 0.0))]
+    assert found == ["S<sup>2−</sup>", "Li<sup>+</sup>", "Fe<sup>2.67+</sup>", "Xe<sup>0</sup>"]
