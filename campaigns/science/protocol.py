@@ -3,9 +3,9 @@
 One definition serves the form in the browser, the YAML file on the command line, the defaults and the checks.
 """
 
+import math
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, fields
-from types import SimpleNamespace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 GROUPS = {
@@ -17,6 +17,9 @@ GROUPS = {
     "evaluation": "Evaluation",
     "convergence": "Convergence",
 }
+
+
+WHOLE_STEPS = 1e-6  # decimal numbers are not exact in binary
 
 
 class SettingsError(ValueError):
@@ -96,9 +99,6 @@ class ProtocolSettings:
     temperature_limit_percent: float = _setting(10.0, "convergence", "Temperature limit", "% of target", "A run whose mean kinetic temperature misses its target by more (and by more than three of its errors) was not equilibrated and is not used for D.", low=0.1, high=100)
     hop_length_A: float = _setting(3.0, "convergence", "Hop length", "Å", "Distance between neighbouring sites of the mobile ion: what counts as a hop, and where the fit of D may begin (LLZO 2.4, LGPS 2.8, LATP 3.2, Na in NASICON 3.5).", low=0.5, high=10)
 
-    def __post_init__(self) -> None:
-        raise_for(_problems(self))
-
     @property
     def ramp_temperatures_K(self) -> tuple[float, ...]:
         """Temperatures of one training loop, rising, the highest included where the step meets it."""
@@ -159,8 +159,12 @@ def _out_of_bounds(value: float, metadata: Mapping[str, Any]) -> str:
 
 def _contradictions(settings: Any) -> tuple[tuple[str, str, bool, str], ...]:
     """Values that may be possible each but not together: setting, the other one, whether they contradict, and how."""
-    temperatures_K = settings.evaluation_temperatures_K
-    step = "must be at least one time step"
+    temperatures_K, last_layer = settings.evaluation_temperatures_K, (settings.embedding_net or (math.inf,))[-1]
+    intervals = (
+        ("s0_sample_interval_fs", "s0_timestep_fs", 1.0, "fs"),
+        ("snapshot_interval_ps", "timestep_fs", 1000.0, "ps"),
+        ("evaluation_frame_interval_fs", "timestep_fs", 1.0, "fs"),
+    )
     return (
         ("ramp_T_max_K", "ramp_T_min_K", settings.ramp_T_max_K < settings.ramp_T_min_K,
          f"the highest temperature ({settings.ramp_T_max_K:g} K) is below the lowest ({settings.ramp_T_min_K:g} K)"),
@@ -168,15 +172,26 @@ def _contradictions(settings: Any) -> tuple[tuple[str, str, bool, str], ...]:
          f"must be smaller than the cut-off radius ({settings.cutoff_A:g} Å)"),
         ("learning_rate_stop", "learning_rate_start", settings.learning_rate_stop > settings.learning_rate_start,
          "must not be larger than the learning rate at the start"),
-        ("s0_sample_interval_fs", "s0_timestep_fs", settings.s0_sample_interval_fs < settings.s0_timestep_fs, step),
-        ("snapshot_interval_ps", "timestep_fs", settings.snapshot_interval_ps * 1000 < settings.timestep_fs, step),
-        ("evaluation_frame_interval_fs", "timestep_fs", settings.evaluation_frame_interval_fs < settings.timestep_fs, step),
+        ("axis_neurons", "embedding_net", settings.axis_neurons > last_layer,
+         f"must not be more than the neurons of the embedding net's last layer ({last_layer}), of which they are columns"),
+        *(_not_whole(settings, *interval) for interval in intervals),
         ("evaluation_duration_ps", "evaluation_frame_interval_fs",
          settings.evaluation_duration_ps * 1000 < 20 * settings.evaluation_frame_interval_fs,
          "must hold at least 20 frames: run longer or store frames more often"),
         ("evaluation_temperatures_K", "", len(set(temperatures_K)) != len(temperatures_K),
          "names a temperature twice; use replicas for independent runs"),
     )
+
+
+def _not_whole(settings: Any, name: str, step_name: str, fs_per_unit: float, unit: str) -> tuple[str, str, bool, str]:
+    """An interval between stored frames that is no whole number of time steps, with the nearest ones that are."""
+    step_fs = getattr(settings, step_name)
+    steps = getattr(settings, name) * fs_per_unit / step_fs if step_fs else math.inf
+    if not math.isfinite(steps):
+        return name, step_name, False, ""  # bounds have said so
+    nearest = [f"{count * step_fs / fs_per_unit:g}" for count in (math.floor(steps), math.ceil(steps)) if count > 0]
+    is_broken = abs(steps - round(steps)) > WHOLE_STEPS * steps or steps < 1 - WHOLE_STEPS
+    return name, step_name, is_broken, f"must be a whole number of time steps of {step_fs:g} fs: give {' or '.join(nearest)} {unit}"
 
 
 PRESETS: dict[str, ProtocolSettings] = {
@@ -219,9 +234,18 @@ def settings_from_mapping(preset: str, changes: Mapping[str, Any], unreadable: C
                 values[name] = _coerced(getattr(PRESETS[preset], name), value)
             except (TypeError, ValueError, OverflowError):
                 problems[name] = f"{value!r} is not a {_kind_in_words(getattr(PRESETS[preset], name))}"
-    asked = asdict(PRESETS[preset]) | values
-    raise_for(problems | _problems(SimpleNamespace(**asked), {*problems, *unreadable}))
-    return ProtocolSettings(**asked)
+    asked = replace(PRESETS[preset], **values)
+    raise_for(problems | _problems(asked, {*problems, *unreadable}))
+    return asked
+
+
+def settings_as_kept(preset: str, kept: Mapping[str, Any]) -> ProtocolSettings:
+    """Of a campaign that was made with them, maybe by an earlier release: bounds that came later do not count, nor settings that have
+    gone. Raises TypeError, ValueError or KeyError for what no release has written.
+    """
+    made_with = PRESETS[preset]
+    known = {spec.name: getattr(made_with, spec.name) for spec in fields(ProtocolSettings)}
+    return replace(made_with, **{name: _coerced(known[name], value) for name, value in kept.items() if name in known})
 
 
 def _coerced(example: Any, value: Any) -> Any:
