@@ -114,9 +114,9 @@ def _parse(text: str, site_tolerance: float) -> tuple[Structure, list[str]]:
             if "exceeded tolerance" not in str(error):
                 raise
             raise StructureRefused("The occupancies of a site sum to more than one: correct them in the CIF.") from error
-        mismatch = parser.check(structure)
+        is_another = _has_formula(parser) and _is_another_formula(parser.check(structure))
     notes = []
-    if mismatch:
+    if is_another:
         notes.append("The formula in the CIF is not that of its sites: is a part of the file missing?")
     if any("Defaulting to P1" in note for note in parser.warnings):
         named = re.search(r"^_\S*(?:name_H-M|name_Hall|IT_number|Int_Tables_number)\S*\s+['\"]?([^\s'\"?.].*)$", text, re.MULTILINE)
@@ -129,6 +129,17 @@ def _parse(text: str, site_tolerance: float) -> tuple[Structure, list[str]]:
     if any("sum to > 1" in note for note in parser.warnings):
         notes.append("Occupancies of a site that sum to slightly more than one were scaled to one.")
     return structure, notes
+
+
+def _has_formula(parser: CifParser) -> bool:
+    """Without one, pymatgen compares the type symbols, in which charges count."""
+    block = next(iter(parser.as_dict().values()))
+    return any(block.get(name, "?").strip() not in ("", "?", ".") for name in ("_chemical_formula_sum", "_chemical_formula_structural"))
+
+
+def _is_another_formula(finding: str | None) -> bool:
+    """Of pymatgen's check. Nothing is known of a formula that it cannot read."""
+    return finding is not None and not finding.startswith("Cannot determine")
 
 
 def material_facts(structure: Structure, notes: list[str]) -> MaterialFacts:
