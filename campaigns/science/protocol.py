@@ -124,17 +124,22 @@ def raise_for(problems: Mapping[str, str]) -> None:
         raise SettingsError(problems)
 
 
-def _problems(values: Any, unreadable: Collection[str] = ()) -> dict[str, str]:
+def _problems(values: ProtocolSettings, unreadable: Collection[str] = ()) -> dict[str, str]:
     """All that is wrong with the attributes of `values`, by setting: each for itself, then those that contradict one another.
 
     Nothing is said of `unreadable` ones, nor of what goes with them: their values are not what was meant.
     """
-    readable = [spec for spec in fields(ProtocolSettings) if spec.name not in unreadable]
-    wrong = {spec.name: problem for spec in readable if (problem := _problem(getattr(values, spec.name), spec.metadata))}
+    wrong = {name: problem for name, problem in problems_of_values(values).items() if name not in unreadable}
     unclear = wrong.keys() | set(unreadable)
     return wrong | {
         name: text for name, other, is_broken, text in _contradictions(values) if is_broken and not unclear & {name, other}
     }
+
+
+def problems_of_values(settings: ProtocolSettings) -> dict[str, str]:
+    """What is wrong with single values, by setting."""
+    found = {spec.name: _problem(getattr(settings, spec.name), spec.metadata) for spec in fields(ProtocolSettings)}
+    return {name: problem for name, problem in found.items() if problem}
 
 
 def _problem(value: Any, metadata: Mapping[str, Any]) -> str:
@@ -157,7 +162,7 @@ def _out_of_bounds(value: float, metadata: Mapping[str, Any]) -> str:
     return ""
 
 
-def _contradictions(settings: Any) -> tuple[tuple[str, str, bool, str], ...]:
+def _contradictions(settings: ProtocolSettings) -> tuple[tuple[str, str, bool, str], ...]:
     """Values that may be possible each but not together: setting, the other one, whether they contradict, and how."""
     temperatures_K, last_layer = settings.evaluation_temperatures_K, (settings.embedding_net or (math.inf,))[-1]
     intervals = (
@@ -183,7 +188,7 @@ def _contradictions(settings: Any) -> tuple[tuple[str, str, bool, str], ...]:
     )
 
 
-def _not_whole(settings: Any, name: str, step_name: str, fs_per_unit: float, unit: str) -> tuple[str, str, bool, str]:
+def _not_whole(settings: ProtocolSettings, name: str, step_name: str, fs_per_unit: float, unit: str) -> tuple[str, str, bool, str]:
     """An interval between stored frames that is no whole number of time steps, with the nearest ones that are."""
     step_fs = getattr(settings, step_name)
     steps = getattr(settings, name) * fs_per_unit / step_fs if step_fs else math.inf

@@ -11,7 +11,7 @@ from dataclasses import replace
 from campaigns.science.protocol import ProtocolSettings
 
 HYDROGEN_FS, HYDRIDE_FS = 0.5, 1.0
-NON_METALS = frozenset("B C N O F Si P S Cl As Se Br I".split())
+NON_METALS = frozenset({"B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "As", "Se", "Br", "I"})
 STEPS = {"s0_timestep_fs": "starting set S0", "timestep_fs": "exploration and evaluation"}
 
 

@@ -88,7 +88,8 @@ def check(owner: AbstractBaseUser, request: CampaignRequest, keep: Campaign | No
         problems |= error.problems
     if problems or chosen is None:
         raise BadInput("The campaign cannot be set up: " + "; ".join(f"{name}: {problem}" for name, problem in problems.items()), problems)
-    chosen, step_notes = time_steps.fitted(chosen, request.changes, {symbol for one in materials.values() for symbol in one.facts["elements"]})
+    elements = {symbol for material in materials.values() for symbol in material.facts["elements"]}
+    chosen, step_notes = time_steps.fitted(chosen, request.changes, elements)
     first = materials[request.cells[0].material_id]
     mobile_ion = request.mobile_ion or first.mobile_ion
     states = [oxidation_states(cell, materials[cell.material_id]) for cell in request.cells]
