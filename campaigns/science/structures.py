@@ -13,7 +13,7 @@ from pymatgen.symmetry.analyzer import SpacegroupAnalyzer, SymmetryUndeterminedE
 
 from campaigns.science.charge_balance import charge_doubt, charge_notes
 from campaigns.science.close_sites import close_pairs, distance_notes, overlap
-from campaigns.science.mobile_ions import DIVALENT_CATIONS, MOBILE_ANIONS, UNIVALENT_CATIONS, is_mobile_cation
+from campaigns.science.mobile_ions import DIVALENT_CATIONS, MOBILE_ANIONS, UNIVALENT_CATIONS, is_mobile_cation, large_ion_doubt
 from campaigns.science.ordering_composition import CannotBeNeutral, neutral_composition, pools_of, tolerance_e
 from campaigns.science.ordering_problem import partial_sites
 from campaigns.science.oxidation import guess_oxidation_states, net_charge_e
@@ -261,7 +261,8 @@ def mobile_ion_of(sites: tuple[SiteFacts, ...], amounts: Mapping[str, float], st
         if present:
             likeliest = min(present, key=lambda symbol: symbol not in vacant)
             reason = f"{likeliest} is the {'likeliest' if len(present) > 1 else 'only'} mobile {kind} of the composition"
-            return likeliest, reason + (", and its sites are partly empty." if likeliest in vacant else ".")
+            reason += ", and its sites are partly empty." if likeliest in vacant else "."
+            return likeliest, " ".join(filter(None, [reason, large_ion_doubt(likeliest, amounts)]))
     fallback = min(amounts, key=lambda symbol: (abs(states.get(symbol, 9.0)), -amounts[symbol], symbol))
     return fallback, f"{NO_MOBILE_ION} {fallback} stands for it, as it has the lowest charge: its D will most likely be zero."
 

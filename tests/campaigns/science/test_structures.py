@@ -85,12 +85,14 @@ SITES = [[0, 0, 0], [0.5, 0.5, 0.5]]
         (["Cu", "I"], "Cu", "only mobile cation"),
         (["Cu", "O"], "Cu", "No ion is likely to move"),
         (["Cu", {"O": 0.95}], "O", "partly empty"),
+        (["Cs", "I"], "Cs", "not sure: Cs is large, and beside it I often moves"),
     ],
 )
 def test_the_mobile_ion_is_proposed_with_a_reason(species, ion, words):
     found = of(species, SITES)
     assert found.mobile_ion == ion
     assert words in found.mobile_ion_reason
+    assert ("not sure" in found.mobile_ion_reason) == ("not sure" in words)
 
 
 @pytest.mark.parametrize(
