@@ -48,7 +48,7 @@ class ProtocolSettings:
     s0_frames_per_temperature: int = _setting(80, "s0", "Configurations per temperature", "", "How many labelled configurations are kept from each temperature. Uncorrelated ones count; sampling more often did not help in the paper.", low=1, high=100000, key=True)
     s0_sample_interval_fs: float = _setting(100.0, "s0", "Sampling interval", "fs", "Time between two kept configurations.", low=0.1, high=1e6)
     s0_equilibration_ps: float = _setting(0.2, "s0", "Equilibration", "ps", "Dynamics thrown away at the start of each temperature.", low=0, high=1000)
-    s0_timestep_fs: float = _setting(2.0, "s0", "Time step", "fs", "Time step of the dynamics with the reference method.", low=0.05, high=10)
+    s0_timestep_fs: float = _setting(2.0, "s0", "Time step", "fs", "Time step of the dynamics with the reference method. Where the material holds hydrogen, a preset's is shortened to 0.5 fs, in metal hydrides to 1 fs.", low=0.05, high=10)
     s0_check_frames: int = _setting(3, "s0", "Uploaded set: compared", "configurations", "So many configurations of an uploaded data set are labelled again with the campaign's reference method, evenly spread; 0: none.", low=0, high=1000)
     s0_check_force_rmse_eV_A: float = _setting(0.1, "s0", "Uploaded set: forces within", "eV/Å", "Largest root mean square difference between uploaded and recomputed forces; with a larger one the set comes from another method and is refused.", low=0, high=100)
     s0_check_energy_meV_atom: float = _setting(10.0, "s0", "Uploaded set: energies within", "meV/atom", "Largest difference between uploaded and recomputed energies per atom.", low=0, high=1e6)
@@ -66,7 +66,7 @@ class ProtocolSettings:
     batch_size: int = _setting(1, "training", "Batch size", "configurations", "Paper: 1; doubled each time a training has to be repeated.", low=1, high=1024)
     learning_rate_start: float = _setting(1e-3, "training", "Learning rate, start", "", "Decays exponentially to the value below.", low=1e-8, high=1)
     learning_rate_stop: float = _setting(5e-8, "training", "Learning rate, end", "", "Reached at the last batch. A lower one settles the weights more finely.", low=1e-12, high=1)
-    max_force_rms_ratio: float = _setting(0.7, "training", "Loss condition", "", "The force error on the training set, over the rms force, must end below this; else training restarts from scratch with twice the batch size.", low=0.01, high=10)
+    max_force_rms_ratio: float = _setting(0.4, "training", "Loss condition", "", "The force error on the training set, over the rms force, must end below this; else training restarts from scratch with twice the batch size. A training that works ends at 0.2 to 0.3, with the preset quick too.", low=0.01, high=10)
     max_training_repeats: int = _setting(3, "training", "Repeats at most", "", "How often a training step may be repeated with a larger batch, for the loss condition and for the minimum-distance rule each.", low=0, high=10)
     compress_model: bool = _setting(True, "training", "Compress the model", "", "dp compress tabulates the embedding net; whether the compressed model is used is measured.")
 
@@ -78,7 +78,7 @@ class ProtocolSettings:
     snapshot_interval_ps: float = _setting(1.0, "ramp", "Snapshot interval", "ps", "Time between two snapshots.", low=1e-4, high=1000)
     min_labelled_share: float = _setting(0.8, "ramp", "Labelled share", "", "A step goes on when so many of its labels are there; geometries that were refused and duplicates do not count. With fewer it stops: a program that died is asked again by itself, a label that ran out of time or memory or whose SCF did not converge when you press Retry.", low=0, high=1)
     explore_equilibration_ps: float = _setting(1.0, "ramp", "Equilibration", "ps", "NVT dynamics before the first snapshot.", low=0, high=1000)
-    timestep_fs: float = _setting(1.0, "ramp", "Time step", "fs", "Time step of the dynamics with the model (exploration and evaluation).", low=0.05, high=10)
+    timestep_fs: float = _setting(1.0, "ramp", "Time step", "fs", "Time step of the dynamics with the model (exploration and evaluation). Shortened for hydrogen as in S0.", low=0.05, high=10)
     thermostat_damping_fs: float = _setting(100.0, "ramp", "Thermostat damping", "fs", "Relaxation time of the thermostat: Nosé-Hoover with the model, Langevin with the reference method (S0).", low=1, high=1e5)
     min_distance_A: float = _setting(0.6, "ramp", "Minimum distance", "Å", "A trajectory in which two atoms come closer is rejected whole and the training step repeated (paper: 0.6 Å).", low=0.05, high=3)
 
