@@ -25,12 +25,16 @@ SHOW_LIFE := sed -u -n \
 	-e 's/^ *Using cached \([^ ]*\) (\(.*\))$$/  \1, \2: known from before/p' \
 	-e 's/^Installing collected packages.*/  unpacking all of it, which takes minutes .../p'
 
+# One that was interrupted while it was made has a python without pip: it is made anew. Debian's python3 can make none without python3-venv.
+ENVIRONMENT = $(1)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(1) \
+	|| { echo "There is no virtual environment in $(1). On Debian: apt-get install python3-venv; then give the same command again." >&2; exit 1; }
+
 # The constraints file pins every dependency, theirs included.
 $(READY): SHELL := /bin/bash
 $(READY): .SHELLFLAGS := -o pipefail -c
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("sseweb needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else 0'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(call ENVIRONMENT,$(VENV))
 	@echo "Installing 4 GB: 3 to 5 minutes, on a slow network a quarter of an hour. It goes on where it was if it is interrupted."
 	@$(BIN)/python -m pip install --progress-bar off --disable-pip-version-check -c constraints.txt -e '.[test]' | $(SHOW_LIFE)
 	touch $@
@@ -41,7 +45,7 @@ pytorch: $(PYTORCH)/.ready
 $(PYTORCH)/.ready: SHELL := /bin/bash
 $(PYTORCH)/.ready: .SHELLFLAGS := -o pipefail -c
 $(PYTORCH)/.ready: pyproject.toml constraints.txt
-	test -x $(PYTORCH)/bin/python || $(PYTHON) -m venv $(PYTORCH)
+	@$(call ENVIRONMENT,$(PYTORCH))
 	@echo "Installing 8 GB, CUDA's libraries among them."
 	@grep -v '^torch==' constraints.txt > $(PYTORCH)/constraints.txt
 	@$(PYTORCH)/bin/python -m pip install --progress-bar off --disable-pip-version-check -c $(PYTORCH)/constraints.txt -e '.[$(or $(EXTRA),pytorch)]' \

@@ -12,6 +12,7 @@ from campaigns.engines import job
 from campaigns.engines.runners import cluster
 from campaigns.enums import ASIDE, CampaignState, JobState, RunPurpose, StageKind, StageState
 from campaigns.models import Campaign, MdRun, Stage, StageFailure, TrainedModel, TrainingSet
+from campaigns.science.decorrelation import in_words
 
 TABLE_LINES = 400  # of LAMMPS, above which the names of its columns may stand
 
@@ -51,6 +52,17 @@ def stage_log_tail(stage: Stage, lines: int = job.LOG_TAIL_LINES) -> str:
     header = next((line for line in reversed(known[:-lines]) if line.split()[:1] == ["Step"]), "")
     is_headless = header and shown[0].split()[:1] and shown[0].split()[0].isdigit() and len(shown[0].split()) == len(header.split())
     return "\n".join([header, *shown] if is_headless else shown)
+
+
+def sampling_of(stage: Stage) -> str:
+    """Of finished dynamics for S0: whether their configurations are as good as independent."""
+    if stage.kind != StageKind.S0 or stage.state != StageState.DONE:
+        return ""
+    result, spec = (job.read_json(stage.folder / name) or {} for name in ("result.json", "spec.json"))
+    if not result.get("samples_each"):  # an uploaded set, too few configurations, or an earlier release
+        return ""
+    dynamics = spec["spec"]
+    return in_words(result["n_frames"][0], result["samples_each"], dynamics["sample_every_steps"] * dynamics["timestep_fs"])
 
 
 def cost_ledger(campaign: Campaign) -> list[LedgerRow]:

@@ -29,6 +29,15 @@ def _whole_number(name: str, default: int, low: int) -> int:
     return int(value)
 
 
+def _cores() -> int:
+    """Those that this process may use; fewer where somebody says so. More would only wait for each other."""
+    there = len(os.sched_getaffinity(0))
+    wanted = _whole_number("SSEWEB_CORES", there, 1)
+    if wanted > there:
+        raise ImproperlyConfigured(f"SSEWEB_CORES is {wanted}, but there are {there} here: give at most {there}, or leave it out.")
+    return wanted
+
+
 def _secret_key() -> str:
     """From the environment, else made once for this data folder and readable by its owner alone."""
     if given := os.environ.get("SECRET_KEY"):
@@ -69,7 +78,7 @@ ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "localhost 127.0.0.1 [::1]").spl
 CSRF_TRUSTED_ORIGINS = os.environ.get("CSRF_TRUSTED_ORIGINS", "").split()
 
 # Cores that all engines together may use on this machine.
-ENGINE_CORES = _whole_number("SSEWEB_CORES", len(os.sched_getaffinity(0)), 1)
+ENGINE_CORES = _cores()
 # A claim on a stage that is not renewed for so long belongs to nobody.
 STAGE_LEASE_S = _whole_number("SSEWEB_STAGE_LEASE_S", 20, 2)
 # An engine that writes nothing for so long hangs.

@@ -27,10 +27,11 @@ pytestmark = [pytest.mark.engine, pytest.mark.django_db(transaction=True)]
 SETTINGS = {
     "relax_max_steps": 5, "s0_temperatures_K": [100.0, 200.0], "s0_frames_per_temperature": 15, "s0_sample_interval_fs": 20.0,
     "cutoff_A": 3.8, "cutoff_smooth_A": 1.0, "embedding_net": [4, 8, 16], "axis_neurons": 4, "fitting_net": [16, 16],
-    "n_batches_first": 800, "n_batches_step": 400, "learning_rate_start": 5e-3, "ramp_T_min_K": 100.0, "ramp_T_max_K": 150.0,
-    "ramp_T_step_K": 50.0, "max_loops": 1, "snapshots_per_step": 5, "snapshot_interval_ps": 0.05, "explore_equilibration_ps": 0.1,
-    "timestep_fs": 1.0, "evaluation_temperatures_K": [100.0, 150.0, 200.0], "evaluation_duration_ps": 1.0,
-    "evaluation_equilibration_ps": 0.2, "evaluation_frame_interval_fs": 10.0, "evaluated_steps_per_loop": 1,
+    "n_batches_first": 800, "n_batches_step": 400, "learning_rate_start": 5e-3, "max_force_rms_ratio": 0.7,
+    "ramp_T_min_K": 100.0, "ramp_T_max_K": 150.0, "ramp_T_step_K": 50.0, "max_loops": 1, "snapshots_per_step": 5,
+    "snapshot_interval_ps": 0.05, "explore_equilibration_ps": 0.1, "timestep_fs": 1.0,
+    "evaluation_temperatures_K": [100.0, 150.0, 200.0], "evaluation_duration_ps": 1.0, "evaluation_equilibration_ps": 0.2,
+    "evaluation_frame_interval_fs": 10.0, "evaluated_steps_per_loop": 1,
 }  # fmt: skip
 # The Morse potential of the engines' tests, as a LAMMPS user writes it: D0, alpha, r0, cut-off.
 LAMMPS_MORSE = f"* * {MORSE['epsilon']} {MORSE['rho0'] / MORSE['r0']:.6f} {MORSE['r0']:.6f}"

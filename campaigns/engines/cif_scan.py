@@ -3,6 +3,7 @@
 A CIF of 2 kB can describe ten thousand atoms; magnetic CIFs reach a parser of transformations that evaluates expressions.
 """
 
+import math
 import re
 
 from pymatgen.core import Element
@@ -15,6 +16,7 @@ MAX_SITES = 1000
 MAX_POSITIONS = 5000
 MAX_OPERATIONS = 192
 LARGEST_A = 200.0
+THINNEST_A = 0.5
 MAGNETIC = ("_space_group_magn", "_atom_site_moment", "_space_group_symop_magn", "_magnetic_space_group", "_parent_space_group.transform")
 MODULATED = ("_cell_modulation_dimension", "_cell_wave_vector")
 OPERATIONS = ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz")
@@ -24,7 +26,12 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?(\(\d*\)?)?$")
 OPERATION = re.compile(r"[xyzXYZ0-9+\-/., ]{5,80}$")
 UNKNOWN = ("", "?", ".")
 ISOTOPES = ("D", "T")
-GROUPS = re.compile(r"(wat|OH|NO3)", re.IGNORECASE)
+TYPE_SYMBOL = re.compile(r"([A-Za-z]{1,2})(\d+|\d*\.?\d*[+-]|[+-]\d+\.?\d*)?")  # an element, with its charge or a number
+LABEL = re.compile(r"([A-Za-z]+)\d*([A-Za-z]*)")
+# Behind an element in a label: O1W, LiA, Li1b; but H2O, SO4 and OH are groups.
+SUFFIX, LATER_SUFFIX = re.compile(r"[A-GI-MP-Z]?"), re.compile(r"[A-GI-MP-Za-z]?")
+GROUPS = ("CO", "HO", "NO", "PO", "OS")  # in capitals, where Co, Ho, No, Po and Os are elements
+LAST_ELEMENT = 103
 
 
 class Unusable(ValueError):
@@ -77,6 +84,19 @@ def _check_cell(data: dict) -> None:
             raise Unusable(f"This CIF gives no cell: {name} is missing or not a number.")
         if not 0 < value < limit:
             raise Unusable(f"{name} is {value:g}; it must be between 0 and {limit:g}.")
+    lengths_A, angles = ([_value(data[name]) for name in limits if name.startswith(kind)] for kind in ("_cell_length", "_cell_angle"))
+    if _thickness_A(lengths_A, angles) < THINNEST_A:
+        raise Unusable(
+            f"The cell is flat: lengths of {', '.join(f'{one:g}' for one in lengths_A)} Å with angles of "
+            f"{', '.join(f'{one:g}' for one in angles)}° leave no room for an atom. Correct them in the CIF."
+        )
+
+
+def _thickness_A(lengths_A: list[float], angles_deg: list[float]) -> float:
+    """The smallest distance between parallel faces; 0 where there is no such cell."""
+    cos = [math.cos(math.radians(angle)) for angle in angles_deg]
+    square = 1 - sum(value**2 for value in cos) + 2 * math.prod(cos)
+    return min(length_A * math.sqrt(max(square, 0.0) / (1 - value**2)) for length_A, value in zip(lengths_A, cos, strict=True))
 
 
 def _check_sites(data: dict) -> int:
@@ -84,31 +104,50 @@ def _check_sites(data: dict) -> int:
     columns = {axis: _column(data, f"_atom_site_fract_{axis}") for axis in "xyz"}
     n_sites = len(columns["x"])
     labels = _column(data, "_atom_site_label") or _column(data, "_atom_site_type_symbol")
-    symbols = _column(data, "_atom_site_type_symbol") or labels
-    if n_sites == 0 or any(len(column) != n_sites for column in (*columns.values(), labels, symbols)):
+    symbols = _column(data, "_atom_site_type_symbol")
+    if n_sites == 0 or any(len(column) != n_sites for column in (*columns.values(), labels, symbols or labels)):
         raise Unusable("The table of sites is incomplete: each needs a label (or symbol) and three fractional coordinates.")
     if n_sites > MAX_SITES:
         raise Unusable(f"This CIF lists {n_sites} sites; at most {MAX_SITES} are possible. Give a smaller cell, or use its symmetry.")
     for row in range(n_sites):
-        _check_element(labels[row], symbols[row])
+        _check_element(labels[row], symbols[row] if symbols else "")
         for axis, column in columns.items():
             if _value(column[row]) is None:
                 raise Unusable(f"Site {labels[row]} has no {axis} coordinate ({column[row]!r}): give its position, or remove the site.")
-    for label, occupancy in zip(labels, _column(data, "_atom_site_occupancy"), strict=False):
+    occupancies = _column(data, "_atom_site_occupancy")
+    for label, occupancy in zip(labels, occupancies, strict=False):
         value = _value(occupancy)
         if value is None or not 0 <= value <= 1.05:  # pymatgen would take '.' for 0 and '?' for 1
             raise Unusable(f"The occupancy of site {label} is {occupancy!r}: it must be a number between 0 and 1 (1 for a full site).")
+    if occupancies and not any(map(_value, occupancies)):
+        raise Unusable("Every site has the occupancy 0, so that the cell is empty: give their occupancies (1 for a full site).")
     return n_sites
 
 
 def _check_element(label: str, symbol: str) -> None:
-    if GROUPS.match(symbol):
-        raise Unusable(f"Site {label} holds {symbol!r}, a group of atoms: give each of its atoms a site.")
-    name = re.match(r"[A-Za-z]*", symbol)[0]
+    """That the parser, which takes any beginning that is an element, takes what is meant. `symbol`: empty where there are labels alone."""
+    name = _of_type_symbol(symbol) if symbol else _of_label(label)
     if name.capitalize() in ISOTOPES:
         raise Unusable(f"Site {label} holds the isotope {name.capitalize()}: write H for it, reference methods know elements only.")
-    if not any(Element.is_valid_symbol(name[:length].capitalize()) for length in (2, 1) if name[:length]):
-        raise Unusable(f"Site {label} holds {symbol!r}, which is not an element.")
+    is_element = name not in GROUPS and Element.is_valid_symbol(name.capitalize()) and Element(name.capitalize()).Z <= LAST_ELEMENT
+    if not is_element:
+        instead = "" if symbol else ", or add the column _atom_site_type_symbol"
+        raise Unusable(
+            f"Site {label} holds {symbol or label!r}, which is not an element (up to lawrencium): write Li, or Li1+ with its "
+            f"charge{instead}. Each atom of a group has a site of its own; vacancies have none."
+        )
+
+
+def _of_type_symbol(symbol: str) -> str:
+    found = TYPE_SYMBOL.fullmatch(symbol.strip())
+    return found[1] if found else ""
+
+
+def _of_label(label: str) -> str:
+    found = LABEL.match(label)
+    letters, later = found.groups() if found else ("", "")
+    name = next((letters[:length] for length in (2, 1) if Element.is_valid_symbol(letters[:length].capitalize())), letters)
+    return name if SUFFIX.fullmatch(letters[len(name) :]) and LATER_SUFFIX.fullmatch(later) else ""
 
 
 def _number_of_operations(data: dict) -> int:

@@ -2,7 +2,8 @@
 
 A stage is one folder. `spec.json` says everything the stage needs; `progress.json` (replaced atomically) says how far
 it is; `log` is what it prints; `result.json` (written, fsynced, renamed: never half) is the last file, after all that it
-names, and is never computed again; `failure.json` says why there is none; `load.json` how busy other work kept the machine.
+names, and is never computed again; `failure.json` says why there is none; `load.json` how busy other work kept the machine,
+and how long the engine took to start.
 
     python -m campaigns.engines.train FOLDER
 
@@ -31,7 +32,7 @@ from typing import Any, TypeVar
 
 import psutil
 
-from campaigns.engines import disk, memory, outputs
+from campaigns.engines import disk, memory, outputs, startup
 from campaigns.engines.load import Load
 
 SCHEMA_VERSION = 1
@@ -307,11 +308,12 @@ def main(run: Callable[[Path, Any, Progress], Any], spec_type: type, tidy: Calla
             record_child(folder)
             if not (folder / "result.json").exists():
                 (folder / "failure.json").unlink(missing_ok=True)
-                load = Load()
+                load, imports_s = Load(), startup.since_process_began_s()
                 result = run(folder, read_spec(folder, spec_type), Progress(folder, is_ours=lambda: _is_recorded(folder)))
                 if not _is_recorded(folder):
                     raise FolderBusy(str(folder))
-                write_json(folder / "load.json", {"others_cores": load.others_cores(), "n_cores": psutil.cpu_count()}, durable=False)
+                machine = {"others_cores": load.others_cores(), "n_cores": psutil.cpu_count()}
+                write_json(folder / "load.json", machine | {"startup_seconds": imports_s + startup.loadings_s()}, durable=False)
                 outputs.make_durable(folder, outputs.names(to_json(result)))
                 write_json(folder / "result.json", to_json(result))
             tidy(folder)

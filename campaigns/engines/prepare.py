@@ -61,9 +61,10 @@ def run(folder: Path, spec: PrepareSpec, progress: Progress) -> PrepareResult:
     if spec.relax and spec.relax_max_steps > 0:
         progress(0, spec.relax_max_steps, "relaxation steps", "loading the reference method")
         labeller = labellers.build(spec.labeller, folder, spec.cores)
-    refused: list[str] = []
+    first = min(spec.candidate, len(cells) - 1)
+    refused = [] if first == spec.candidate else [_no_such(spec.candidate, len(cells))]
     labels = found = 0
-    for cell in cells[spec.candidate :: max(spec.n_candidates, 1)]:  # no two cells of a campaign fall back on the same ordering
+    for cell in cells[first :: max(spec.n_candidates, 1)]:  # no two cells of a campaign fall back on the same ordering
         try:
             relaxed = _relax(folder, spec, cell, labeller, progress)
         except TakenApart as error:
@@ -98,14 +99,12 @@ def ordered(spec: PrepareSpec) -> list[OrderedCell]:
         )
     except (Unusable, StructureRefused, OxidationStatesNeeded, CannotBeNeutral, NoRoom) as error:
         raise EngineFailed(str(error), cause="bad_input", permanent=True) from error
-    if spec.candidate >= len(cells):
-        raise EngineFailed(
-            f"This cell has {len(cells)} different orderings, counted from 0: there is no ordering {spec.candidate}. "
-            "Choose a lower number, or a larger supercell.",
-            cause="bad_input",
-            permanent=True,
-        )
     return cells
+
+
+def _no_such(candidate: int, count: int) -> str:
+    """How many orderings there are is known only now: the campaign goes on with the last of them."""
+    return f"ordering {candidate}: this cell has {count} different ordering{'s' * (count > 1)}, counted from 0, and the last stands for it"
 
 
 def _relax(folder: Path, spec: PrepareSpec, cell: OrderedCell, labeller: Labeller | None, progress: Progress) -> Relaxed:

@@ -65,7 +65,8 @@ def _command() -> int:
         print(error)
         return 3
     except ValueError as error:
-        print(f"The CIF could not be understood: {error}")
+        reason = str(error).partition("\n")[0]
+        print(f"The CIF could not be understood ({reason}): open it in another program, such as VESTA, and export it as CIF from there.")
         return 3
     print(json.dumps(facts, allow_nan=False))
     return 0

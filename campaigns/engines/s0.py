@@ -22,6 +22,7 @@ from campaigns.engines.labellers.base import GEOMETRY_CAUSES, read_label
 from campaigns.engines.labellers.known import n_found
 from campaigns.engines.specs import S0Result, S0Spec
 from campaigns.engines.upload import UploadRefused, accepted_frames
+from campaigns.science.decorrelation import inefficiency
 from campaigns.science.frames import Frames
 from campaigns.science.langevin import baoab_step, kinetic_temperature_K, maxwell_velocities_A_fs
 from campaigns.science.selection import framework_bonds, max_bond_variation, min_distance_A, root_mean_square
@@ -334,6 +335,7 @@ def _fpmd_result(folder: Path, spec: S0Spec, atoms: Atoms, checkpoints: list[dic
         frame_min_distances_A=[_distances_A(frames)],
         frame_bond_variations=[_bond_variations(spec, frames)],
         versions=labellers.versions(folder),
+        samples_each=inefficiency(frames.forces_eV_A),
     )
 
 

@@ -105,6 +105,7 @@ class S0Result:
     check: dict[str, float] | None = None
     versions: dict[str, Any] = field(default_factory=dict)  # of the programs that did it
     labels_found: int = 0  # others that had been computed before
+    samples_each: float | None = None  # so many configurations of the dynamics are worth an independent one
 
 
 # --- train ------------------------------------------------------------------------

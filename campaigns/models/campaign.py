@@ -11,7 +11,7 @@ from campaigns.enums import ENDED, CampaignState, S0Route
 from campaigns.models.artefact import Artefact
 from campaigns.models.material import Material
 from campaigns.models.project import OwnedQuerySet, Project
-from campaigns.science.protocol import PRESETS, ProtocolSettings, settings_from_mapping
+from campaigns.science.protocol import PRESETS, ProtocolSettings, settings_as_kept
 
 
 class Campaign(models.Model):
@@ -52,7 +52,7 @@ class Campaign(models.Model):
 
     @property
     def settings(self) -> ProtocolSettings:
-        return settings_from_mapping(self.preset, self.protocol)
+        return settings_as_kept(self.preset, self.protocol)
 
     @property
     def changes(self) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """Ions that conduct in known solid electrolytes, and their charges."""
 
+from collections.abc import Collection
+
 # The likelier first.
 UNIVALENT_CATIONS = ("Li", "Na", "Ag", "K", "Cu", "Rb", "Cs", "H")
 DIVALENT_CATIONS = ("Mg", "Zn", "Ca")
 MOBILE_CATIONS = UNIVALENT_CATIONS + DIVALENT_CATIONS
 MOBILE_ANIONS = ("F", "O", "Cl", "Br", "I")
+LARGE_CATIONS, HALIDES = ("K", "Rb", "Cs"), ("Cl", "Br", "I")
 MAX_UNIVALENT_E = 1.5  # Cu 1.1 of Cu1.8S moves, Cu 2 of an oxide stays
 
 _BY_CHARGE_E = {
@@ -34,6 +37,14 @@ def doubt(symbol: str, charge_e: float | None) -> str:
         return ""
     charge = "" if charge_e is None else f" with its charge of {charge_e:+g} e"
     return f"{symbol} is not known to be mobile: in known solid electrolytes it belongs{charge} to the framework."
+
+
+def large_ion_doubt(symbol: str, elements: Collection[str]) -> str:
+    """Of an ion that is likely only where nothing else is: beside halides it mostly stays, as Cs does in CsPbI3."""
+    halides = [anion for anion in HALIDES if anion in elements]
+    if symbol not in LARGE_CATIONS or not halides:
+        return ""
+    return f"This is not sure: {symbol} is large, and beside it {' or '.join(halides)} often moves instead, by vacancies."
 
 
 def known_charge_e(symbol: str) -> float | None:

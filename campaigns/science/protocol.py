@@ -3,9 +3,9 @@
 One definition serves the form in the browser, the YAML file on the command line, the defaults and the checks.
 """
 
+import math
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, fields
-from types import SimpleNamespace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 GROUPS = {
@@ -17,6 +17,9 @@ GROUPS = {
     "evaluation": "Evaluation",
     "convergence": "Convergence",
 }
+
+
+WHOLE_STEPS = 1e-6  # decimal numbers are not exact in binary
 
 
 class SettingsError(ValueError):
@@ -47,7 +50,7 @@ class ProtocolSettings:
     s0_frames_per_temperature: int = _setting(80, "s0", "Configurations per temperature", "", "How many labelled configurations are kept from each temperature. Uncorrelated ones count; sampling more often did not help in the paper.", low=1, high=100000, key=True)
     s0_sample_interval_fs: float = _setting(100.0, "s0", "Sampling interval", "fs", "Time between two kept configurations.", low=0.1, high=1e6)
     s0_equilibration_ps: float = _setting(0.2, "s0", "Equilibration", "ps", "Dynamics thrown away at the start of each temperature.", low=0, high=1000)
-    s0_timestep_fs: float = _setting(2.0, "s0", "Time step", "fs", "Time step of the dynamics with the reference method.", low=0.05, high=10)
+    s0_timestep_fs: float = _setting(2.0, "s0", "Time step", "fs", "Time step of the dynamics with the reference method. Where the material holds hydrogen, a preset's is shortened to 0.5 fs, in metal hydrides to 1 fs.", low=0.05, high=10)
     s0_check_frames: int = _setting(3, "s0", "Uploaded set: compared", "configurations", "So many configurations of an uploaded data set are labelled again with the campaign's reference method, evenly spread; 0: none.", low=0, high=1000)
     s0_check_force_rmse_eV_A: float = _setting(0.1, "s0", "Uploaded set: forces within", "eV/Å", "Largest root mean square difference between uploaded and recomputed forces; with a larger one the set comes from another method and is refused.", low=0, high=100)
     s0_check_energy_meV_atom: float = _setting(10.0, "s0", "Uploaded set: energies within", "meV/atom", "Largest difference between uploaded and recomputed energies per atom.", low=0, high=1e6)
@@ -65,7 +68,7 @@ class ProtocolSettings:
     batch_size: int = _setting(1, "training", "Batch size", "configurations", "Paper: 1; doubled each time a training has to be repeated.", low=1, high=1024)
     learning_rate_start: float = _setting(1e-3, "training", "Learning rate, start", "", "Decays exponentially to the value below.", low=1e-8, high=1)
     learning_rate_stop: float = _setting(5e-8, "training", "Learning rate, end", "", "Reached at the last batch. A lower one settles the weights more finely.", low=1e-12, high=1)
-    max_force_rms_ratio: float = _setting(0.7, "training", "Loss condition", "", "The force error on the training set, over the rms force, must end below this; else training restarts from scratch with twice the batch size.", low=0.01, high=10, later=True)
+    max_force_rms_ratio: float = _setting(0.4, "training", "Loss condition", "", "The force error on the training set, over the rms force, must end below this; else training restarts from scratch with twice the batch size. A training that works ends at 0.2 to 0.3, with the preset quick too.", low=0.01, high=10, later=True)
     max_training_repeats: int = _setting(3, "training", "Repeats at most", "", "How often a training step may be repeated with a larger batch, for the loss condition and for the minimum-distance rule each.", low=0, high=10)
     compress_model: bool = _setting(True, "training", "Compress the model", "", "dp compress tabulates the embedding net; whether the compressed model is used is measured.")
 
@@ -77,7 +80,7 @@ class ProtocolSettings:
     snapshot_interval_ps: float = _setting(1.0, "ramp", "Snapshot interval", "ps", "Time between two snapshots.", low=1e-4, high=1000)
     min_labelled_share: float = _setting(0.8, "ramp", "Labelled share", "", "A step goes on when so many of its labels are there; geometries that were refused and duplicates do not count. With fewer it stops: a program that died is asked again by itself, a label that ran out of time or memory or whose SCF did not converge when you press Retry.", low=0, high=1, later=True)
     explore_equilibration_ps: float = _setting(1.0, "ramp", "Equilibration", "ps", "NVT dynamics before the first snapshot.", low=0, high=1000)
-    timestep_fs: float = _setting(1.0, "ramp", "Time step", "fs", "Time step of the dynamics with the model (exploration and evaluation).", low=0.05, high=10)
+    timestep_fs: float = _setting(1.0, "ramp", "Time step", "fs", "Time step of the dynamics with the model (exploration and evaluation). Shortened for hydrogen as in S0.", low=0.05, high=10)
     thermostat_damping_fs: float = _setting(100.0, "ramp", "Thermostat damping", "fs", "Relaxation time of the thermostat: Nosé-Hoover with the model, Langevin with the reference method (S0).", low=1, high=1e5)
     min_distance_A: float = _setting(0.6, "ramp", "Minimum distance", "Å", "A trajectory in which two atoms come closer is rejected whole and the training step repeated (paper: 0.6 Å).", low=0.05, high=3, later=True)
 
@@ -97,9 +100,6 @@ class ProtocolSettings:
     energy_drift_limit_meV_atom_ns: float = _setting(2.5, "convergence", "Energy drift limit", "meV/atom/ns", "A run whose total energy drifts by more (and by more than three of its errors) is not used for D. 1 meV/atom heats a crystal by 4 K. More than 1 meV/atom/ns is remarked on.", low=1e-4, high=1e6, later=True)
     temperature_limit_percent: float = _setting(10.0, "convergence", "Temperature limit", "% of target", "A run whose mean kinetic temperature misses its target by more (and by more than three of its errors) was not equilibrated and is not used for D.", low=0.1, high=100, later=True)
     hop_length_A: float = _setting(3.0, "convergence", "Hop length", "Å", "Distance between neighbouring sites of the mobile ion: what counts as a hop, and where the fit of D may begin (LLZO 2.4, LGPS 2.8, LATP 3.2, Na in NASICON 3.5).", low=0.5, high=10)
-
-    def __post_init__(self) -> None:
-        raise_for(_problems(self))
 
     @property
     def ramp_temperatures_K(self) -> tuple[float, ...]:
@@ -126,17 +126,22 @@ def raise_for(problems: Mapping[str, str]) -> None:
         raise SettingsError(problems)
 
 
-def _problems(values: Any, unreadable: Collection[str] = ()) -> dict[str, str]:
+def _problems(values: ProtocolSettings, unreadable: Collection[str] = ()) -> dict[str, str]:
     """All that is wrong with the attributes of `values`, by setting: each for itself, then those that contradict one another.
 
     Nothing is said of `unreadable` ones, nor of what goes with them: their values are not what was meant.
     """
-    readable = [spec for spec in fields(ProtocolSettings) if spec.name not in unreadable]
-    wrong = {spec.name: problem for spec in readable if (problem := _problem(getattr(values, spec.name), spec.metadata))}
+    wrong = {name: problem for name, problem in problems_of_values(values).items() if name not in unreadable}
     unclear = wrong.keys() | set(unreadable)
     return wrong | {
         name: text for name, other, is_broken, text in _contradictions(values) if is_broken and not unclear & {name, other}
     }
+
+
+def problems_of_values(settings: ProtocolSettings) -> dict[str, str]:
+    """What is wrong with single values, by setting."""
+    found = {spec.name: _problem(getattr(settings, spec.name), spec.metadata) for spec in fields(ProtocolSettings)}
+    return {name: problem for name, problem in found.items() if problem}
 
 
 def _problem(value: Any, metadata: Mapping[str, Any]) -> str:
@@ -159,10 +164,14 @@ def _out_of_bounds(value: float, metadata: Mapping[str, Any]) -> str:
     return ""
 
 
-def _contradictions(settings: Any) -> tuple[tuple[str, str, bool, str], ...]:
+def _contradictions(settings: ProtocolSettings) -> tuple[tuple[str, str, bool, str], ...]:
     """Values that may be possible each but not together: setting, the other one, whether they contradict, and how."""
-    temperatures_K = settings.evaluation_temperatures_K
-    step = "must be at least one time step"
+    temperatures_K, last_layer = settings.evaluation_temperatures_K, (settings.embedding_net or (math.inf,))[-1]
+    intervals = (
+        ("s0_sample_interval_fs", "s0_timestep_fs", 1.0, "fs"),
+        ("snapshot_interval_ps", "timestep_fs", 1000.0, "ps"),
+        ("evaluation_frame_interval_fs", "timestep_fs", 1.0, "fs"),
+    )
     return (
         ("ramp_T_max_K", "ramp_T_min_K", settings.ramp_T_max_K < settings.ramp_T_min_K,
          f"the highest temperature ({settings.ramp_T_max_K:g} K) is below the lowest ({settings.ramp_T_min_K:g} K)"),
@@ -170,9 +179,9 @@ def _contradictions(settings: Any) -> tuple[tuple[str, str, bool, str], ...]:
          f"must be smaller than the cut-off radius ({settings.cutoff_A:g} Å)"),
         ("learning_rate_stop", "learning_rate_start", settings.learning_rate_stop > settings.learning_rate_start,
          "must not be larger than the learning rate at the start"),
-        ("s0_sample_interval_fs", "s0_timestep_fs", settings.s0_sample_interval_fs < settings.s0_timestep_fs, step),
-        ("snapshot_interval_ps", "timestep_fs", settings.snapshot_interval_ps * 1000 < settings.timestep_fs, step),
-        ("evaluation_frame_interval_fs", "timestep_fs", settings.evaluation_frame_interval_fs < settings.timestep_fs, step),
+        ("axis_neurons", "embedding_net", settings.axis_neurons > last_layer,
+         f"must not be more than the neurons of the embedding net's last layer ({last_layer}), of which they are columns"),
+        *(_not_whole(settings, *interval) for interval in intervals),
         ("evaluation_duration_ps", "evaluation_frame_interval_fs",
          settings.evaluation_duration_ps * 1000 < 20 * settings.evaluation_frame_interval_fs,
          "must hold at least 20 frames: run longer or store frames more often"),
@@ -181,8 +190,21 @@ def _contradictions(settings: Any) -> tuple[tuple[str, str, bool, str], ...]:
     )
 
 
+def _not_whole(settings: ProtocolSettings, name: str, step_name: str, fs_per_unit: float, unit: str) -> tuple[str, str, bool, str]:
+    """An interval between stored frames that is no whole number of time steps, with the nearest ones that are."""
+    step_fs = getattr(settings, step_name)
+    steps = getattr(settings, name) * fs_per_unit / step_fs if step_fs else math.inf
+    if not math.isfinite(steps):
+        return name, step_name, False, ""  # bounds have said so
+    nearest = [f"{count * step_fs / fs_per_unit:g}" for count in (math.floor(steps), math.ceil(steps)) if count > 0]
+    is_broken = abs(steps - round(steps)) > WHOLE_STEPS * steps or steps < 1 - WHOLE_STEPS
+    return name, step_name, is_broken, f"must be a whole number of time steps of {step_fs:g} fs: give {' or '.join(nearest)} {unit}"
+
+
 SPECS = {spec.name: spec for spec in fields(ProtocolSettings)}
 THRESHOLDS = tuple(name for name, spec in SPECS.items() if spec.metadata["later"])
+
+
 PRESETS: dict[str, ProtocolSettings] = {
     "quick": ProtocolSettings(
         relax_max_steps=60, s0_temperatures_K=(300.0, 500.0, 700.0, 900.0), s0_frames_per_temperature=11, s0_sample_interval_fs=30.0,
@@ -222,9 +244,18 @@ def settings_from_mapping(preset: str, changes: Mapping[str, Any], unreadable: C
                 values[name] = _coerced(getattr(PRESETS[preset], name), value)
             except (TypeError, ValueError, OverflowError):
                 problems[name] = f"{value!r} is not a {_kind_in_words(getattr(PRESETS[preset], name))}"
-    asked = asdict(PRESETS[preset]) | values
-    raise_for(problems | _problems(SimpleNamespace(**asked), {*problems, *unreadable}))
-    return ProtocolSettings(**asked)
+    asked = replace(PRESETS[preset], **values)
+    raise_for(problems | _problems(asked, {*problems, *unreadable}))
+    return asked
+
+
+def settings_as_kept(preset: str, kept: Mapping[str, Any]) -> ProtocolSettings:
+    """Of a campaign that was made with them, maybe by an earlier release: bounds that came later do not count, nor settings that have
+    gone. Raises TypeError, ValueError or KeyError for what no release has written.
+    """
+    made_with = PRESETS[preset]
+    known = {spec.name: getattr(made_with, spec.name) for spec in fields(ProtocolSettings)}
+    return replace(made_with, **{name: _coerced(known[name], value) for name, value in kept.items() if name in known})
 
 
 def _coerced(example: Any, value: Any) -> Any:

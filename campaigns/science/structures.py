@@ -13,7 +13,7 @@ from pymatgen.symmetry.analyzer import SpacegroupAnalyzer, SymmetryUndeterminedE
 
 from campaigns.science.charge_balance import charge_doubt, charge_notes
 from campaigns.science.close_sites import close_pairs, distance_notes, overlap
-from campaigns.science.mobile_ions import DIVALENT_CATIONS, MOBILE_ANIONS, UNIVALENT_CATIONS, is_mobile_cation
+from campaigns.science.mobile_ions import DIVALENT_CATIONS, MOBILE_ANIONS, UNIVALENT_CATIONS, is_mobile_cation, large_ion_doubt
 from campaigns.science.ordering_composition import CannotBeNeutral, neutral_composition, pools_of, tolerance_e
 from campaigns.science.ordering_problem import partial_sites
 from campaigns.science.oxidation import guess_oxidation_states, net_charge_e
@@ -114,9 +114,9 @@ def _parse(text: str, site_tolerance: float) -> tuple[Structure, list[str]]:
             if "exceeded tolerance" not in str(error):
                 raise
             raise StructureRefused("The occupancies of a site sum to more than one: correct them in the CIF.") from error
-        mismatch = parser.check(structure)
+        is_another = _has_formula(parser) and _is_another_formula(parser.check(structure))
     notes = []
-    if mismatch:
+    if is_another:
         notes.append("The formula in the CIF is not that of its sites: is a part of the file missing?")
     if any("Defaulting to P1" in note for note in parser.warnings):
         named = re.search(r"^_\S*(?:name_H-M|name_Hall|IT_number|Int_Tables_number)\S*\s+['\"]?([^\s'\"?.].*)$", text, re.MULTILINE)
@@ -129,6 +129,17 @@ def _parse(text: str, site_tolerance: float) -> tuple[Structure, list[str]]:
     if any("sum to > 1" in note for note in parser.warnings):
         notes.append("Occupancies of a site that sum to slightly more than one were scaled to one.")
     return structure, notes
+
+
+def _has_formula(parser: CifParser) -> bool:
+    """Without one, pymatgen compares the type symbols, in which charges count."""
+    block = next(iter(parser.as_dict().values()))
+    return any(block.get(name, "?").strip() not in ("", "?", ".") for name in ("_chemical_formula_sum", "_chemical_formula_structural"))
+
+
+def _is_another_formula(finding: str | None) -> bool:
+    """Of pymatgen's check. Nothing is known of a formula that it cannot read."""
+    return finding is not None and not finding.startswith("Cannot determine")
 
 
 def material_facts(structure: Structure, notes: list[str]) -> MaterialFacts:
@@ -250,7 +261,8 @@ def mobile_ion_of(sites: tuple[SiteFacts, ...], amounts: Mapping[str, float], st
         if present:
             likeliest = min(present, key=lambda symbol: symbol not in vacant)
             reason = f"{likeliest} is the {'likeliest' if len(present) > 1 else 'only'} mobile {kind} of the composition"
-            return likeliest, reason + (", and its sites are partly empty." if likeliest in vacant else ".")
+            reason += ", and its sites are partly empty." if likeliest in vacant else "."
+            return likeliest, " ".join(filter(None, [reason, large_ion_doubt(likeliest, amounts)]))
     fallback = min(amounts, key=lambda symbol: (abs(states.get(symbol, 9.0)), -amounts[symbol], symbol))
     return fallback, f"{NO_MOBILE_ION} {fallback} stands for it, as it has the lowest charge: its D will most likely be zero."
 

@@ -30,7 +30,7 @@ from campaigns.engines.job import PROCESS_FILES
 from campaigns.engines.open_archive import FORMAT, SCHEMA
 from campaigns.enums import CampaignState, StageState
 from campaigns.models import Artefact, Campaign, Stage, TrainedModel
-from campaigns.science.protocol import SettingsError
+from campaigns.science.protocol import SettingsError, problems_of_values, raise_for
 from campaigns.services import activity, archive_rows, streamed_zip
 from campaigns.services.errors import BadInput, Busy, ServiceError
 
@@ -167,9 +167,10 @@ def _reserve_key(owner: AbstractBaseUser) -> int:
 def _check(campaign: Campaign) -> None:
     """What the kinds of columns do not say. Raises BadInput."""
     try:
-        elements = [campaign.mobile_ion] if campaign.settings else []
+        raise_for(problems_of_values(campaign.settings))
     except (SettingsError, TypeError, KeyError, ValueError) as error:
         raise BadInput(f"The settings of the archived campaign cannot be used here: {error}") from error
+    elements = [campaign.mobile_ion]
     for model in TrainedModel.objects.filter(campaign=campaign):
         elements += model.type_map
     if not all(isinstance(symbol, str) and _ELEMENT.fullmatch(symbol) for symbol in elements):

@@ -11,7 +11,7 @@ from campaigns.engines import labellers
 from campaigns.engines.specs import LabellerSpec
 from campaigns.enums import CLUSTER_KINDS, S0Route, StageKind
 from campaigns.models import Campaign, Material
-from campaigns.science import mobile_ions
+from campaigns.science import mobile_ions, time_steps
 from campaigns.science.protocol import ProtocolSettings, SettingsError, settings_from_mapping
 from campaigns.services import compositions, data_sets, resources, texts
 from campaigns.services.errors import BadInput, sentence
@@ -88,6 +88,8 @@ def check(owner: AbstractBaseUser, request: CampaignRequest, keep: Campaign | No
         problems |= error.problems
     if problems or chosen is None:
         raise BadInput("The campaign cannot be set up: " + "; ".join(f"{name}: {problem}" for name, problem in problems.items()), problems)
+    elements = {symbol for material in materials.values() for symbol in material.facts["elements"]}
+    chosen, step_notes = time_steps.fitted(chosen, request.changes, elements)
     first = materials[request.cells[0].material_id]
     mobile_ion = request.mobile_ion or first.mobile_ion
     states = [oxidation_states(cell, materials[cell.material_id]) for cell in request.cells]
@@ -99,6 +101,7 @@ def check(owner: AbstractBaseUser, request: CampaignRequest, keep: Campaign | No
         *_not_seen(request, _elements(materials)),
         *([f"{doubt} {first.facts.get('mobile_ion_reason', '')}".strip()] if (doubt := mobile_ions.doubt(mobile_ion, charge_e)) else []),
         *([mobile_ions.assumed(mobile_ion)] if charge_e is None else []),
+        *step_notes,
     ]
     if charge_e is None:
         charge_e = mobile_ions.usual_charge_e(mobile_ion)

@@ -165,7 +165,7 @@ class _Reader:
             return NO_CELL
         self._note(name, _unknown(cell, CELL_KEYS, where))
         supercell = cell.get("supercell", [1, 1, 1])
-        if not (isinstance(supercell, list) and len(supercell) == 3 and all(isinstance(n, int) for n in supercell)):
+        if not (isinstance(supercell, list) and len(supercell) == 3 and all(type(n) is int for n in supercell)):
             self._note(name, f"{where}: supercell must be three whole numbers, for instance [2, 2, 1].")
             supercell = NO_CELL.supercell
         candidate = self._try(name, 0, _candidate, cell.get("candidate", 0), where)
@@ -176,8 +176,8 @@ class _Reader:
         return CellRequest(
             material.pk if material else NO_CELL.material_id,
             tuple(supercell),
-            bool(cell.get("training", True)),
-            bool(cell.get("evaluation", True)),
+            self._try(name, True, _yes_or_no, cell.get("training", True), f"{where}: training"),
+            self._try(name, True, _yes_or_no, cell.get("evaluation", True), f"{where}: evaluation"),
             candidate,
             cell.get("oxidation_states"),
         )
@@ -193,6 +193,12 @@ class _Reader:
 def _whole(value: Any, where: str = "seed") -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise BadInput(f"{where} must be a whole number, not {value!r}.")
+    return value
+
+
+def _yes_or_no(value: Any, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise BadInput(f"{where} must be true or false, without quotation marks, not {value!r}.")
     return value
 
 

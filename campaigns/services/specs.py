@@ -13,6 +13,8 @@ from campaigns.enums import RunOutcome, RunPurpose, S0Route, StageKind, StageSta
 from campaigns.models import Artefact, Campaign, Cell, Frame, Launch, MdRun, Stage, TrainedModel
 from campaigns.services import label_store, protocol, resources
 
+ATTEMPT_SEEDS = 500_009  # from the seeds of one attempt to those of the next
+
 
 def build(stage: Stage) -> Any:
     return BUILDERS[stage.kind](stage)
@@ -29,7 +31,7 @@ def seed_of(stage: Stage) -> int:
             + stage.repeat * 211
             + stage.index * 31
             + list(StageKind.values).index(stage.kind)
-            + (stage.attempt - 1) * 500_009
+            + (stage.attempt - 1) * ATTEMPT_SEEDS
         )
         % 899_999_963
     )
@@ -67,7 +69,8 @@ def _cell_to_prepare(stage: Stage, cell: Cell) -> specs.PrepareSpec:
         supercell=cell.supercell,
         mobile_ion=stage.campaign.mobile_ion,
         labeller=labeller_of(stage.campaign),
-        seed=stage.campaign.seed,
+        # The same for every cell, so that their orderings are counted alike; another where an attempt came to nothing.
+        seed=stage.campaign.seed + (stage.attempt - 1) * ATTEMPT_SEEDS,
         candidate=cell.candidate,
         n_candidates=1 + stage.campaign.cells.filter(material=cell.material).aggregate(last=Max("candidate"))["last"],
         oxidation_states=cell.oxidation_states,
@@ -313,9 +316,14 @@ def _evaluate_result(stage: Stage) -> specs.EvaluateResult:
 
 
 def _judged_before(stage: Stage) -> list[Stage]:
-    """The last judgement of each earlier step of the loop: what a repetition has replaced was rejected."""
+    """The last judgement of each earlier step of the loop, if its model's exploration was accepted: D of one that let atoms collide
+    says nothing. What a repetition has replaced was rejected too.
+    """
+    explored = MdRun.objects.filter(model__campaign=stage.campaign_id, model__loop=stage.loop, purpose=RunPurpose.EXPLORE)
+    rejected = set(explored.exclude(outcome=RunOutcome.COMPLETED).values_list("model__step", "model__repeat"))
     done = stage.campaign.stages.filter(kind=StageKind.JUDGE, loop=stage.loop, step__lt=stage.step, state=StageState.DONE)
-    return list({one.step: one for one in done.order_by("step", "repeat")}.values())
+    last = {one.step: one for one in done.order_by("step", "repeat")}
+    return [one for one in last.values() if (one.step, one.repeat) not in rejected]
 
 
 def _earlier(stages: Iterable[Stage]) -> list[judge_specs.EarlierModel]:

@@ -208,7 +208,7 @@ def finish(stage: Stage) -> None:
             owner="",
             lease_until=None,
             finished_at=timezone.now(),
-            startup_seconds=result.get("startup_seconds") or 0.0,
+            startup_seconds=_startup_seconds(stage, result),
             cores_short=_cores_short(stage),
             labels_computed=_labels_of_all_attempts(stage, result),
             labels_found=result.get("labels_found") or 0,
@@ -219,6 +219,12 @@ def finish(stage: Stage) -> None:
         finished = Stage.objects.select_related("campaign", "cell").get(pk=stage.pk)
         ingest.ingest(finished, result, files)
         protocol.advance(finished.campaign)
+
+
+def _startup_seconds(stage: Stage, result: dict[str, Any]) -> float:
+    """Of the engine's own process, and of the programs that it started."""
+    own = (job.read_json(stage.folder / "load.json") or {}).get("startup_seconds") or 0.0
+    return own + (result.get("startup_seconds") or 0.0)
 
 
 def _cores_short(stage: Stage) -> float | None:

@@ -25,7 +25,7 @@ UNDER_WAY = (StageState.PENDING, StageState.RUNNING)
 def stage_page(request: HttpRequest, pk: int) -> HttpResponse:
     stage = access.stage(request, pk)
     context = page_context(stage.campaign, "stages") | labels.context(request, stage) | _live_context(stage)
-    context |= {"files": files_of(stage), "failures": stage.failures.all()}
+    context |= {"files": files_of(stage), "failures": stage.failures.all(), "sampling": queries.sampling_of(stage)}
     return render(request, "campaigns/stage.html", context)
 
 

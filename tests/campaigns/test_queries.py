@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from campaigns import queries, report
+from campaigns.engines.job import write_json, write_spec
 from campaigns.enums import CampaignState, StageKind
 from campaigns.progress import campaign_progress
 from tests import factories
@@ -49,3 +50,15 @@ def test_a_table_of_lammps_keeps_the_names_of_its_columns(data_dir):
     assert queries.stage_log_tail(stage, 61).splitlines() == [head, *rows]
     (stage.folder / "log").write_text("\n".join(["LAMMPS (29 Aug 2024)", head, *rows, *["Loop time of 3 s"] * 8]))
     assert queries.stage_log_tail(stage, 8).splitlines() == ["Loop time of 3 s"] * 8
+
+
+@pytest.mark.django_db
+def test_whether_s0_was_sampled_too_often_is_said_of_finished_dynamics():
+    row = factories.campaign(factories.user())
+    stage = factories.stage(row, StageKind.S0, loop=0, step=0)
+    assert queries.sampling_of(stage) == ""
+    write_spec(stage.folder, "s0", {"sample_every_steps": 15, "timestep_fs": 2.0})
+    write_json(stage.folder / "result.json", {"n_frames": [11], "samples_each": 2.6})
+    assert "11 configurations, 30 fs apart, are worth 4 independent ones" in queries.sampling_of(stage)
+    write_json(stage.folder / "result.json", {"n_frames": [11]})  # of an earlier release
+    assert queries.sampling_of(stage) == ""

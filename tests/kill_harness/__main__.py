@@ -38,8 +38,8 @@ def play(plan, folder):
     folder.mkdir(parents=True)
     (folder / "plan.json").write_text(json.dumps(plan))
     environment = os.environ | {
-        "SSEWEB_DATA_DIR": str(folder / "data"), "DJANGO_SETTINGS_MODULE": "tests.kill_harness.settings", "SSEWEB_CORES": "2",
-        "SSEWEB_STAGE_LEASE_S": LEASE_S, "LOG_LEVEL": "WARNING",
+        "SSEWEB_DATA_DIR": str(folder / "data"), "DJANGO_SETTINGS_MODULE": "tests.kill_harness.settings",
+        "SSEWEB_CORES": str(min(2, os.cpu_count())), "SSEWEB_STAGE_LEASE_S": LEASE_S, "LOG_LEVEL": "WARNING",
     }  # fmt: skip
     done = subprocess.run([sys.executable, "-m", "tests.kill_harness.play", folder / "plan.json", folder / "report.json"],
                           cwd=ROOT, env=environment, capture_output=True, text=True)  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PIP = """#!/bin/sh
-[ "$1" = -m ] || exit 0
+[ "$1" = -m ] && [ "$3" != --version ] || exit 0
 echo "Collecting numpy==1.26.4"
 echo "  Downloading numpy-1.26.4-cp311-cp311-manylinux_2_17_x86_64.whl.metadata (61 kB)"
 echo "Downloading tensorflow_cpu-2.18.0-cp311-cp311-manylinux.whl (230.0 MB)"
@@ -33,3 +33,36 @@ def test_an_installation_shows_what_it_fetches_and_its_errors(tmp_path, status):
     assert "Collecting" not in done.stdout
     assert "No matching distribution" in done.stderr
     assert (done.returncode == 0, (tmp_path / "venv/.ready").exists()) == (status == 0, status == 0)
+
+
+# Of a python that is interpreter and `venv` at once: what it was asked for stands in a file, and it makes an environment with a pip.
+PYTHON = """#!/bin/sh
+echo "$@" >> ASKED
+[ "$2" = venv ] || exit 0
+rm -rf "$4" && mkdir -p "$4/bin" && printf '#!/bin/sh\nexit 0\n' > "$4/bin/python" && chmod +x "$4/bin/python"
+"""
+
+
+def _set_up(tmp_path, interpreter):
+    python = tmp_path / "python3"
+    python.write_text(interpreter.replace("ASKED", str(tmp_path / "asked")))
+    python.chmod(0o755)
+    argv = ["make", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}", f"{tmp_path / 'venv'}/.ready"]
+    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+
+def test_an_environment_that_was_interrupted_before_it_had_pip_is_made_anew(tmp_path):
+    half = tmp_path / "venv/bin/python"
+    half.parent.mkdir(parents=True)
+    half.write_text('#!/bin/sh\n[ "$2" = pip ] && echo "No module named pip" >&2 && exit 1\nexit 0\n')
+    half.chmod(0o755)
+    done = _set_up(tmp_path, PYTHON)
+    assert done.returncode == 0, done.stderr
+    assert f"-m venv --clear {tmp_path / 'venv'}" in (tmp_path / "asked").read_text()
+    assert (tmp_path / "venv/.ready").exists()
+
+
+def test_where_python_cannot_make_an_environment_the_package_is_named(tmp_path):
+    done = _set_up(tmp_path, '#!/bin/sh\n[ "$2" != venv ]\n')
+    assert done.returncode != 0
+    assert "apt-get install python3-venv" in done.stderr

@@ -36,8 +36,9 @@ class Up:
     def __init__(self, folder):
         self.data = folder / "data"
         self.environment = os.environ | {
-            "DJANGO_SETTINGS_MODULE": "tests.stand_ins.settings", "SSEWEB_DATA_DIR": str(self.data), "SSEWEB_CORES": "2",
-            "SSEWEB_STAGE_LEASE_S": "3", "PYTHONPATH": str(ROOT), "LOG_LEVEL": "WARNING"}  # fmt: skip
+            "DJANGO_SETTINGS_MODULE": "tests.stand_ins.settings", "SSEWEB_DATA_DIR": str(self.data),
+            "SSEWEB_CORES": str(min(2, os.cpu_count())), "SSEWEB_STAGE_LEASE_S": "3",
+            "PYTHONPATH": str(ROOT), "LOG_LEVEL": "WARNING"}  # fmt: skip
         self.process = None
 
     def start(self):

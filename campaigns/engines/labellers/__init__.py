@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from campaigns.engines import startup
 from campaigns.engines.job import EngineFailed, read_json, write_json
 from campaigns.engines.labellers.base import Label, LabelFailed, Labeller, Option
 from campaigns.engines.labellers.known import KnownLabels, RememberingLabeller, method_key
@@ -109,7 +110,8 @@ def build(spec: LabellerSpec, folder: Path, cores: int) -> Labeller:
         raise EngineFailed(f"There is no reference method {spec.name!r}.", cause="bad_input", permanent=True)
     try:
         chosen = module(spec.name)
-        labeller = chosen.build(spec.options, folder, cores)
+        with startup.loading():
+            labeller = chosen.build(spec.options, folder, cores)
     except ImportError as error:
         raise EngineFailed(
             f"The reference method {spec.name} is not installed on this machine ({error}).", cause="engine_missing", permanent=True

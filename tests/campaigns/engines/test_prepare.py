@@ -146,10 +146,17 @@ def test_an_ordered_structure_needs_no_relaxation(tmp_path):
     assert np.array(read(tmp_path / "cell.extxyz").cell.lengths()) == pytest.approx([7.296, 7.296, 7.75])
 
 
+def test_for_an_ordering_that_there_is_not_the_last_one_stands_with_a_word(tmp_path, spec):
+    result = run(tmp_path, replace(spec, candidate=1, n_candidates=2, supercell=(1, 1, 1), relax=False))
+    assert result.provenance["rank"] == 0
+    assert result.provenance["refused_orderings"] == [
+        "ordering 1: this cell has 1 different ordering, counted from 0, and the last stands for it"
+    ]
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"candidate": 1, "supercell": (1, 1, 1)}, "1 different orderings, counted from 0: there is no ordering 1"),
         ({"oxidation_states": {"Li": 1, "Na": 1}}, "oxidation state for Cl too"),
         ({"oxidation_states": {"Li": 1, "Na": 1, "Cl": -3}}, "charge-neutral"),
         ({"labeller": LabellerSpec("lammps", IONIC | {"charges": {"Li": 1, "Cl": -1}})}, "Na"),

@@ -10,6 +10,7 @@ import pytest
 
 from campaigns.engines.cif_scan import Unusable, the_block
 from campaigns.engines.read_cif import CifNotRead, CifRejected, decode, read_cif
+from campaigns.science.structures import structure_from_cif
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "campaigns" / "examples" / "cifs"
 LI3N = (EXAMPLES / "li3n_P6mmm.cif").read_text()
@@ -116,6 +117,10 @@ def test_the_operations_of_a_space_group_are_counted(symbol, n_sites):
         the_block(cif[: cif.index("Li1 ")] + rows)
 
 
+def at_angles(alpha, beta, gamma):
+    return GOOD.replace("alpha 90", f"alpha {alpha}").replace("beta 90", f"beta {beta}").replace("gamma 90.0", f"gamma {gamma}")
+
+
 def table(rows):
     return GOOD[: GOOD.index("Li1 ")] + rows
 
@@ -142,9 +147,13 @@ ONE_OPERATION = GOOD.replace(" '-x, -y, -z'\n", "")
         (table("Li1 Li 0 0 0 .\n"), "occupancy of site Li1"),
         (table("Li1 Li 0 0 0 -0.5\n"), "occupancy of site Li1"),
         (table("Li1 Li 0 0 0 7\n"), "occupancy of site Li1"),
+        (table("Li1 Li 0 0 0 0\nCl1 Cl 0.5 0.5 0.5 0.0\n"), "cell is empty"),
+        (at_angles(120, 120, 120), "The cell is flat"),
+        (at_angles(60, 60, 170), "The cell is flat"),
+        (at_angles(90, 90, 1), "The cell is flat"),
         (table("D1 D 0 0 0 1\n"), "isotope D: write H"),
         (table("X1 Qq 0 0 0 1\n"), "not an element"),
-        (table("W1 Wat 0 0 0 1\n"), "group of atoms"),
+        (table("W1 Wat 0 0 0 1\n"), "which is not an element"),
         (table("".join(f"Li{i} Li 0.{i:04} 0 0 1\n" for i in range(1001))), "1001 sites"),
         (FM3M[: FM3M.index("Li1 ")] + "".join(f"Li{i} Li 0.{i:04} 0.1 0.2 1\n" for i in range(50)), "up to 9600 positions"),
         (GOOD.replace("'-x, -y, -z'", "'9**9**9*x, y, z'"), "not understood"),
@@ -172,3 +181,45 @@ def test_by_hand_it_prints_json_or_the_reason():
     assert json.loads(good.stdout)["reduced_formula"] == "LiCl"
     assert bad.returncode == 3
     assert b"overlap" in bad.stdout
+
+
+def with_symbol(symbol):
+    return GOOD.replace("Cl1 Cl1-", f"A1 {symbol}")
+
+
+def with_label(label):
+    """Of a CIF that has labels alone."""
+    return GOOD.replace("_atom_site_type_symbol\n", "").replace("Li1 Li+", "Li1").replace("Cl1 Cl1-", label)
+
+
+GROUPS = ["NH4", "BH4", "PO4", "CO3", "SO4", "NO3", "OH", "OH-", "O-H", "H2O", "Wat", "Va", "Vac", "Ion", "Cat", "LiNa", "NH41+", "Q", "?"]
+
+
+@pytest.mark.parametrize("symbol", GROUPS)
+def test_groups_vacancies_and_dummies_are_not_taken_for_an_element_that_begins_alike(symbol):
+    with pytest.raises(Unusable, match="which is not an element"):
+        the_block(with_symbol(symbol))
+
+
+@pytest.mark.parametrize("label", ["NH41", "PO4", "CO3", "SO4", "OH1", "H2O1", "Wat1", "Va1", "Cat1", "LiNa", "OS1"])
+def test_nor_in_labels(label):
+    with pytest.raises(Unusable, match="_atom_site_type_symbol"):
+        the_block(with_label(label))
+
+
+@pytest.mark.parametrize("symbol", ["O", "O2-", "O-2", "O-", "O1", "o2-", "Cl", "CL1-", "Co3+", "Li0.5+"])
+def test_symbols_with_charges_and_numbers_are_read(symbol):
+    assert the_block(with_symbol(symbol)) == with_symbol(symbol)
+
+
+@pytest.mark.parametrize(
+    ("label", "element"), [("O1W", "O"), ("OW1", "O"), ("Li1A", "Li"), ("LiB", "Li"), ("Cl1a", "Cl"), ("NA(1)", "Na"), ("S_2'", "S")]
+)
+def test_labels_with_their_suffixes_are_read_as_their_element(label, element):
+    structure, _ = structure_from_cif(the_block(with_label(label)))
+    assert {site.specie.symbol for site in structure} == {"Li", element}
+
+
+def test_elements_that_no_method_knows_are_refused():
+    with pytest.raises(Unusable, match="up to lawrencium"):
+        the_block(with_symbol("Og"))

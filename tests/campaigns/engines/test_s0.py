@@ -14,7 +14,7 @@ import pytest
 from ase import Atoms
 from ase.io import write
 
-from campaigns.engines import labellers, s0
+from campaigns.engines import labellers, s0, startup
 from campaigns.engines.job import EngineFailed, Progress, from_json, read_json, write_spec
 from campaigns.engines.specs import LabellerSpec, S0Result, S0Spec
 from campaigns.science.frames import Frames, write_deepmd_system
@@ -72,6 +72,20 @@ def test_frames_carry_the_methods_own_labels(tmp_path):
         assert frames.energy_eV[row] == pytest.approx(label.energy_eV, abs=1e-10)
         assert frames.forces_eV_A[row] == pytest.approx(label.forces_eV_A, abs=1e-10)
         assert frames.virial_eV[row] == pytest.approx(label.virial_eV, abs=1e-10)
+
+
+def test_it_tells_how_many_of_its_frames_are_worth_an_independent_one(tmp_path):
+    """Argon changes in some hundred femtoseconds."""
+    dense = run(tmp_path / "dense", spec_for(tmp_path / "dense", argon(), n_frames=12, sample_every_steps=4))
+    sparse = run(tmp_path / "sparse", spec_for(tmp_path / "sparse", argon(), n_frames=12, sample_every_steps=60))
+    assert dense.samples_each > 1.5
+    assert 1 <= sparse.samples_each < dense.samples_each
+
+
+def test_the_loading_of_the_method_counts_as_start_up(tmp_path):
+    before_s = startup.loadings_s()
+    run(tmp_path, spec_for(tmp_path, argon(), n_frames=1, equilibration_steps=0, sample_every_steps=1))
+    assert startup.loadings_s() > before_s
 
 
 def test_the_seed_decides_the_dynamics(tmp_path):

@@ -1,6 +1,6 @@
 import pytest
 
-from campaigns.science.protocol import PRESETS, ProtocolSettings, SettingsError, counts, settings_from_mapping
+from campaigns.science.protocol import PRESETS, SettingsError, counts, settings_as_kept, settings_from_mapping
 
 
 def test_the_paper_preset_has_the_numbers_of_the_paper():
@@ -27,6 +27,11 @@ def test_the_paper_preset_has_the_numbers_of_the_paper():
         ({"no_such_setting": 1}, "no_such_setting"),
         ({"timestep_fs": True}, "timestep_fs"),
         ({"evaluation_duration_ps": 0.1}, "evaluation_duration_ps"),
+        ({"embedding_net": []}, "embedding_net"),
+        ({"timestep_fs": 0}, "timestep_fs"),
+        ({"timestep_fs": 1e-320}, "timestep_fs"),
+        ({"snapshot_interval_ps": float("nan")}, "snapshot_interval_ps"),
+        ({"embedding_net": [4, 8], "axis_neurons": 16}, "axis_neurons"),
     ],
 )
 def test_impossible_settings_are_named(changes, named):
@@ -37,7 +42,7 @@ def test_impossible_settings_are_named(changes, named):
 
 def test_every_problem_is_named_at_once():
     with pytest.raises(SettingsError) as caught:
-        ProtocolSettings(snapshots_per_step=0, max_loops=0)
+        settings_from_mapping("quick", {"snapshots_per_step": 0, "max_loops": 0})
     assert set(caught.value.problems) == {"snapshots_per_step", "max_loops"}
 
 
@@ -64,3 +69,38 @@ def test_counts_of_the_paper():
     assert amounts.labels - amounts.s0_md_steps == 1500
     assert amounts.trainings == 15
     assert amounts.evaluations == 5 * 5
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_can_be_carried_out(preset):
+    assert settings_from_mapping(preset, {}) == PRESETS[preset]
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "nearest"),
+    [
+        ({"s0_sample_interval_fs": 3, "s0_timestep_fs": 2}, "s0_sample_interval_fs", "give 2 or 4 fs"),
+        ({"s0_sample_interval_fs": 1, "s0_timestep_fs": 2}, "s0_sample_interval_fs", "give 2 fs"),
+        ({"snapshot_interval_ps": 0.5, "timestep_fs": 3, "evaluation_frame_interval_fs": 30}, "snapshot_interval_ps", "0.498 or 0.501 ps"),
+        ({"evaluation_frame_interval_fs": 41}, "evaluation_frame_interval_fs", "give 40 or 42 fs"),
+    ],
+)
+def test_frames_are_stored_after_whole_steps_and_the_nearest_intervals_are_named(changes, name, nearest):
+    with pytest.raises(SettingsError) as caught:
+        settings_from_mapping("quick", changes)
+    assert set(caught.value.problems) == {name}
+    assert nearest in caught.value.problems[name]
+
+
+def test_decimal_steps_divide_decimal_intervals():
+    changes = {"timestep_fs": 0.7, "snapshot_interval_ps": 0.0021, "evaluation_frame_interval_fs": 4.9}
+    assert settings_from_mapping("quick", changes).timestep_fs == 0.7
+
+
+def test_what_an_earlier_release_allowed_can_still_be_read():
+    kept = {"s0_sample_interval_fs": 3.0, "s0_timestep_fs": 2.0, "embedding_net": [4, 8], "axis_neurons": 16, "gone_since": 1}
+    found = settings_as_kept("quick", kept)
+    assert (found.s0_sample_interval_fs, found.embedding_net, found.axis_neurons) == (3.0, (4, 8), 16)
+    assert found.max_loops == PRESETS["quick"].max_loops
+    with pytest.raises(TypeError):
+        settings_as_kept("quick", {"timestep_fs": True})

@@ -85,12 +85,14 @@ SITES = [[0, 0, 0], [0.5, 0.5, 0.5]]
         (["Cu", "I"], "Cu", "only mobile cation"),
         (["Cu", "O"], "Cu", "No ion is likely to move"),
         (["Cu", {"O": 0.95}], "O", "partly empty"),
+        (["Cs", "I"], "Cs", "not sure: Cs is large, and beside it I often moves"),
     ],
 )
 def test_the_mobile_ion_is_proposed_with_a_reason(species, ion, words):
     found = of(species, SITES)
     assert found.mobile_ion == ion
     assert words in found.mobile_ion_reason
+    assert ("not sure" in found.mobile_ion_reason) == ("not sure" in words)
 
 
 @pytest.mark.parametrize(
@@ -204,6 +206,18 @@ def test_overlapping_sites_and_too_full_ones_are_refused():
 def test_a_formula_that_is_not_that_of_the_sites_is_pointed_out():
     notes = structure_from_cif(CIF.format(occupancy="1").replace("_cell_length_a", "_chemical_formula_sum 'Li4 S1'\n_cell_length_a"))[1]
     assert any("part of the file missing" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    "formula", ["", "_chemical_formula_sum ?\n", "_chemical_formula_sum 'Li1 Cl1'\n", "_chemical_formula_sum 'x = 0.3'\n"]
+)
+def test_nothing_is_said_of_a_formula_that_is_not_there_or_that_is_right(formula):
+    cell = "".join(f"_cell_length_{axis} 5\n" for axis in "abc") + "".join(
+        f"_cell_angle_{name} 90\n" for name in ("alpha", "beta", "gamma")
+    )
+    ions = "loop_\n_atom_site_label\n_atom_site_type_symbol\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\n"
+    _, notes = structure_from_cif(f"data_x\n{formula}{cell}{ions}Li1 Li1+ 0 0 0\nCl1 Cl1- 0.5 0.5 0.5\n")
+    assert not [note for note in notes if "formula" in note]
 
 
 def test_a_structure_without_symmetry_has_one_orbit_a_site():

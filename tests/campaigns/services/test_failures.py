@@ -6,9 +6,10 @@ import pytest
 
 from campaigns import queries
 from campaigns.engines import disk
-from campaigns.enums import CampaignState, StageState
+from campaigns.enums import CampaignState, RunOutcome, RunPurpose, StageState
 from campaigns.models import Stage
 from campaigns.services import artefacts, campaigns, protocol, specs, stages
+from tests import factories
 from tests.campaigns.services.test_stages import computed, killed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -119,6 +120,24 @@ def test_of_a_repeated_step_the_last_judgement_alone_counts(make_campaign):
         state = StageState.RUNNING if (step, repeat) == (3, 1) else StageState.DONE
         judge = Stage.objects.create(campaign=campaign, kind="judge", loop=1, step=step, repeat=repeat, state=state)
     assert [(one.step, one.repeat) for one in specs._judged_before(judge)] == [(1, 0), (2, 1)]
+
+
+def test_a_model_whose_exploration_stayed_rejected_is_no_witness_of_a_stationary_D(make_campaign):
+    campaign = make_campaign()
+    for step, outcome in ((1, RunOutcome.MIN_DISTANCE), (2, RunOutcome.COMPLETED), (3, RunOutcome.COMPLETED)):
+        factories.md_run(factories.trained_model(campaign, step=step), 500.0, outcome, purpose=RunPurpose.EXPLORE)
+        judge = Stage.objects.create(campaign=campaign, kind="judge", loop=1, step=step, state=StageState.DONE)
+    assert [one.step for one in specs._judged_before(judge)] == [2]
+
+
+def test_another_attempt_at_a_cell_is_ordered_with_another_seed(make_campaign):
+    campaign = make_campaign()
+    cell = campaign.cells.first()
+    here = {"campaign": campaign, "kind": "prepare", "loop": 0, "step": 0, "cell": cell}
+    tries = [Stage.objects.create(**here, index=attempt, attempt=attempt) for attempt in (1, 2)]
+    first, second = (specs.build(stage).seed for stage in tries)
+    assert first == campaign.seed  # of all cells, so that their orderings are counted alike
+    assert second != first
 
 
 def again(stage):

@@ -41,6 +41,12 @@ def test_a_finished_stage_says_how_many_of_its_cores_other_work_used(first_stage
     assert 0 <= first_stage.cores_short <= first_stage.cores + job.read_json(first_stage.folder / "load.json")["n_cores"]
 
 
+def test_the_start_of_an_engine_is_counted_apart_whatever_its_kind(first_stage):
+    stages.run(first_stage.pk)
+    first_stage.refresh_from_db()
+    assert first_stage.startup_seconds == job.read_json(first_stage.folder / "load.json")["startup_seconds"] > 0
+
+
 def test_a_claim_that_is_not_renewed_belongs_to_nobody(first_stage):
     stages.claim(first_stage.pk)
     expire(first_stage)
