@@ -69,4 +69,6 @@ def test_deepmd_system(frames, tmp_path):
 
 def test_only_labelled_frames_make_a_deepmd_system(frames, tmp_path):
     with pytest.raises(ValueError, match="labelled"):
-        write_deepmd_system(dataclasses.replace(frames, virial_eV=None), ["Li", "N"], tmp_path)
+        write_deepmd_system(dataclasses.replace(frames, forces_eV_A=None), ["Li", "N"], tmp_path)
+    write_deepmd_system(dataclasses.replace(frames, virial_eV=None), ["Li", "N"], tmp_path / "without")
+    assert not (tmp_path / "without/set.000/virial.npy").exists()
