@@ -203,17 +203,13 @@ def files_of(row: TrajectoryAnalysis) -> tuple[int, int]:
 
 
 def delete(row: TrajectoryAnalysis, by: AbstractBaseUser | None = None) -> None:
-    """The row, then its files; what a kill between the two leaves, `sweep` removes."""
+    """The row, then its files; what a kill between the two leaves, the sweep removes."""
     folder = row.folder
     with transaction.atomic():
         activity.record(by, "deleted", row)
         row.delete()
-    deletion.remove_folder(folder)
-
-
-def sweep() -> None:
-    """Remove the folders of rows that are gone."""
-    deletion.sweep_folders(settings.DATA_DIR / "analyses", set(TrajectoryAnalysis.objects.values_list("pk", flat=True)))
+        deletion.leave(folder)
+    deletion.clear(folder)
 
 
 def reconcile() -> None:

@@ -4,6 +4,7 @@ from campaigns.models.artefact import Artefact
 from campaigns.models.campaign import Campaign, Cell
 from campaigns.models.configuration import Frame, Overruling, TrainingSet, VerdictChange
 from campaigns.models.dynamics import Launch, MdRun
+from campaigns.models.installation import Installation, Leftover
 from campaigns.models.material import Material
 from campaigns.models.method_check import MethodCheck
 from campaigns.models.network import TrainedModel
@@ -20,7 +21,9 @@ __all__ = [
     "Campaign",
     "Cell",
     "Frame",
+    "Installation",
     "Launch",
+    "Leftover",
     "Material",
     "MdRun",
     "Membership",

@@ -1,6 +1,7 @@
 """Deleting campaigns: what goes is said before; rows go first, in one transaction; files that no row names any more go after.
 
-A kill between the two loses nothing: `sweep` finds the folders that have no row, and removes what nobody refers to.
+The same transaction notes the folder as a leftover, and `sweep` removes those after a kill between the two. A folder that has no row
+and no such note is left alone: its row may have been lost, not deleted.
 """
 
 import contextlib
@@ -12,24 +13,26 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Exists, Model, OuterRef, QuerySet, Sum
+from django.utils import timezone
 
 from campaigns.engines import labellers
 from campaigns.engines.runners import local
 from campaigns.enums import CampaignState, JobState, StageState
-from campaigns.models import Artefact, Campaign
-from campaigns.services import activity, method_checks
+from campaigns.models import Artefact, Campaign, Leftover
+from campaigns.services import activity, data_folder, method_checks
 from campaigns.services.errors import WrongState
 
 log = logging.getLogger(__name__)
-# Files of a form that is being filled in, or of a row that is being written, have no owner yet.
-SETTLED_AFTER_S = 3600
-UPLOADS_KEPT_S = 7 * 86400
+UPLOADS_KEPT_S = 7 * 86400  # a form that is being filled in is no row yet
+UNUSED_KEPT_S = 30 * 86400  # then in the trash: a user who gave a file did not ask for its deletion
+UNUSED = "unused-"
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ def what_goes(campaign: Campaign) -> Loss:
 
 
 def delete(campaign: Campaign, by: AbstractBaseUser | None = None) -> None:
-    """Rows and files. Only a campaign at rest: no engine writes into the folder any more. Raises WrongState."""
+    """Rows and files. Only a campaign at rest: no engine writes into the folder any more. Raises WrongState, and WrongFolder."""
+    data_folder.check()
     campaign.refresh_from_db()
     if campaign.state == CampaignState.RUNNING:
         raise WrongState("This campaign is running: cancel it first.")
@@ -78,12 +82,12 @@ def delete(campaign: Campaign, by: AbstractBaseUser | None = None) -> None:
         raise WrongState("An engine of this campaign is still stopping: try again in some seconds.")
     if campaign.stages.exclude(job_state=JobState.NONE).exists():
         raise WrongState("A job of this campaign on a cluster is still being cancelled: try again in a minute.")
-    folder, upload, prefix = campaign.folder, _own_upload(campaign), f"campaigns/{campaign.pk}/"
+    folder, upload = campaign.folder, _own_upload(campaign)
     with transaction.atomic():
         activity.record(by, "deleted", campaign)
         campaign.delete()
-        _unreferenced(Artefact.objects.beginning_with(prefix)).delete()
-    remove_folder(folder)
+        leave(folder)
+    clear(folder)
     if upload:
         upload.unlink(missing_ok=True)
 
@@ -163,9 +167,7 @@ def _remove_folder(folder: Path) -> bool:
         for path in goes:
             path.unlink(missing_ok=True)
         return bool(goes)
-    trash = settings.DATA_DIR / "trash"
-    trash.mkdir(exist_ok=True)
-    away = trash / uuid.uuid4().hex
+    away = _trash() / uuid.uuid4().hex
     try:
         folder.rename(away)
     except FileNotFoundError:
@@ -174,26 +176,61 @@ def _remove_folder(folder: Path) -> bool:
     return True
 
 
+def leave(path: Path, after: timedelta = timedelta(0)) -> None:
+    """Note a place that goes: at the next sweep, or so much later unless the note is taken back (`keep`)."""
+    Leftover.objects.update_or_create(path=_name(path), defaults={"due_at": timezone.now() + after})
+
+
+def keep(path: Path) -> None:
+    """It has an owner now, or is gone."""
+    Leftover.objects.filter(path=_name(path)).delete()
+
+
+def clear(path: Path) -> bool:
+    """Remove what was noted. The note stays for as long as something does: files that a row still names, or that a backup reads."""
+    _unreferenced(Artefact.objects.beginning_with(f"{_name(path)}/")).delete()
+    is_cleared = remove_folder(path)
+    if not path.exists():
+        keep(path)
+    return is_cleared
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(settings.DATA_DIR))
+
+
 def sweep() -> int:
-    """Remove what a killed deletion left, and uploads that nobody took up; returns how many places were cleared."""
-    left = _entries(settings.DATA_DIR / "trash")
-    for away in left:
-        shutil.rmtree(away, ignore_errors=True)
-    cleared = len(left) + sweep_folders(settings.DATA_DIR / "campaigns", set(Campaign.objects.values_list("pk", flat=True)))
+    """Remove what a killed deletion left, and uploads that nobody took up; returns how many places were cleared. Raises WrongFolder."""
+    data_folder.check()
+    cleared = _empty_trash()
+    due = Leftover.objects.filter(due_at__lte=timezone.now()).values_list("path", flat=True)
+    cleared += sum(clear(settings.DATA_DIR / path) for path in list(due))
     used = set(Campaign.objects.exclude(s0_upload="").values_list("s0_upload", flat=True))
     for upload in (path for owner in _entries(settings.DATA_DIR / "uploads") for path in _entries(owner)):
-        if upload.is_file() and str(upload.relative_to(settings.DATA_DIR)) not in used and _age_s(upload) > UPLOADS_KEPT_S:
-            upload.unlink(missing_ok=True)
+        if upload.is_file() and _name(upload) not in used and _age_s(upload) > UPLOADS_KEPT_S:
+            away = _trash() / f"{UNUSED}{uuid.uuid4().hex}-{upload.name}"
+            upload.rename(away)
+            os.utime(away)
             cleared += 1
     if cleared:
         log.info("removed %d folders and uploads that nothing refers to", cleared)
     return cleared
 
 
-def sweep_folders(parent: Path, known: set[int]) -> int:
-    """Remove the folders of rows that are gone; how many."""
-    gone = [folder for folder in _entries(parent) if folder.name.isdigit() and int(folder.name) not in known]
-    return sum(remove_folder(folder) for folder in gone if _age_s(folder) > SETTLED_AFTER_S)
+def _trash() -> Path:
+    trash = settings.DATA_DIR / "trash"
+    trash.mkdir(exist_ok=True)
+    return trash
+
+
+def _empty_trash() -> int:
+    goes = [path for path in _entries(settings.DATA_DIR / "trash") if not path.name.startswith(UNUSED) or _age_s(path) > UNUSED_KEPT_S]
+    for path in goes:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return len(goes)
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -4,12 +4,12 @@ import math
 import time
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, close_old_connections
 
 from analysis.services import trajectories
 from campaigns.management.arguments import number
-from campaigns.services import deletion, stages
+from campaigns.services import data_folder, deletion, stages
 from sseweb.health import report_reconciler
 
 SWEEP_INTERVAL_S = 600.0
@@ -26,13 +26,17 @@ class Command(BaseCommand):
         swept_at = -math.inf
         while True:
             try:
+                is_sweep_due = time.monotonic() - swept_at > SWEEP_INTERVAL_S
+                if is_sweep_due:
+                    data_folder.check()
                 stages.reconcile()
                 report_reconciler()
                 trajectories.reconcile()
-                if time.monotonic() - swept_at > SWEEP_INTERVAL_S:
+                if is_sweep_due:
                     swept_at = time.monotonic()
                     deletion.sweep()
-                    trajectories.sweep()
+            except data_folder.WrongFolder as error:
+                raise CommandError(str(error)) from error
             except Error as error:  # the database is away or locked: it comes back, so do we
                 self.stderr.write(f"database not reached ({error}); trying again")
                 close_old_connections()

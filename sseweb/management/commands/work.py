@@ -10,8 +10,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
 
 from campaigns.management.arguments import whole_number
+from campaigns.services import data_folder
 from campaigns.services.wake import QUEUE
 from sseweb.supervisor import Service, Supervisor
 
@@ -26,6 +28,12 @@ class Command(BaseCommand):
     def handle(self, *, queues: list[str], threads: int, **options: Any) -> None:
         if threads < 1:
             raise CommandError("--threads must be at least 1.")
+        try:
+            data_folder.check()
+        except data_folder.WrongFolder as error:
+            raise CommandError(str(error)) from error
+        except Error as error:
+            raise CommandError(f"The database is not reached, or `manage.py migrate` was not run ({error}).") from error
         manage = str(settings.BASE_DIR / "manage.py")
         supervisor = Supervisor(
             [

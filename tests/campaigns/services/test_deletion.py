@@ -6,8 +6,8 @@ import pytest
 from django.urls import reverse
 
 from campaigns.enums import CampaignState
-from campaigns.models import Artefact, Campaign, Frame
-from campaigns.services import deletion
+from campaigns.models import Artefact, Campaign, Frame, Leftover
+from campaigns.services import data_folder, deletion
 from campaigns.services.errors import WrongState
 from tests import factories
 
@@ -60,7 +60,7 @@ def test_a_running_one_is_not_deleted(campaign, client):
 
 def test_a_file_that_another_campaign_refers_to_stays(campaign):
     shared = campaign.frames.first().artefact
-    other = factories.campaign(campaign.owner, "other")
+    other = factories.campaign(campaign.owner, "other", state=CampaignState.CONVERGED)
     stage = factories.stage(other, "label")
     Frame.objects.create(campaign=other, stage=stage, artefact=shared, row=999, source="explore", loop=1, step=1, n_atoms=8,
                          composition="x", verdict="kept")  # fmt: skip
@@ -69,10 +69,12 @@ def test_a_file_that_another_campaign_refers_to_stays(campaign):
     assert shared.file.exists()
     assert bytes_in(shared.file.parents[3]) == shared.n_bytes
     assert Artefact.objects.filter(pk=shared.pk).exists()
-    for folder in shared.file.parents[:6]:
-        os.utime(folder, (0, 0))
     deletion.sweep()
     assert shared.file.exists()
+    deletion.delete(other)
+    deletion.sweep()
+    assert not shared.file.exists()
+    assert not Artefact.objects.filter(pk=shared.pk).exists()
 
 
 def test_an_upload_goes_with_its_last_campaign(campaign, settings):
@@ -101,12 +103,20 @@ def test_killed_in_the_middle(campaign, settings, monkeypatch, moment):
         with pytest.raises(SystemExit):
             deletion.delete(campaign)
     assert not Campaign.objects.exists()
-    if folder.exists():
-        assert deletion.sweep() == 0  # a folder that has just been written may be of a row that is not visible yet
-        os.utime(folder, (0, 0))
     assert deletion.sweep() == 1
     assert not folder.exists()
     assert list((settings.DATA_DIR / "trash").iterdir()) == []
+    assert not Leftover.objects.exists()
+
+
+def test_a_folder_whose_row_was_lost_and_not_deleted_stays(campaign):
+    """An older snapshot of the database was put back by hand."""
+    data_folder.check()
+    folder = campaign.folder
+    campaign.delete()
+    os.utime(folder, (0, 0))
+    assert deletion.sweep() == 0
+    assert bytes_in(folder) > 0
 
 
 def test_files_stay_while_a_backup_reads_them(campaign):
@@ -114,12 +124,13 @@ def test_files_stay_while_a_backup_reads_them(campaign):
     with deletion.deletions_wait():
         deletion.delete(campaign)
         assert folder.exists()
-    os.utime(folder, (0, 0))
+        assert deletion.sweep() == 0
     assert deletion.sweep() == 1
     assert not folder.exists()
 
 
-def test_uploads_that_nobody_took_up_go_after_a_week(settings, db):
+def test_uploads_that_nobody_took_up_go_to_the_trash_after_a_week_and_for_good_after_a_month(settings, db):
+    data_folder.check()
     folder = settings.DATA_DIR / "uploads" / "1"
     folder.mkdir(parents=True)
     old, new = folder / "old.xyz", folder / "new.xyz"
@@ -128,3 +139,8 @@ def test_uploads_that_nobody_took_up_go_after_a_week(settings, db):
     os.utime(old, (0, 0))
     assert deletion.sweep() == 1
     assert (old.exists(), new.exists()) == (False, True)
+    (away,) = (settings.DATA_DIR / "trash").iterdir()
+    assert (deletion.sweep(), away.read_text()) == (0, "set")
+    os.utime(away, (0, 0))
+    assert deletion.sweep() == 1
+    assert not away.exists()
