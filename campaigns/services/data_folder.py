@@ -36,8 +36,8 @@ def check() -> None:
         row.save()
     if said != row.key:
         raise WrongFolder(
-            f"{settings.DATA_DIR} is not the data folder of this database: nothing is started or removed. Set SSEWEB_DATA_DIR and DATABASE_URL "
-            f"as they were (is the folder mounted?). If the two do belong together, say so: echo {row.key} > {path}"
+            f"{settings.DATA_DIR} is not the data folder of this database: nothing is started or removed. Set SSEWEB_DATA_DIR and "
+            f"DATABASE_URL as they were (is the folder mounted?). If the two do belong together, say so: echo {row.key} > {path}"
         )
 
 
