@@ -14,7 +14,7 @@ import dramatiq
 from django.conf import settings
 from django.db import close_old_connections
 from dramatiq.brokers.redis import RedisBroker
-from dramatiq.middleware import Middleware, ShutdownNotifications
+from dramatiq.middleware import Middleware
 
 from campaigns.services.closing import closing
 from sseweb.supervisor import die_with_parent
@@ -81,7 +81,7 @@ def set_up() -> RedisBroker:
     """
     broker = RedisBroker(
         url=broker_url(),
-        middleware=[ShutdownNotifications(), CloseDatabaseConnections(), DieWithMaster(), TakeNothingMore()],
+        middleware=[CloseDatabaseConnections(), DieWithMaster(), TakeNothingMore()],
         # With dramatiq's defaults a message of a killed worker comes back after minutes; here after half a minute.
         heartbeat_timeout=30_000,
         maintenance_chance=1_000_000,

@@ -1,3 +1,4 @@
+import uuid
 from pathlib import Path
 
 from django.conf import settings
@@ -12,6 +13,10 @@ class AnalysisState(models.TextChoices):
     RUNNING = "running", "running"
     DONE = "done", "done"
     FAILED = "failed", "failed"
+
+
+def new_folder_name() -> str:
+    return uuid.uuid4().hex
 
 
 class TrajectoryAnalysis(models.Model):
@@ -30,6 +35,10 @@ class TrajectoryAnalysis(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
+    # The claim: which worker computes it, and until when we believe him.
+    claimed_by = models.CharField(max_length=32, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    folder_name = models.CharField(max_length=32, default=new_folder_name, help_text="it has its files before there is a row")
 
     objects = OwnedQuerySet.as_manager()
 
@@ -41,7 +50,7 @@ class TrajectoryAnalysis(models.Model):
 
     @property
     def folder(self) -> Path:
-        return settings.DATA_DIR / "analyses" / str(self.pk)
+        return settings.DATA_DIR / "analyses" / self.folder_name
 
     @property
     def has_ended(self) -> bool:

@@ -1,4 +1,4 @@
-"""Trajectories that users bring: kept, analysed in a bounded child process, deleted."""
+"""Trajectories that users bring: kept, described, deleted. `trajectory_runs` analyses them."""
 
 import re
 import zlib
@@ -7,28 +7,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-import dramatiq
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
-from django.db.models import Q
-from django.utils import timezone
-from dramatiq.errors import DramatiqError
-from redis.exceptions import RedisError
 
 from analysis.engines import file_order
 from analysis.models import AnalysisState, TrajectoryAnalysis
-from campaigns.engines import bounded, job
+from analysis.services import trajectory_runs
 from campaigns.services import activity, deletion, quotas
-from campaigns.services.closing import closing
 from campaigns.services.errors import BadInput, WrongState
-from campaigns.services.wake import QUEUE
 
-CPU_S, WALL_S = 900.0, 1800.0
-RESEND_AFTER_S = 15
-ENGINE = "analysis.engines.trajectory"
-ACTOR = "analyse_trajectory"
+UPLOAD_KEPT = timedelta(days=1)  # of one that was cut off
 MAX_FILES = 50
 HEAD_BYTES = 4096  # static/js/app.js sends as much to have a form checked
 GZIP = b"\x1f\x8b"
@@ -84,27 +74,31 @@ def _says_time(head: bytes) -> bool:
 
 
 def create(owner: AbstractBaseUser, files: Sequence[UploadedFile], request: AnalysisRequest) -> TrajectoryAnalysis:
-    """Keep the files and have them analysed. Raises BadInput."""
+    """Keep the files and have them analysed: first the files, which may take long, under a name that no other ever has; then the row.
+    Raises BadInput."""
     check(files, request)
     quotas.check_count(owner, TrajectoryAnalysis, settings.QUOTA_TRAJECTORIES, "trajectories")
     quotas.check_bytes(owner, sum(file.size for file in files))
-    with transaction.atomic():
-        row = TrajectoryAnalysis.objects.create(
-            owner=owner,
-            name=(request.name.strip() or files[0].name)[:200],
-            file_names=[file.name[:200] for file in files],
-            mobile_ion=request.mobile_ion,
-            temperature_K=request.temperature_K,
-            spec={},
-        )
+    row = TrajectoryAnalysis(
+        owner=owner,
+        name=(request.name.strip() or files[0].name)[:200],
+        file_names=[file.name[:200] for file in files],
+        mobile_ion=request.mobile_ion,
+        temperature_K=request.temperature_K,
+    )
+    deletion.leave(row.folder, after=UPLOAD_KEPT)
+    try:
         row.folder.mkdir(parents=True)
-        row.spec = {
-            "files": [_store(row, number, file) for number, file in enumerate(files)],
-            "file_names": row.file_names,
-        } | _said(request)
-        row.save(update_fields=["spec"])
-        activity.record(owner, "created", row)
-        transaction.on_commit(lambda: _send([row.pk]))
+        stored = [_store(row.folder, number, file) for number, file in enumerate(files)]
+        row.spec = {"files": stored, "file_names": row.file_names} | _said(request)
+        with transaction.atomic():
+            row.save()
+            activity.record(owner, "created", row)
+            deletion.keep(row.folder)
+            trajectory_runs.wake(row.pk)
+    except BaseException:
+        deletion.clear(row.folder)
+        raise
     return row
 
 
@@ -123,7 +117,7 @@ def _said(request: AnalysisRequest) -> dict[str, object]:
 
 def again(row: TrajectoryAnalysis, request: AnalysisRequest) -> None:
     """Have the files that are kept analysed as they are described now. Raises BadInput, and WrongState while an analysis is under way."""
-    kept = _kept(row)
+    kept = trajectory_runs.kept(row)
     _check_times(list(map(_head, kept)), request)
     with transaction.atomic():
         now = TrajectoryAnalysis.objects.select_for_update().get(pk=row.pk)
@@ -135,11 +129,7 @@ def again(row: TrajectoryAnalysis, request: AnalysisRequest) -> None:
         now.name, now.mobile_ion, now.temperature_K = request.name.strip() or row.name, request.mobile_ion, request.temperature_K
         now.spec, now.state, now.message, now.result, now.started_at = now.spec | _said(request), AnalysisState.WAITING, "", None, None
         now.save()
-        transaction.on_commit(lambda: _send([row.pk]))
-
-
-def _kept(row: TrajectoryAnalysis) -> list[Path]:
-    return [row.folder / Path(name).name for name in row.spec["files"]]  # the data folder may have moved
+        trajectory_runs.wake(row.pk)
 
 
 def _head(path: Path) -> bytes:
@@ -147,50 +137,19 @@ def _head(path: Path) -> bytes:
         return stream.read(HEAD_BYTES)
 
 
-def _store(row: TrajectoryAnalysis, number: int, file: UploadedFile) -> str:
+def _store(folder: Path, number: int, file: UploadedFile) -> str:
     """Under a name of ours; of the user's only the words that tell a format are kept."""
     lower = file.name.lower()
     kind = "XDATCAR" if "xdatcar" in lower else "run.extxyz" if ".xyz" in lower or ".extxyz" in lower else "run.dump"
-    path = row.folder / f"{number:02d}-{kind}{'.gz' if lower.endswith('.gz') else ''}"
+    path = folder / f"{number:02d}-{kind}{'.gz' if lower.endswith('.gz') else ''}"
     with path.open("xb") as stream:
         for chunk in file.chunks():
             stream.write(chunk)
     return str(path)
 
 
-def run(pk: int) -> None:
-    """What a message asks for. A worker that dies leaves the row running; after the time limit another takes it."""
-    if closing.is_set():
-        return  # the reconciler sends it again
-    now = timezone.now()
-    gone = Q(state=AnalysisState.RUNNING, started_at__lt=now - timedelta(seconds=1.2 * WALL_S))
-    mine = TrajectoryAnalysis.objects.filter(Q(state=AnalysisState.WAITING) | gone, pk=pk)
-    if not mine.update(state=AnalysisState.RUNNING, started_at=now):
-        return
-    row = TrajectoryAnalysis.objects.get(pk=pk)
-    try:
-        found, message = _compute(row), ""
-    except bounded.ChildRefused as error:
-        found, message = None, str(error)
-    except BaseException:
-        TrajectoryAnalysis.objects.filter(pk=pk, started_at=now).update(state=AnalysisState.WAITING, started_at=None)
-        raise
-    state = AnalysisState.FAILED if found is None else AnalysisState.DONE
-    TrajectoryAnalysis.objects.filter(pk=pk, started_at=now).update(state=state, message=message, result=found)
-
-
-def _compute(row: TrajectoryAnalysis) -> dict[str, object]:
-    job.write_spec(row.folder, "trajectory", row.spec | {"files": list(map(str, _kept(row)))})
-    bounded.run(ENGINE, [str(row.folder)], cpu_s=CPU_S, wall_s=WALL_S)
-    found = job.read_json(row.folder / "result.json")
-    if found is None:
-        failure = job.read_json(row.folder / "failure.json") or {}
-        raise bounded.ChildRefused(failure.get("message") or bounded.DIED)
-    return found
-
-
 def _bytes_of(owner: AbstractBaseUser) -> int:
-    return sum(files_of(row)[1] for row in TrajectoryAnalysis.objects.filter(owner=owner).only("pk"))
+    return sum(files_of(row)[1] for row in TrajectoryAnalysis.objects.filter(owner=owner).only("folder_name"))
 
 
 quotas.MORE_BYTES.append(_bytes_of)
@@ -210,20 +169,3 @@ def delete(row: TrajectoryAnalysis, by: AbstractBaseUser | None = None) -> None:
         row.delete()
         deletion.leave(folder)
     deletion.clear(folder)
-
-
-def reconcile() -> None:
-    """Send again what waits: a lost message is no loss."""
-    now = timezone.now()
-    stale = Q(sent_at=None) | Q(sent_at__lt=now - timedelta(seconds=RESEND_AFTER_S))
-    gone = Q(state=AnalysisState.RUNNING, started_at__lt=now - timedelta(seconds=1.2 * WALL_S))
-    _send(list(TrajectoryAnalysis.objects.filter(stale, Q(state=AnalysisState.WAITING) | gone).values_list("pk", flat=True)[:20]))
-
-
-def _send(keys: list[int]) -> None:
-    TrajectoryAnalysis.objects.filter(pk__in=keys).update(sent_at=timezone.now())
-    try:
-        for pk in keys:
-            dramatiq.get_broker().enqueue(dramatiq.Message(queue_name=QUEUE, actor_name=ACTOR, args=(pk,), kwargs={}, options={}))
-    except (DramatiqError, RedisError):
-        return  # the reconciler sends them again

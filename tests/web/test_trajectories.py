@@ -1,17 +1,26 @@
 """A trajectory brought by a user: uploaded, analysed in a bounded child, shown, deleted."""
 
+import errno
 import gzip
 import io
+from datetime import timedelta
+from threading import Timer
 
 import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
+from django.contrib.auth import get_user_model
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from django.utils import timezone
 
 from analysis.models import TrajectoryAnalysis
-from analysis.services import trajectories
+from analysis.services import trajectories, trajectory_runs
+from campaigns.engines import job
+from campaigns.models import Leftover
+from campaigns.services import data_folder, deletion
+from campaigns.services.closing import closing
 from tests.analysis.science import walks
 
 
@@ -45,7 +54,7 @@ def test_it_is_analysed_and_shown(as_ada, upload):
     page = reverse("trajectory", args=[row.pk])
     assert "waiting for a worker" in as_ada.get(page).content.decode()
     assert all(str(row.folder) in path for path in row.spec["files"])
-    trajectories.run(row.pk)
+    trajectory_runs.run(row.pk)
     row.refresh_from_db()
     assert (row.state, row.message, row.result["run"]["verdict"]) == ("done", "", "diffusive")
     text = as_ada.get(page).content.decode()
@@ -74,7 +83,7 @@ def test_files_are_one_run_in_the_order_of_their_names(upload):
     half = 150 * 18
     row = upload(("b.xyz", "".join(whole[half:]).encode()), ("a.xyz", "".join(whole[:half]).encode()))
     assert row.file_names == ["a.xyz", "b.xyz"]
-    trajectories.run(row.pk)
+    trajectory_runs.run(row.pk)
     row.refresh_from_db()
     assert row.result["n_frames"] == 300
 
@@ -92,7 +101,7 @@ def test_what_cannot_be_analysed_says_why(as_ada, content, changes, words):
         assert "empty" in str(response.context["form"].errors["files"])
         return
     row = TrajectoryAnalysis.objects.get()
-    trajectories.run(row.pk)
+    trajectory_runs.run(row.pk)
     row.refresh_from_db()
     assert row.state == "failed"
     assert words in row.message
@@ -105,12 +114,12 @@ def test_many_files_are_called_by_their_names_and_the_same_is_said_once(upload):
     box = b"ITEM: BOX BOUNDS pp pp pp\n0 9\n0 9\n0 9\n"
     cut = b"ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n1\n" + box + b"ITEM: ATOMS id element xu yu zu\n1 Na 0 0"
     row = upload(*((f"mine-{number:02d}.dump", cut) for number in range(20)))
-    trajectories.run(row.pk)
+    trajectory_runs.run(row.pk)
     row.refresh_from_db()
     assert row.message.startswith("mine-00.dump, mine-01.dump, mine-02.dump and 17 more files hold 0 frames")
     whole = extended_xyz(30)
     row = upload(("first.xyz", whole), ("second.xyz", whole))
-    trajectories.run(row.pk)
+    trajectory_runs.run(row.pk)
     row.refresh_from_db()
     assert row.message.startswith("second.xyz, frame 1 is the same as first.xyz, frame 1")
 
@@ -135,7 +144,7 @@ def timed_xyz(n_frames, key="Time"):
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_the_time_between_frames_is_taken_from_files_that_say_it(upload, pack):
     row = upload(("run.xyz" if pack is bytes else "run.xyz.gz", pack(timed_xyz(60))), frame_interval_fs="")
-    trajectories.run(row.pk)
+    trajectory_runs.run(row.pk)
     row.refresh_from_db()
     assert (row.message, row.result["frame_interval_fs"]) == ("", 50.0)
     assert any("was taken from the files, where Time is in fs" in flag for flag in row.result["run"]["details"]["flags"])
@@ -144,7 +153,7 @@ def test_the_time_between_frames_is_taken_from_files_that_say_it(upload, pack):
 @pytest.mark.parametrize(("given_fs", "is_flagged"), [("50", False), ("50000", False), ("100", True)])
 def test_a_given_time_between_frames_counts_and_another_one_in_the_files_is_said(upload, given_fs, is_flagged):
     row = upload(("run.xyz", timed_xyz(60)), frame_interval_fs=given_fs)
-    trajectories.run(row.pk)
+    trajectory_runs.run(row.pk)
     row.refresh_from_db()
     assert row.result["frame_interval_fs"] == float(given_fs)
     assert any("which was used: check it" in flag for flag in row.result["run"]["details"]["flags"]) == is_flagged
@@ -175,14 +184,85 @@ def test_an_interrupted_analysis_waits_again_and_is_done_once(upload, monkeypatc
     with monkeypatch.context() as patched:
         patched.setattr("campaigns.engines.bounded.run", interrupted)
         with pytest.raises(SystemExit):
-            trajectories.run(row.pk)
+            trajectory_runs.run(row.pk)
     row.refresh_from_db()
     assert row.state == "waiting"
-    trajectories.run(row.pk)
+    trajectory_runs.run(row.pk)
     first = TrajectoryAnalysis.objects.get()
-    trajectories.run(row.pk)  # a message that came twice
+    trajectory_runs.run(row.pk)  # a message that came twice
     assert TrajectoryAnalysis.objects.get().started_at == first.started_at
     assert first.state == "done"
+
+
+def test_one_whose_worker_was_killed_is_taken_when_its_claim_has_run_out(upload):
+    row = upload(("run.xyz", extended_xyz(60)))
+    mine = TrajectoryAnalysis.objects.filter(pk=row.pk)
+    now = timezone.now()
+    mine.update(
+        state="running", started_at=now, sent_at=now - timedelta(minutes=1), claimed_by="dead", lease_until=now + timedelta(seconds=9)
+    )
+    trajectory_runs.reconcile()
+    trajectory_runs.run(row.pk)
+    assert (mine.get().claimed_by, mine.get().sent_at < now) == ("dead", True)
+    mine.update(lease_until=now)
+    trajectory_runs.reconcile()
+    assert mine.get().sent_at > now
+    trajectory_runs.run(row.pk)
+    assert (mine.get().state, mine.get().claimed_by) == ("done", "")
+
+
+def test_a_worker_that_is_to_stop_gives_it_back_at_once(upload):
+    row = upload(("run.xyz", extended_xyz(60)))
+    stop = Timer(0.5, closing.set)
+    stop.start()
+    try:
+        trajectory_runs.run(row.pk)
+    finally:
+        stop.join()
+        closing.clear()
+    row.refresh_from_db()
+    assert (row.state, row.sent_at, row.claimed_by) == ("waiting", None, "")
+    assert not (row.folder / "result.json").exists()
+
+
+def test_it_waits_while_an_engine_of_another_host_holds_the_folder(upload):
+    row = upload(("run.xyz", extended_xyz(60)))
+    with job.folder_lock(row.folder):
+        trajectory_runs.run(row.pk)
+    row.refresh_from_db()
+    assert (row.state, row.message) == ("waiting", "")
+
+
+class TooLarge(SimpleUploadedFile):
+    """For the disk."""
+
+    def chunks(self, chunk_size=None):
+        yield b"1"
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_an_upload_that_does_not_fit_on_the_disk_leaves_nothing_and_blocks_nobody(upload, settings):
+    request = trajectories.AnalysisRequest("", "Na", 600.0, 100.0, None, [], 1.0, 1.0)
+    ada = get_user_model().objects.get()
+    for _ in range(2):
+        with pytest.raises(OSError, match="No space left"):
+            trajectories.create(ada, [TooLarge("run.xyz", b"1")], request)
+    assert list((settings.DATA_DIR / "analyses").iterdir()) == []
+    assert not Leftover.objects.exists()
+    assert upload(("run.xyz", extended_xyz(2))).folder.is_dir()
+    assert not Leftover.objects.exists()
+
+
+def test_an_upload_that_was_killed_is_swept(settings, db):
+    data_folder.check()
+    cut_off = settings.DATA_DIR / "analyses" / "x"
+    deletion.leave(cut_off, after=trajectories.UPLOAD_KEPT)
+    cut_off.mkdir(parents=True)
+    deletion.sweep()
+    assert cut_off.exists()
+    Leftover.objects.update(due_at=timezone.now())
+    assert deletion.sweep() == 1
+    assert not cut_off.exists()
 
 
 @pytest.mark.parametrize(("typed", "charge"), [("", -2.0), ("-1", -1.0)])
@@ -192,7 +272,7 @@ def test_without_a_charge_the_usual_one_of_the_ion_is_taken(upload, typed, charg
 
 def test_a_failed_one_is_corrected_and_analysed_again_on_its_kept_files(as_ada, upload):
     row = upload(("run.xyz", extended_xyz()), mobile_ion="Li", charge="")
-    trajectories.run(row.pk)
+    trajectory_runs.run(row.pk)
     row.refresh_from_db()
     assert row.state == "failed"
     kept = sorted(path.read_bytes() for path in row.folder.glob("*run*"))
@@ -206,13 +286,13 @@ def test_a_failed_one_is_corrected_and_analysed_again_on_its_kept_files(as_ada, 
     row.refresh_from_db()
     assert (row.state, row.message, row.spec["charge"]) == ("waiting", "", 1)
     assert "can be corrected when that has ended" in as_ada.post(again, said | {"frame_interval_fs": "100"}).content.decode()
-    trajectories.run(row.pk)
+    trajectory_runs.run(row.pk)
     row.refresh_from_db()
     assert (row.state, row.message, row.result["run"]["verdict"]) == ("done", "", "diffusive")
     assert sorted(path.read_bytes() for path in row.folder.glob("*run*")) == kept
     first_cm2_s = row.result["run"]["diffusivity_cm2_s"]
     as_ada.post(again, said | {"frame_interval_fs": "200"})  # a result that was wrong, too
-    trajectories.run(row.pk)
+    trajectory_runs.run(row.pk)
     row.refresh_from_db()
     assert row.result["run"]["diffusivity_cm2_s"] == pytest.approx(first_cm2_s / 2)
 
@@ -221,7 +301,7 @@ def test_the_charge_is_that_of_the_ion_and_stands_beside_the_conductivity(as_ada
     as_magnesium = extended_xyz().replace(b"Na ", b"Mg ")
     row = upload(("run.xyz", as_magnesium), mobile_ion="Mg", charge="")
     assert row.spec["charge"] == 2
-    trajectories.run(row.pk)
+    trajectory_runs.run(row.pk)
     assert "conductivity, for 2 e" in as_ada.get(reverse("trajectory", args=[row.pk])).content.decode()
     response = as_ada.post(reverse("trajectory-list"), sent(("run.xyz", b"1"), mobile_ion="Xe", charge=""))
     assert "Give the charge of Xe" in str(response.context["form"].errors["charge"])

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, close_old_connections
 
-from analysis.services import trajectories
+from analysis.services import trajectory_runs
 from campaigns.management.arguments import number
 from campaigns.services import data_folder, deletion, stages
 from sseweb.health import report_reconciler
@@ -31,7 +31,7 @@ class Command(BaseCommand):
                     data_folder.check()
                 stages.reconcile()
                 report_reconciler()
-                trajectories.reconcile()
+                trajectory_runs.reconcile()
                 if is_sweep_due:
                     swept_at = time.monotonic()
                     deletion.sweep()
