@@ -9,3 +9,6 @@ django.setup()
 
 import analysis.tasks  # noqa: E402,F401
 import campaigns.tasks  # noqa: E402,F401
+from sseweb import service_lock  # noqa: E402
+
+service_lock.hold()

@@ -41,6 +41,13 @@ def check() -> None:
         )
 
 
+def join() -> None:
+    """They belong together from now on: a restore has brought both."""
+    row, _ = Installation.objects.get_or_create(pk=1, defaults={"key": uuid.uuid4().hex})
+    (settings.DATA_DIR / FILE).unlink(missing_ok=True)
+    _write(settings.DATA_DIR / FILE, row.key)
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text().strip()

@@ -1,9 +1,13 @@
 """A backup of a running installation comes back elsewhere, and its campaign goes on to the same end."""
 
+import fcntl
+import io
 import json
 import os
 import subprocess
+import sys
 import tarfile
+import time
 
 import pytest
 
@@ -113,3 +117,53 @@ def test_what_is_no_backup_is_refused(tmp_path):
         archive.add(tmp_path / "manifest.json", "../../outside")
     assert "cannot be read as a backup" in manage(up, "restore", str(tmp_path / "evil.tar")).stderr
     assert list(up.data.glob("incoming-*")) == []
+
+
+def backup_of(tmp_path, **files):
+    """An archive without a database."""
+    with tarfile.open(tmp_path / "b.tar", "w") as archive:
+        for name, text in files.items() | {("manifest.json", json.dumps({"format": 1, "vendor": "sqlite", "database": "x"}))}:
+            facts = tarfile.TarInfo(name)
+            facts.size = len(text)
+            archive.addfile(facts, io.BytesIO(text.encode()))
+    return str(tmp_path / "b.tar")
+
+
+def test_a_restore_that_fails_leaves_everything_as_it_was(tmp_path):
+    up = Up(tmp_path)
+    for name in ("campaigns", "uploads"):
+        (up.data / name).mkdir()
+        (up.data / name / "mine").write_text("mine")
+    failed = manage(up, "restore", "--replace", backup_of(tmp_path, **{"data/campaigns/other": "other", "data/analyses/other": "other"}))
+    assert "holds no database" in failed.stderr
+    assert [path.read_text() for path in up.data.glob("*/mine")] == ["mine", "mine"]
+    assert not list(up.data.glob("*/other"))
+
+
+@pytest.mark.parametrize("service", ["manage.py reconcile", "-m dramatiq sseweb.worker", "-m gunicorn sseweb.wsgi --bind 127.0.0.1:0"])
+def test_no_service_runs_beside_a_restore(tmp_path, service):
+    """`manage.py up` is not the only one that starts them."""
+    up = Up(tmp_path)
+    (up.data / "service.lock").touch()
+    with (up.data / "service.lock").open() as ours, (tmp_path / "log").open("w+") as log:
+        running = subprocess.Popen([sys.executable, *service.split()], cwd=up.root, env=up.environment, stdout=log, stderr=log)
+        try:
+            deadline = time.monotonic() + 60
+            while _is_free(ours):
+                assert time.monotonic() < deadline, log.read()
+                time.sleep(0.2)
+            assert "is running on" in manage(up, "restore", "--replace", backup_of(tmp_path)).stderr
+        finally:
+            running.terminate()
+            running.wait(60)
+        fcntl.flock(ours, fcntl.LOCK_EX)  # as a restore does
+        assert "A backup is being restored" in manage(up, "reconcile", "--once").stderr
+
+
+def _is_free(stream):
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    fcntl.flock(stream, fcntl.LOCK_UN)
+    return True

@@ -10,6 +10,8 @@ from django.db import Error, close_old_connections
 from analysis.services import trajectory_runs
 from campaigns.management.arguments import number
 from campaigns.services import data_folder, deletion, stages
+from campaigns.services.errors import ServiceError
+from sseweb import service_lock
 from sseweb.health import report_reconciler
 
 SWEEP_INTERVAL_S = 600.0
@@ -23,6 +25,13 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true")
 
     def handle(self, *, interval_s: float, once: bool, **options: Any) -> None:
+        try:
+            service_lock.hold()
+            self._keep_on(interval_s, once)
+        except ServiceError as error:
+            raise CommandError(str(error)) from error
+
+    def _keep_on(self, interval_s: float, once: bool) -> None:
         swept_at = -math.inf
         while True:
             try:
@@ -35,8 +44,6 @@ class Command(BaseCommand):
                 if is_sweep_due:
                     swept_at = time.monotonic()
                     deletion.sweep()
-            except data_folder.WrongFolder as error:
-                raise CommandError(str(error)) from error
             except Error as error:  # the database is away or locked: it comes back, so do we
                 self.stderr.write(f"database not reached ({error}); trying again")
                 close_old_connections()

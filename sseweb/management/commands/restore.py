@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from campaigns.engines.disk import why_not
 from campaigns.services.errors import ServiceError
-from sseweb import backup
+from sseweb.restore import restore
 
 
 class Command(BaseCommand):
@@ -23,11 +23,10 @@ class Command(BaseCommand):
 
     def handle(self, *, file: Path, replace: bool, **options: Any) -> None:
         try:
-            report = backup.restore(file.resolve(), replace=replace, say=self.stderr.write)
+            report = restore(file.resolve(), replace=replace, say=self.stderr.write)
         except ServiceError as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"{error.filename or file} cannot be used: {why_not(error)}.") from error
-        call_command("migrate", verbosity=0)
         self.stdout.write(f"{report.files} files, {report.n_bytes / 1e6:.1f} MB and the database are back. Checking them:")
         call_command("check_data", stdout=self.stdout, stderr=self.stderr)

