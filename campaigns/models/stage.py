@@ -47,7 +47,10 @@ class Stage(models.Model):
     class Meta:
         ordering = ["id"]
         constraints = [models.UniqueConstraint(fields=["campaign", "kind", "loop", "step", "repeat", "index"], name="stage_once")]
-        indexes = [models.Index(fields=["state", "lease_until"])]
+        indexes = [
+            models.Index(fields=["state", "lease_until"]),
+            models.Index(fields=["job_state"], condition=models.Q(job_state__gt=""), name="stage_with_job"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.loop}.{self.step}.{self.index} of campaign {self.campaign_id}"

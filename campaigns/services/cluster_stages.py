@@ -138,7 +138,8 @@ def _note(stage: Stage, state: str, seconds: float) -> bool:
 def unwanted() -> Any:
     """Stages with a job that nobody wants any more: their campaign was paused or cancelled, or has failed."""
     gone = Q(lease_until=None) | Q(lease_until__lt=timezone.now())
-    return Stage.objects.filter(gone).exclude(job_state=JobState.NONE).exclude(WANTED)
+    with_job = Stage.objects.filter(job_state__gt=JobState.NONE).order_by("job_state")  # by its index, which holds no others
+    return with_job.filter(gone).exclude(WANTED)
 
 
 def stop_unwanted(stage_id: int) -> None:

@@ -4,6 +4,8 @@
 """
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from campaigns.models import Artefact
 from campaigns.services import stages
@@ -40,3 +42,12 @@ def test_the_reconciler_asks_as_much_whatever_has_ended(campaign, django_assert_
     copies(range(1, 61))
     with django_assert_num_queries(4):
         assert stages.reconcile() == 0
+
+
+def test_the_reconciler_reads_no_stage_that_has_ended(campaign):
+    with CaptureQueriesContext(connection) as found:
+        stages.reconcile()
+    with connection.cursor() as cursor:
+        for query in found.captured_queries:
+            cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
+            assert not any(line[-1].startswith("SCAN") for line in cursor.fetchall()), query["sql"]
