@@ -44,7 +44,7 @@ def look(stage: Stage) -> str:
     try:
         profile = resources.get(stage.resource).profile
     except (ServiceError, ValueError) as error:
-        return _over(stage, _failure(stage, "no_resource", str(error), permanent=True))
+        return _over(stage, "failed", _failure(stage, "no_resource", str(error), permanent=True))
     asked_s_ago = time.time() - known.asked_at
     if known.is_over or (known.state == "submitting" and asked_s_ago > settings.CLUSTER_POLL_S):
         return _submit(stage, profile)
@@ -69,18 +69,19 @@ def _submit(stage: Stage, profile: Profile) -> str:
     said = cluster.submit(settings.STAGE_MODULES[stage.kind], stage.folder, stage.resource, profile)
     if said.outcome == "refused":
         message = f"{stage.resource} refuses the job: {said.detail} An administrator can correct the resource."
-        return _over(stage, _failure(stage, "cluster_refused", message, permanent=True))
+        return _over(stage, "failed", _failure(stage, "cluster_refused", message, permanent=True))
     return _away(stage, JobState.UNKNOWN if said.outcome == "unknown" else SEEN[said.state])
 
 
 def _ask(stage: Stage, profile: Profile) -> str:
     module = settings.STAGE_MODULES[stage.kind]
-    _note(stage, stage.job_state, TALK_S)
+    if not _note(stage, stage.job_state, TALK_S):
+        return "away"
     said = cluster.ask(module, stage.folder, stage.resource, profile)
     if said.outcome != "ok":
         return _away(stage, JobState.UNKNOWN)
     if said.state == "ended":
-        return _over(stage, _ended(stage, said))
+        return _over(stage, *_ended(stage, said))
     if said.state == "running" and cluster.seconds_of_silence(stage.folder) > limit_s(stage):
         if cluster.stop(module, stage.folder, stage.resource, profile).outcome == "ok":
             return _over(stage, "hung")
@@ -88,19 +89,19 @@ def _ask(stage: Stage, profile: Profile) -> str:
     return _away(stage, SEEN[said.state])
 
 
-def _ended(stage: Stage, said: Job) -> str:
+def _ended(stage: Stage, said: Job) -> tuple[str, dict[str, Any] | None]:
     """A job that is gone: its last files, or why there are none."""
     if job.has_result(stage.folder):
-        return "done"
+        return "done", None
     failure = job.read_json(stage.folder / "failure.json")
     if failure and said.cause in ("job_lost", "engine_died"):
-        return "failed"
+        return "failed", None
     advanced = _advanced(stage, said)
     if advanced:
         words = "The next job goes on from the last checkpoint."
     else:
         words = f"It came no further than the job before{': ask for more time' if said.cause in MORE_TIME else ''}."
-    return _failure(stage, said.cause, f"{said.detail} (Job {said.job_id} on {stage.resource}.) {words}", counts=not advanced)
+    return "failed", _failure(stage, said.cause, f"{said.detail} (Job {said.job_id} on {stage.resource}.) {words}", counts=not advanced)
 
 
 def _advanced(stage: Stage, said: Job) -> bool:
@@ -109,17 +110,15 @@ def _advanced(stage: Stage, said: Job) -> bool:
     return bool(progress) and progress["done"] > said.progress_before
 
 
-def _failure(stage: Stage, cause: str, message: str, *, permanent: bool = False, counts: bool = True) -> str:
-    failure = {"message": message, "cause": cause, "permanent": permanent, "counts": counts, "log_tail": job.log_tail(stage.folder)}
-    stage.folder.mkdir(parents=True, exist_ok=True)
-    job.write_json(stage.folder / "failure.json", failure)
-    return "failed"
+def _failure(stage: Stage, cause: str, message: str, *, permanent: bool = False, counts: bool = True) -> dict[str, Any]:
+    return {"message": message, "cause": cause, "permanent": permanent, "counts": counts, "log_tail": job.log_tail(stage.folder)}
 
 
-def _over(stage: Stage, verdict: str) -> str:
-    """No job is left, and what it took is counted, once."""
+def _over(stage: Stage, verdict: str, failure: dict[str, Any] | None = None) -> str:
+    """No job is left, and what it took is counted, once. Who was frozen until the stage was another's leaves its files alone."""
     seconds = 0.0 if cluster.read(stage.folder).state in ("", cluster.CLOSED) else cluster.seconds_at_work(stage.folder)
-    cluster.close(stage.folder)
+    if not cluster.close(stage.folder, lambda: _note(stage, stage.job_state, TALK_S), failure):
+        return _away(stage, stage.job_state)
     Stage.objects.filter(pk=stage.pk, owner=stage.owner).update(job_state=JobState.NONE, seconds=F("seconds") + seconds)
     return verdict
 

@@ -72,7 +72,7 @@ def run(stage_id: int) -> None:
     except (OperationalError, InterfaceError):
         raise  # the database is away: our lease runs out, and the next owner goes on from where the folder stands
     except artefacts.OutputsLost as error:
-        _fail_with(stage, artefacts.set_aside(stage.folder, error.names))
+        _set_aside(stage, error.names)
     except Exception as error:
         # Unforeseen: the traceback is for the log, the user gets a stage that failed with a reason, and nothing is lost.
         _fail_with(stage, {"message": _unforeseen(error), "cause": "unforeseen", "permanent": False})
@@ -83,6 +83,18 @@ def run(stage_id: int) -> None:
     finally:
         if not stage.resource and not closing.is_set():
             wake_waiting()
+
+
+def _set_aside(stage: Stage, lost: list[str]) -> None:
+    """Only where nobody else has made the result anew: asked while no engine can write in the folder."""
+    try:
+        with job.folder_lock(stage.folder):
+            is_ours = Stage.objects.filter(pk=stage.pk, owner=stage.owner, state=StageState.RUNNING).exists()
+            failure = artefacts.set_aside(stage.folder, lost) if is_ours else None
+    except job.FolderBusy:
+        return  # an engine of whoever has the stage now
+    if failure:
+        _fail_with(stage, failure)
 
 
 def _unforeseen(error: Exception) -> str:

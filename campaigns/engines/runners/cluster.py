@@ -10,12 +10,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from campaigns.engines.job import read_json, write_json
-from campaigns.engines.runners.dispatch import CLOSED, OVER, RECORD, ROOT
+from campaigns.engines.runners.dispatch import CLOSED, OVER, RECORD, ROOT, CouldNotAsk, alone
 from campaigns.engines.runners.profile import Profile
 
 ANSWER_LIMIT_S = 60.0
@@ -70,11 +71,21 @@ def stop(module: str, folder: Path, resource: str, profile: Profile) -> Job:
     return _dispatch("stop", folder, resource, profile, module)
 
 
-def close(folder: Path) -> None:
-    """The job has said how it ended: a later try is a new one."""
-    record = read_json(folder / RECORD)
-    if record:
-        write_json(folder / RECORD, record | {"state": CLOSED})
+def close(folder: Path, is_ours: Callable[[], bool], failure: dict[str, Any] | None = None) -> bool:
+    """The job has said how it ended, or `failure` says it: a later try is a new one. Whether the stage is still ours is asked while nobody
+    else can talk about its job; False: it is not, or somebody is talking, and nothing was written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with alone(folder):
+            if not is_ours():
+                return False
+            if failure:
+                write_json(folder / "failure.json", failure)
+            if record := read_json(folder / RECORD):
+                write_json(folder / RECORD, record | {"state": CLOSED})
+    except CouldNotAsk:
+        return False
+    return True
 
 
 def _dispatch(verb: str, folder: Path, resource: str, profile: Profile, module: str) -> Job:

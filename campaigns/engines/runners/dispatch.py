@@ -282,7 +282,7 @@ def _write(folder: Path, record: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """One process at a time talks about a job. Raises CouldNotAsk."""
     with (folder / "job.lock").open("w") as stream:
         try:
@@ -295,7 +295,7 @@ def _alone(folder: Path) -> Iterator[None]:
 def answer(verb: str, folder: Path, request: dict[str, Any]) -> dict[str, Any]:
     """What the queueing system said: the record as it is written down, with `outcome`: ok | unknown | refused."""
     try:
-        with _alone(folder):
+        with alone(folder):
             return _answer(verb, folder, request)
     except CouldNotAsk as error:
         return {"outcome": "unknown", "detail": str(error)}
