@@ -1,5 +1,6 @@
 """Every setting once, from the environment, refused at start if wrong. Defaults suit one person on his own machine."""
 
+import contextlib
 import os
 import secrets
 from datetime import timedelta
@@ -13,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(os.environ.get("SSEWEB_DATA_DIR", BASE_DIR / "data")).resolve()
 DATA_DIR.mkdir(parents=True, exist_ok=True)
+NEW_KEY = "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
 
 
 def _flag(name: str, default: str) -> bool:
@@ -38,18 +40,37 @@ def _cores() -> int:
     return wanted
 
 
+def _is_public(names: list[str]) -> bool:
+    return bool(set(names) - {"localhost", "127.0.0.1", "[::1]", "testserver"})
+
+
 def _secret_key() -> str:
-    """From the environment, else made once for this data folder and readable by its owner alone."""
+    """From the environment; on one's own machine made once for this data folder and readable by its owner alone."""
     if given := os.environ.get("SECRET_KEY"):
         return given
     path = DATA_DIR / "secret_key"
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-            stream.write(secrets.token_urlsafe(50))
-    except FileExistsError:
-        if path.stat().st_mode & 0o077:
-            raise ImproperlyConfigured(f"{path} can be read by others: chmod 600 {path}") from None
-    return path.read_text()
+    if _is_public(ALLOWED_HOSTS):
+        found = f"the one that was used so far is in {path}" if path.exists() else NEW_KEY
+        raise ImproperlyConfigured(f"SECRET_KEY must be set in the environment where other names than localhost are served: {found}")
+    if not path.exists():
+        _make_secret_key(path)
+    if path.stat().st_mode & 0o077:
+        raise ImproperlyConfigured(f"{path} can be read by others: chmod 600 {path}")
+    if not (key := path.read_text().strip()):
+        raise ImproperlyConfigured(f"{path} is empty: remove it, and another key is made (everybody signs in again).")
+    return key
+
+
+def _make_secret_key(path: Path) -> None:
+    """Whole or not at all, and never over that of another process."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+        stream.write(secrets.token_urlsafe(50))
+        stream.flush()
+        os.fsync(stream.fileno())
+    with contextlib.suppress(FileExistsError):
+        path.hardlink_to(part)
+    part.unlink()
 
 
 def _database(url: str) -> dict[str, dict[str, Any]] | None:
@@ -73,8 +94,8 @@ def _database(url: str) -> dict[str, dict[str, Any]] | None:
 
 
 DEBUG = _flag("DEBUG", "0")
-SECRET_KEY = _secret_key()
 ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "localhost 127.0.0.1 [::1]").split()
+SECRET_KEY = _secret_key()
 CSRF_TRUSTED_ORIGINS = os.environ.get("CSRF_TRUSTED_ORIGINS", "").split()
 
 # Cores that all engines together may use on this machine.
@@ -277,13 +298,11 @@ if HTTPS:
 def _refuse_insecure() -> None:
     """Settings that would give the installation away are refused at start, with what to set."""
     names = set(ALLOWED_HOSTS)
-    is_public = bool(names - {"localhost", "127.0.0.1", "[::1]", "testserver"})
+    is_public = _is_public(ALLOWED_HOSTS)
     if any(name.startswith(("*", ".")) for name in names):
         raise ImproperlyConfigured("ALLOWED_HOSTS must name each host: a wildcard lets anybody choose the address in links.")
     if os.environ.get("SECRET_KEY") and (len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("django-insecure")):
-        raise ImproperlyConfigured(
-            "SECRET_KEY must be at least 50 random characters: python -c 'import secrets; print(secrets.token_urlsafe(50))'"
-        )
+        raise ImproperlyConfigured(f"SECRET_KEY must be at least 50 random characters: {NEW_KEY}")
     if is_public and DEBUG:
         raise ImproperlyConfigured("DEBUG=1 shows everybody the program's inside: not with other names than localhost in ALLOWED_HOSTS.")
     if is_public and not HTTPS and not PLAIN_HTTP:

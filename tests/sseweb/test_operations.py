@@ -124,6 +124,7 @@ def test_cookies_over_tls(tmp_path):
 
 @pytest.mark.parametrize(("environment", "words"), [
     ({"HTTPS": "0"}, "unencrypted"),
+    ({"SECRET_KEY": ""}, "must be set in the environment"),
     ({"SECRET_KEY": "short"}, "at least 50"),
     ({"SECRET_KEY": "a" * 60}, "at least 50"),
     ({"ALLOWED_HOSTS": "*"}, "must name each host"),
@@ -142,6 +143,20 @@ def test_a_secret_key_that_others_can_read_is_refused(tmp_path):
     (tmp_path / "secret_key").write_text("x" * 60)
     (tmp_path / "secret_key").chmod(0o644)
     assert "chmod 600" in start(tmp_path).stderr
+
+
+def test_a_secret_key_whose_writing_was_cut_off_is_refused(tmp_path):
+    (tmp_path / "secret_key").touch(mode=0o600)
+    assert "is empty: remove it" in start(tmp_path).stderr
+
+
+def test_a_secret_key_is_made_once(tmp_path):
+    assert start(tmp_path).returncode == 0
+    key = (tmp_path / "secret_key").read_text()
+    assert start(tmp_path).returncode == 0
+    assert (tmp_path / "secret_key").read_text() == key
+    assert len(key) > 50
+    assert not list(tmp_path.glob(".secret_key*"))
 
 
 def test_an_address_of_the_network_needs_encryption(tmp_path):
