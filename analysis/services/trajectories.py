@@ -2,7 +2,7 @@
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ from django.db import transaction
 from analysis.engines import file_order
 from analysis.models import AnalysisState, TrajectoryAnalysis
 from analysis.services import trajectory_runs
-from campaigns.services import activity, deletion, quotas
+from campaigns.services import activity, check_data, deletion, quotas
 from campaigns.services.errors import BadInput, WrongState
 
 UPLOAD_KEPT = timedelta(days=1)  # of one that was cut off
@@ -159,6 +159,20 @@ def files_of(row: TrajectoryAnalysis) -> tuple[int, int]:
     """How many files it has, and their bytes together."""
     sizes = [path.stat().st_size for path in row.folder.glob("*") if path.is_file()]
     return len(sizes), sum(sizes)
+
+
+def _lost_files() -> Iterator[str]:
+    """What `check_data` says of trajectories."""
+    rows = list(TrajectoryAnalysis.objects.order_by("id"))
+    for row in rows:
+        result = ["result.json"] if row.state == AnalysisState.DONE else []
+        for path in (*trajectory_runs.kept(row), *(row.folder / name for name in result)):
+            if not path.is_file() or not path.stat().st_size:
+                yield f"trajectory {row.pk} ({row}): {path.name} is missing or empty in {row.folder}"
+    yield from check_data.folders_without_row("analyses", {row.folder.name for row in rows})
+
+
+check_data.MORE.append(_lost_files)
 
 
 def delete(row: TrajectoryAnalysis, by: AbstractBaseUser | None = None) -> None:

@@ -5,8 +5,8 @@ import io
 import pytest
 from django.core.management import call_command
 
-from campaigns.models import Artefact
-from campaigns.services import check_data
+from campaigns.models import Artefact, Campaign
+from campaigns.services import check_data, deletion
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -56,3 +56,20 @@ def test_a_folder_in_the_place_of_a_file_is_a_problem_and_no_traceback(campaign)
     one.file.unlink()
     one.file.mkdir()
     assert any(problem for _, problem in check_data.damaged_artefacts())
+
+
+def test_files_that_have_no_row_of_their_own_are_looked_at_too(campaign, settings):
+    Campaign.objects.update(s0_upload="uploads/1/set.xyz")
+    row = campaign.owner.trajectory_analyses.create(
+        name="run", file_names=["run.xyz"], mobile_ion="Li", temperature_K=600, spec={"files": ["00-run.extxyz"]}
+    )
+    row.folder.mkdir(parents=True)
+    (row.folder / "00-run.extxyz").touch()
+    for name in ("campaigns/99", "analyses/nobody", "campaigns/98"):
+        (settings.DATA_DIR / name).mkdir()
+    deletion.leave(settings.DATA_DIR / "campaigns/98")
+    status, text = said()
+    assert status == 1
+    for words in ("its data set for S0 is missing", "00-run.extxyz is missing or empty", "campaigns/99: no row", "analyses/nobody: no row"):
+        assert words in text
+    assert "4 problems" in text

@@ -20,7 +20,7 @@ class Command(BaseCommand):
                 self.stdout.write(problem)
             if number % 500 == 0:
                 self.stderr.write(f"{number} of {total} files read")
-        for problem in check_data.stages_without_result():
+        for problem in (text for find in check_data.MORE for text in find()):
             problems += 1
             self.stdout.write(problem)
         if problems:
