@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('campaigns', '0012_stage_cores_short'),
+        ('campaigns', '0013_resource_max_jobs'),
     ]
 
     operations = [
