@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('campaigns', '0013_resource_max_jobs'),
+        ('campaigns', '0016_material_tags'),
     ]
 
     operations = [
