@@ -1,27 +1,25 @@
 """Every service of every host holds the data folder, all together; a restore holds it alone. The kernel frees it when they die."""
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO
 
 from django.conf import settings
 
 from campaigns.services.errors import WrongState
 
 FILE = "service.lock"
-_held: list[TextIO] = []
 
 
 def hold() -> None:
     """For as long as this process lives. Raises WrongState."""
-    stream = (settings.DATA_DIR / FILE).open("a")
+    descriptor = os.open(settings.DATA_DIR / FILE, os.O_RDWR | os.O_CREAT)  # closed by the kernel alone
     try:
-        fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        stream.close()
+        os.close(descriptor)
         raise WrongState(f"A backup is being restored into {settings.DATA_DIR}: start again when that is done.") from error
-    _held.append(stream)
 
 
 @contextmanager
