@@ -54,11 +54,12 @@ def write(target: Path, say: Callable[[str], None] = lambda text: None) -> Repor
         raise WrongState(f"{target} exists: give another name, a backup is never written over.")
     part = target.with_name(f"{target.name}.part")
     report = Report()
-    with deletions_wait(), tempfile.TemporaryDirectory(dir=settings.DATA_DIR, prefix="backup-") as folder:
-        snapshot, rows = _database_snapshot(Path(folder))
-        say("the database is copied; now the files")
-        # Readable by its owner alone: it holds password digests.
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+    # Opened first: a path where nothing can be written is said before the database is copied. Readable by its owner alone: it holds
+    # password digests.
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+        with deletions_wait(), tempfile.TemporaryDirectory(dir=settings.DATA_DIR, prefix="backup-") as folder:
+            snapshot, rows = _database_snapshot(Path(folder))
+            say("the database is copied; now the files")
             with tarfile.open(fileobj=stream, mode="w") as archive:
                 _add_text(archive, "manifest.json", json.dumps(_manifest(snapshot.name), indent=1))
                 archive.add(snapshot, snapshot.name)
@@ -66,8 +67,8 @@ def write(target: Path, say: Callable[[str], None] = lambda text: None) -> Repor
                     _add_file(archive, path, sha256, report)
                     if number % 1000 == 0:
                         say(f"{number} files, {report.n_bytes / 1e9:.2f} GB")
-            stream.flush()
-            os.fsync(stream.fileno())
+        stream.flush()
+        os.fsync(stream.fileno())
     part.rename(target)
     return report
 
