@@ -1,8 +1,9 @@
 """The tracer diffusion coefficient of one run with an error that covers the truth as often as it says.
 
 Generalized least squares (gls.py) from a start lag that a scan finds, checked against an ordinary line whose error is the scatter
-between ions; where the two disagree the ordinary one is reported. Ions that move together, and scatter between time blocks beyond
-the model's, enlarge the error. D is in cm^2/s; lags are in frames; the fit ends at half of the run.
+between ions; where the two disagree the error grows, where they do by far the ordinary one is reported. Ions that move together or
+block each other, and scatter between time blocks beyond the model's, enlarge the error. D is in cm^2/s; lags are in frames; the fit
+ends at half of the run.
 """
 
 from dataclasses import dataclass, replace
@@ -23,8 +24,11 @@ CURVE_LAGS = 100  # of the MSD that is drawn
 N_BLOCKS = 5
 START_FRACTION = 10  # the fit starts no earlier than its end over this: hops that undo hops bend the MSD at short lags
 MIN_LAGS = 4
+DOUBTED_SIGMA = 2.0  # of the ordinary line, from which on a disagreement with it is part of the error: one in 40 walks by chance
+REFUSED_SIGMA = 3.0  # from which on the ordinary line is reported
 HALVES_SIGMA = 2.0  # beyond it the two halves of the fit disagree
 MIN_FRAMES = 16
+TOGETHER = 1.5  # ions at a time: what chance makes of independent ones in two runs of a hundred is not worth a word
 FEW_IONS = 4  # independent ones
 CAGES_LEFT = 3  # times the intercept, what motion within cages adds, is the MSD where the fit starts
 EXPONENT_ERROR = 1.1  # of its mean over fit and log-log slopes, in errors of the fit alone: 1.04 to 1.2 among walks
@@ -150,8 +154,8 @@ def _start(paths: Paths, lags: Integers, mean: Floats, hop_length_A: float, flag
     if floor is None:
         flags.append(f"the MSD does not reach half of {hop_length_A:g} Angstrom squared in a sixth of the run")
         floor = int(lags[0])
-    together = msd.move_together(paths.paths_A, floor)
-    if together > 1:
+    together = max(msd.move_together(paths.paths_A, floor), msd.coupled(paths.paths_A))
+    if together >= TOGETHER:
         flags.append(f"ions move together, about {together:.1f} at a time")
     n_independent = paths.n_ions / together
     if n_independent < FEW_IONS:
@@ -263,12 +267,17 @@ def _block_error(paths: Paths, first: int, line: gls.Line, flags: list[str]) -> 
 
 
 def _choose(line: gls.Line, ols: tuple[float, float], blocks: float, flags: list[str]) -> tuple[float, float, str]:
-    """Slope, error and method. Blocks count only where their scatter is significantly larger: with five, chance alone makes half larger."""
+    """Slope, error and method. A walk in forty has lines two errors apart by chance: its slope is left as it is, its error grows.
+
+    Blocks count only where their scatter is significantly larger: with five, chance alone makes half larger.
+    """
     slope, error, method = line.slope_A2, line.slope_error_A2, "GLS"
-    if not np.isfinite(error) or abs(slope - ols[0]) >= 2 * ols[1]:
-        flags.append("generalized and ordinary least squares disagree")
-        # Their disagreement is part of the error: by construction the ordinary slope lies two of its own errors from the other.
-        slope, error, method = ols[0], float(np.hypot(ols[1], (ols[0] - slope) / 2)), "OLS"
+    apart = abs(slope - ols[0])
+    if not np.isfinite(error) or apart >= REFUSED_SIGMA * ols[1]:
+        slope, error, method = ols[0], ols[1], "OLS"
+    if not np.isfinite(line.slope_error_A2) or apart >= DOUBTED_SIGMA * ols[1]:
+        flags.append("generalized and ordinary least squares disagree: half of their difference is part of the error")
+        error = float(np.hypot(error, apart / 2))
     if any(flag.startswith("time blocks") for flag in flags):
         error = max(error, blocks)
     return slope, error, method

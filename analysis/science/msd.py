@@ -20,6 +20,8 @@ CHUNK_FRAMES = 256  # of a trajectory that are turned at a time: they stay in th
 SAMPLED_ORIGINS = 128  # where a mean over atoms only has to be seen: with 40 atoms it is known to 1 %
 ORIGINS_PER_LAG = 8  # neighbouring origins, an eighth of the lag apart, say nearly the same
 STANDS_OUT = 3.0  # times the median: what shakes in a harmonic well hardly reaches 2.5 of it
+COUPLED_FRACTION = 15  # of a run is the lag at which ions are correlated: where the fit begins, and known to 17 %
+COUPLED_NOISE = 2.5  # times lag/n_frames is the standard deviation of how many independent ions seem to move as one
 ENDS = 10  # parts of a run, of which the first and the last are compared
 LARGEST_STEP = 0.4  # of the shortest lattice vector between two frames; beyond it the nearest image may be the wrong one
 LARGEST_EXTENT = 1.3  # of a cell vector: programs wrap now and then only, so atoms stick out
@@ -163,6 +165,52 @@ def move_together(paths_A: Floats, lag: int) -> float:
     return min(ratio, float(n_ions)) if ratio > 1 + 2 * noise else 1.0
 
 
+def coupled(paths_A: Floats) -> float:
+    """How many ions move as one, from the correlations of their displacements as vectors: ions that block each other have them.
+
+    Squares of displacements covary as the squares of these correlations: sum_ij |C_ij(tau)|^2 over sum_i |C_ii(tau)|^2, summed over delays
+    tau up to the lag, less what independent ions of the same autocorrelation give by chance. 1 where it does not exceed 1 by its
+    own standard deviation.
+    """
+    n_ions, _, n_frames = paths_A.shape
+    lag = max(1, n_frames // COUPLED_FRACTION)
+    step = -(-lag // ORIGINS_PER_LAG)
+    moved = paths_A[..., lag::step] - paths_A[..., : n_frames - lag : step]
+    moved = moved / np.sqrt(_pace(moved))
+    flat = moved.reshape(3 * n_ions, -1)
+    gram = flat.T @ flat
+    delays = range(min(-(-lag // step), gram.shape[0] - 1))
+    rho = np.array([np.diagonal(gram, delay).mean() for delay in range(gram.shape[0])])
+    if not rho[0] > 0:
+        return 1.0
+    rho /= rho[0]
+    rho[len(delays) :] = max(float(rho[len(delays) : 3 * len(delays)].mean()), 0.0)  # of ions that fly on; 0 in a walk
+    mean = np.matmul(moved, moved.transpose(0, 2, 1)).mean(axis=0) / moved.shape[-1]
+    alone = n_ions * float(np.square(mean).sum()) * float(2 * np.square(rho[: len(delays)]).sum() - 1)
+    between = sum((1 if delay == 0 else 2) * _between(moved, gram, rho, delay) for delay in delays)
+    ratio = 1 + between / alone
+    return min(ratio, float(n_ions)) if ratio > 1 + COUPLED_NOISE * lag / n_frames else 1.0
+
+
+def _pace(moved_A: Floats) -> Floats:
+    """Mean square displacement along the run, a parabola through its logarithm: ions that all slow down are not coupled by it."""
+    mean_A2 = np.einsum("ict,ict->t", moved_A, moved_A) / len(moved_A)
+    floor_A2 = max(1e-3 * float(mean_A2.mean()), 1e-300)
+    time = np.linspace(-1, 1, len(mean_A2))
+    return np.exp(np.polyval(np.polyfit(time, np.log(mean_A2 + floor_A2), min(2, len(time) - 1)), time))
+
+
+def _between(moved_A: Floats, gram_A2: Floats, rho: Floats, delay: int) -> float:
+    """Sum of |C_ij|^2 at one delay over pairs of different ions, without what chance gives; `gram` is moved.moved between all origins."""
+    n = moved_A.shape[-1] - delay
+    earlier, later = moved_A[..., :n], moved_A[..., delay:]
+    everything = float(np.sum(gram_A2[:n, :n] * gram_A2[delay:, delay:]))
+    own = float(np.square(np.matmul(earlier, later.transpose(0, 2, 1))).sum())
+    squares = np.einsum("ict,ict->i", moved_A, moved_A) / moved_A.shape[-1]
+    by_chance = 2 * float(np.arange(n, 0, -1) @ np.square(rho[:n])) - n
+    return (everything - own - by_chance * float(squares.sum() ** 2 - np.square(squares).sum())) / n**2
+
+
 def _without_trend(values: Floats) -> Floats:
     """Rows (n, n_times) less their own parabolas in time."""
     trend, _ = np.linalg.qr(np.vander(np.linspace(-1, 1, values.shape[1]), 3))
@@ -191,6 +239,13 @@ def few_left(net_A: Floats, hop_length_A: float) -> int:
     In a cage all ions move about as much, however wide it is; a hop stands out from those that stay.
     """
     return int((net_A > max(hop_length_A / 2, STANDS_OUT * float(np.median(net_A)))).sum()) if len(net_A) else 0
+
+
+def flow(paths_A: Floats) -> float:
+    """Square of the mean displacement in the run over the mean square: 1 where all ions flow, 1/N where each walks for itself."""
+    moved = paths_A[..., -1] - paths_A[..., 0]
+    square = float(np.square(moved).sum(axis=1).mean())
+    return float(np.square(moved.mean(axis=0)).sum()) / square if square > 0 else 0.0
 
 
 def has_long_steps(positions_A: Floats, cell_A: Floats) -> bool:

@@ -47,6 +47,26 @@ def exclusion(n_frames: int, side: int, n_ions: int):
     return lambda rng: walks.exclusion_walk(rng, n_frames, side, n_ions), lambda: exclusion_truth(side, n_ions)
 
 
+@cache
+def channel_truth(cross: float) -> float:
+    """D in channels between which ions hop rarely, from long runs; its own error is about 1 %."""
+    rng, found = np.random.default_rng(99), []
+    for _ in range(40):
+        path = walks.channel_walk(rng, 4000, 3, 8, 44, cross)
+        found.append(diffusion.estimate(walks.as_paths(path), walks.EDGE_A).diffusivity_cm2_s / A2_FRAME)
+    return float(np.mean(found))
+
+
+def blocking(n_frames: int, cross: float):
+    return lambda rng: walks.channel_walk(rng, n_frames, 3, 8, 44, cross), lambda: channel_truth(cross)
+
+
+def rings(n_frames: int, n_rings: int, n_sites: int, n_ions: int):
+    """All ions of a ring move as one in the end: D is that of their centre."""
+    return (lambda rng: walks.file_walk(rng, n_frames, n_rings, n_sites, n_ions),
+            lambda: (n_sites - n_ions) / (n_sites - 1) / n_ions / 6)  # fmt: skip
+
+
 CASES = {
     "every ion hops in every frame, 20 ions, 400 frames": walk(400, 20, 1.0),
     "hops 0.3, 20 ions, 400 frames": walk(400, 20, 0.3),
@@ -69,6 +89,11 @@ CASES = {
     "cages, slower inside, 20 ions, 600 frames": cages(600, 20, 0.005, 0.05),
     "exclusion, 48 ions on 64 sites, 300 frames": exclusion(300, 4, 48),
     "exclusion, 150 ions on 216 sites, 200 frames": exclusion(200, 6, 150),
+    "hops 0.2, vibration, 80 ions, 1500 frames": walk(1500, 80, 0.2, 0.1),
+    "channels that block, cross hops 2 %, 800 frames": blocking(800, 0.02),
+    "channels that block, cross hops 10 %, 800 frames": blocking(800, 0.1),
+    "12 rings of 8 sites with 4 ions, 800 frames": rings(800, 12, 8, 4),
+    "6 rings of 20 sites with 10 ions, 1500 frames": rings(1500, 6, 20, 10),
 }
 
 
@@ -97,6 +122,7 @@ def print_row(name: str, found: list[diffusion.Diffusivity], exact_cm2_s: float)
 
 
 MISSED = "cages, slower inside, 20 ions, 600 frames"  # the MSD still bends within the fit by less than a run of this length can show
+COUPLED = tuple(name for name in CASES if "block" in name or "rings" in name)  # how many move as one is known to 17 % at best
 FEW = ("hops 0.3, 1 ion, 1000 frames", "hops 0.3, 2 ions, 1000 frames")  # Student's factor, there for two sigma, is too wide at one
 
 
@@ -105,8 +131,8 @@ def test_the_error_covers_the_truth(name):
     make, truth = CASES[name]
     found = estimates(make, N_DENSE_WALKS if name == DENSE else N_WALKS)
     one, two, bias = print_row(name, found, truth() * A2_FRAME)
-    assert 0.62 <= one <= (0.86 if name in FEW else 0.74)
-    assert 0.92 <= two <= 0.98
+    assert (0.56 if name in COUPLED else 0.62) <= one <= (0.86 if name in FEW else 0.8 if name in COUPLED else 0.78)
+    assert (0.86 if name in COUPLED else 0.92) <= two <= 0.98
     assert abs(bias) < 0.2
 
 

@@ -158,3 +158,17 @@ def test_ions_without_a_framework_lose_nothing_to_their_own_drift(n_ions):
         paths = diffusion.Paths(msd.paths_of(path, np.arange(n_ions), own.displacement_A), 1.0).with_own_drift()
         ratios.append(msd.mean_msd(paths.paths_A, np.array([10]))[0] / 5)
     assert np.mean(ratios) == pytest.approx(1.0, abs=0.06)
+
+
+def test_the_error_of_ions_that_block_each_other_covers_the_truth():
+    """Rings of eight sites with four ions: taken as independent, their error is half of the true one."""
+    one, two, _ = calibrate(lambda rng: walks.file_walk(rng, 400, 12, 8, 4), 4 / 7 / 24 * A2_FRAME, 40)
+    assert one > 0.55
+    assert two > 0.88
+
+
+def test_a_line_by_chance_two_errors_from_the_other_enlarges_the_error_and_keeps_its_slope():
+    line, flags = gls.Line(1.0, 0.03, 0.0), []
+    assert diffusion._choose(line, (1.25, 0.1), float("nan"), flags) == (1.0, pytest.approx(np.hypot(0.03, 0.125)), "GLS")
+    assert "disagree" in flags[0]
+    assert diffusion._choose(line, (1.4, 0.1), float("nan"), [])[::2] == (1.4, "OLS")

@@ -3,7 +3,7 @@ import pytest
 
 from analysis.science import msd
 
-from .walks import lattice_walk
+from .walks import ageing_walk, as_paths, concerted_walk, file_walk, lattice_walk
 
 CELL_A = np.array([[7.0, 0, 0], [2.0, 8.0, 0], [1.0, -1.5, 9.0]])
 
@@ -118,3 +118,17 @@ def test_gaussian_displacements_have_no_non_gaussian_parameter():
     assert abs(msd.non_gaussian(msd.paths_of(path, np.arange(20)), 1)) < 0.02
     rare = lattice_walk(np.random.default_rng(2), 4000, 20, 0.05).astype(float)
     assert msd.non_gaussian(msd.paths_of(rare, np.arange(20)), 1) == pytest.approx(0.6 / 0.05 - 1, rel=0.1)
+
+
+def test_ions_that_block_each_other_are_found_coupled_and_others_are_not():
+    """Four ions that share a ring move as one in the end; independent ones, slowing down together or not, have nothing in common."""
+    rng = np.random.default_rng(5)
+
+    def mean(make):
+        return np.mean([msd.coupled(as_paths(make()).paths_A) for _ in range(12)])
+
+    assert 3 < mean(lambda: file_walk(rng, 500, 12, 8, 4)) <= 5
+    assert mean(lambda: concerted_walk(rng, 400, 8, 4, 0.3)) == pytest.approx(4, rel=0.25)
+    assert mean(lambda: lattice_walk(rng, 400, 20, 0.3)) < 1.1
+    assert mean(lambda: lattice_walk(rng, 400, 20, 0.3, n_dimensions=1)) < 1.15
+    assert mean(lambda: ageing_walk(rng, 400, 20, 0.3, 0.05)) < 1.15

@@ -57,13 +57,16 @@ def test_the_run_length_follows_from_the_error_that_was_measured():
 @pytest.mark.parametrize(("make", "expected"), [(lambda rng: lattice_walk(rng, 1500, 16, 0.3), 1.0),
                                                 (lambda rng: concerted_walk(rng, 1500, 4, 4, 0.3), 0.25)])  # fmt: skip
 def test_haven_ratio_is_one_over_how_many_move_together(make, expected):
-    z = []
-    for seed in range(12):
+    """Of D_sigma, whose error from five blocks has Student's t: 1 error holds it in 68 %, 2.5 in 93 % of runs."""
+    z, values = [], []
+    for seed in range(60):
         path = make(np.random.default_rng(seed))
         found = transport.haven(as_paths(path), 15, 5e-6, 2e-7)
         z.append((1 / found.haven_ratio - 1 / expected) / (found.haven_ratio_error / found.haven_ratio**2))
-    assert np.mean(np.abs(z) < 2.5) > 0.7
-    assert abs(np.mean(z)) < 1
+        values.append(found.charge_diffusivity_cm2_s)
+    assert 0.5 < np.mean(np.abs(z) < 1) < 0.85
+    assert np.mean(np.abs(z) < 2.5) >= 0.88
+    assert np.mean(values) == pytest.approx(5e-6 / expected, rel=0.15)
 
 
 def test_the_limit_of_few_hops_holds_the_truth():

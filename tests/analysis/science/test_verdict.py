@@ -6,7 +6,7 @@ import pytest
 from analysis.science import diffusion, msd, verdict
 from analysis.science.steadiness import ChangeInTime
 
-from .walks import ageing_walk, as_paths, cage_walk, fractional_walk, lattice_walk, ring_walk
+from .walks import ageing_walk, as_paths, cage_walk, file_walk, fractional_walk, lattice_walk, ring_walk
 
 HOP_A = 3.0
 FRAME_PS = 0.1
@@ -278,3 +278,58 @@ def test_d_of_the_runs_that_pass_is_not_too_large_for_its_error():
     assert 20 < len(z) < 180
     assert np.mean(np.abs(z) < 1) > 0.55
     assert np.mean(np.abs(z) < 2) > 0.88
+
+
+def test_ions_in_single_file_are_not_diffusive():
+    """MSD ~ sqrt(t), in a ring so long that its ions do not move as one within the run."""
+    found = [verdict.judge(evidence(HOP_A * file_walk(np.random.default_rng(seed), 400, 2, 60, 30))) for seed in range(6)]
+    assert "diffusive" not in {one.name for one in found}
+
+
+def test_ions_that_block_each_other_must_be_told_from_a_single_file(diffusive):
+    blocked = replace(diffusive.estimate, move_together=4.0, exponent=0.9, exponent_error=0.25)
+    found = verdict.judge(replace(diffusive, estimate=blocked))
+    assert found.name == "subdiffusive"
+    assert "cannot pass each other" in found.reason
+    assert verdict.judge(replace(diffusive, estimate=replace(blocked, exponent_error=0.15))).name == "diffusive"
+
+
+def test_a_framework_melts_where_it_exceeds_the_limit_by_its_error(diffusive):
+    """S of six units in a small cell of LGPS: 4.1 of 3 allowed, because two of them turned."""
+    turned = replace(diffusive, framework_msd_A2=4.1, framework_slope=0.8, framework_species="S", framework_msd_error_A2=1.5)
+    assert verdict.judge(turned).name == "diffusive"
+    molten = verdict.judge(replace(turned, framework_msd_error_A2=0.5))
+    assert molten.name == "melted"
+    assert "4.1 ± 0.5 Å²" in molten.reason
+
+
+def test_a_cage_of_several_sites_that_is_not_excluded_is_said(diffusive):
+    width_A2 = verdict.WIDEST_CAGE * HOP_A**2
+    for last_A2, said in ((0.9 * width_A2, True), (1.1 * width_A2, False)):
+        scaled = replace(diffusive.estimate, msd_A2=diffusive.estimate.msd_A2 * last_A2 / diffusive.estimate.msd_A2[-1])
+        assert ("not excluded" in verdict.judge(replace(diffusive, estimate=scaled)).reason) == said
+
+
+def test_most_runs_of_the_advised_length_pass():
+    rng, passed = np.random.default_rng(77), []
+    while len(passed) < 15:
+        short = evidence(lattice_walk(rng, 300, 16, 0.015, 0.2, HOP_A))
+        if verdict.judge(short).name == "too_short":
+            n_frames = min(int(verdict.needed_ps(short) / FRAME_PS), 6000)
+            passed.append(verdict.judge(evidence(lattice_walk(rng, n_frames, 16, 0.015, 0.2, HOP_A))).name == "diffusive")
+    assert np.mean(passed) > 0.75
+
+
+def test_one_ion_without_a_framework_is_told_why_it_does_not_move():
+    alone = evidence(np.zeros((200, 1, 3), dtype=np.float32), framework_msd_A2=None, framework_slope=None)
+    assert "no framework" in verdict.judge(alone).reason
+
+
+def test_ions_that_flow_are_said_to_flow():
+    path = lattice_walk(np.random.default_rng(3), 400, 24, 0.1, 0.1, HOP_A)
+    path = path + (0.05 * np.arange(400)[:, None, None] * np.array([1.0, 0, 0])).astype(np.float32)
+    found = evidence(path)
+    assert msd.flow(as_paths(path).paths_A) > verdict.FLOW
+    assert msd.flow(as_paths(lattice_walk(np.random.default_rng(3), 400, 24, 0.1)).paths_A) < 0.3
+    steep = replace(found, flow=0.9, estimate=replace(found.estimate, loglog_slope=1.4))
+    assert "flow as one" in verdict.judge(steep).reason

@@ -106,3 +106,40 @@ def exclusion_walk(rng, n_frames, side, n_ions, sweeps=1):
                 taken.add(key)
                 here[ion] = target
     return path
+
+
+def channel_walk(rng, n_frames, n_across, n_along, n_ions, cross):
+    """Hops to empty sites alone, in `n_across`^2 periodic channels of `n_along` sites; a part `cross` of the attempts lead to the next."""
+    sides = np.array([n_across, n_across, n_along])
+    here = np.stack(np.unravel_index(rng.choice(sides.prod(), n_ions, replace=False), sides), axis=1).tolist()
+    taken = {tuple(one) for one in here}
+    path = np.empty((n_frames, n_ions, 3), dtype=np.float32)
+    for frame in range(n_frames):
+        path[frame] = here
+        axes = np.where(rng.random(n_ions) < cross, rng.integers(0, 2, n_ions), 2).tolist()
+        for ion, axis, step in zip(rng.integers(0, n_ions, n_ions).tolist(), axes, rng.choice([-1, 1], n_ions).tolist(), strict=True):
+            target = list(here[ion])
+            target[axis] += step
+            key = tuple(np.mod(target, sides).tolist())
+            if key not in taken:
+                taken.remove(tuple(np.mod(here[ion], sides).tolist()))
+                taken.add(key)
+                here[ion] = target
+    return path
+
+
+def file_walk(rng, n_frames, n_rings, n_sites, n_ions):
+    """Closed rings of `n_sites` with `n_ions` in each, which cannot pass.
+
+    MSD ~ sqrt(t) at first; later all of a ring move as one, D = (n_sites - n_ions)/(n_sites - 1)/(6 n_ions).
+    """
+    ring, path = np.arange(n_rings), np.zeros((n_frames, n_rings * n_ions, 3), dtype=np.float32)
+    here = np.stack([np.sort(rng.choice(n_sites, n_ions, replace=False)) for _ in ring])
+    for frame in range(n_frames):
+        path[frame, :, 0] = here.reshape(-1)
+        for _ in range(n_ions):
+            ion, step = rng.integers(0, n_ions, n_rings), rng.choice([-1, 1], n_rings)
+            neighbour = here[ring, (ion + step) % n_ions] + n_sites * ((ion + step) // n_ions)
+            is_free = here[ring, ion] + step != neighbour
+            here[ring[is_free], ion[is_free]] += step[is_free]
+    return path
