@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.engines import models, structure
+from analysis.engines import models, quoted, structure
 from analysis.science import diffusion, msd, transport, verdict
 from analysis.science.diffusion import Diffusivity, Paths
 from campaigns.engines.job import EngineFailed, Progress, main
@@ -30,6 +30,7 @@ class SpeciesMsd:
     lags: Integers
     by_species_A2: dict[str, tuple[Floats, Floats]]
     mobile_ion: str
+    counts: dict[str, int]  # atoms of every species
 
     def framework(self) -> tuple[str, float | None, float | None]:
         """The species of the framework that moves most, its MSD at the last lag, and its d ln MSD/d ln t over the last factor of four.
@@ -46,6 +47,13 @@ class SpeciesMsd:
             return "", None, None
         _, last_A2, species, slope = max(found, key=lambda one: one[:2])
         return species, last_A2, slope
+
+    def framework_error_A2(self, species: str) -> float:
+        """Of a species' MSD at the last lag: atoms of one unit turn together, so there are no more independent ones than other atoms."""
+        n_atoms = self.counts[species]
+        others = sum(count for name, count in self.counts.items() if name not in (species, self.mobile_ion))
+        n_units = min(n_atoms, others) if others else n_atoms
+        return float(self.by_species_A2[species][1][-1]) * math.sqrt(max(n_atoms - 1, 1) / max(n_units - 1, 1))
 
     def backbone(self) -> tuple[str, float | None]:
         """The species of the framework that moves least, and its MSD at the last lag."""
@@ -68,10 +76,29 @@ def run(folder: Path, spec: JudgeSpec, progress: Progress) -> JudgeResult:
     with (folder / MSD_FILE).open("wb") as stream:
         np.savez(stream, **curves)
     progress(len(spec.runs), len(spec.runs), "runs", "")
+    _remark_colder_melts(judged)
     arrhenius = models.arrhenius(judged)
     stationarity = models.stationarity(judged, arrhenius, spec)
     _tell(folder, judged, arrhenius, stationarity)
-    return JudgeResult(judged, arrhenius, stationarity, MSD_FILE)
+    return JudgeResult([_as_shown(one) for one in judged], arrhenius, stationarity, MSD_FILE)
+
+
+def _as_shown(one: RunDiffusion) -> RunDiffusion:
+    """D of a run that is not used, as that of one's own trajectory: an upper limit where ions are caged or D may be nothing."""
+    return one if one.verdict == models.DIFFUSIVE else quoted.as_quoted(one)
+
+
+def _remark_colder_melts(judged: list[RunDiffusion]) -> None:
+    """Flags diffusive runs that are hotter than one of the same cell that counts as melted: one of the two verdicts is chance."""
+    melts: dict[Any, float] = {}
+    for one in judged:
+        if one.verdict == "melted":
+            cell = one.details.get("cell_id")
+            melts[cell] = min(one.temperature_K, melts.get(cell, math.inf))
+    for one in judged:
+        melted_K = melts.get(one.details.get("cell_id"), math.inf)
+        if one.verdict == models.DIFFUSIVE and one.temperature_K > melted_K:
+            one.details["flags"].append(f"a colder run, at {melted_K:g} K, counts as melted: one of the two may be chance, repeat both")
 
 
 def _tell(folder: Path, judged: list[RunDiffusion], arrhenius: ArrheniusResult, stationarity: StationarityResult) -> None:
@@ -112,7 +139,7 @@ def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats]) -> Run
     species = species_msd(positions_A, reference.displacement_A, symbols, spec.mobile_ion, estimate)
     species.add_to(curves, one.run_id, frame_interval_ps)
     structure.add(curves, one.run_id, positions_A, paths, cell_A, symbols)
-    evidence = _evidence(one, spec, paths.n_ions, estimate, species, msd.net_displacement(paths.paths_A))
+    evidence = _evidence(one, spec, paths.n_ions, estimate, species, msd.net_displacement(paths.paths_A), msd.flow(paths.paths_A))
     if reference.reference != "framework":
         n = paths.n_ions
         flags.append("every atom is mobile: the drift of all atoms was taken off, and there is no Haven ratio"
@@ -124,6 +151,7 @@ def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats]) -> Run
         "n_ions": paths.n_ions,
         "volume_A3": abs(float(np.linalg.det(cell_A))),
         "framework_msd_A2": evidence.framework_msd_A2,
+        "framework_msd_error_A2": None if evidence.framework_msd_A2 is None else evidence.framework_msd_error_A2,
         "framework_species": evidence.framework_species,
         "drift_reference": reference.reference,
         "moved_fraction": evidence.moved_fraction,
@@ -178,7 +206,7 @@ def _temperature(one: JudgedRun) -> float:
 
 
 def _evidence(one: JudgedRun, spec: JudgeSpec, n_ions: int, estimate: Diffusivity | None, species: SpeciesMsd | None,
-              net_A: Floats) -> verdict.Evidence:  # fmt: skip
+              net_A: Floats, flow: float = 0.0) -> verdict.Evidence:  # fmt: skip
     result = one.result
     name, framework_A2, framework_slope = ("", None, None) if species is None else species.framework()
     backbone, backbone_A2 = ("", None) if species is None else species.backbone()
@@ -190,7 +218,8 @@ def _evidence(one: JudgedRun, spec: JudgeSpec, n_ions: int, estimate: Diffusivit
         hop_length_A=spec.hop_length_A, framework_msd_A2=framework_A2, framework_slope=framework_slope,
         moved_fraction=float((net_A > spec.hop_length_A).mean()) if n_ions else 0.0,
         n_left=msd.few_left(net_A, spec.hop_length_A), framework_species=name, backbone_species=backbone, backbone_msd_A2=backbone_A2,
-        energy_drift_error_meV_atom_ns=result.energy_drift_error_meV_atom_ns,
+        energy_drift_error_meV_atom_ns=result.energy_drift_error_meV_atom_ns, flow=flow,
+        framework_msd_error_A2=species.framework_error_A2(name) if name else 0.0,
     )  # fmt: skip
 
 
@@ -220,7 +249,7 @@ def species_msd(positions_A: Floats, drift_A: Floats, symbols: NDArray[np.str_],
         found[species] = own.mean(axis=1), own.std(axis=1) / np.sqrt(max(own.shape[1] - 1, 1))
     if estimate is not None:
         found[mobile_ion] = estimate.msd_A2, estimate.msd_error_A2
-    return SpeciesMsd(lags, found, mobile_ion)
+    return SpeciesMsd(lags, found, mobile_ion, {species: int(np.count_nonzero(symbols == species)) for species in found})
 
 
 def _details(paths: Paths, estimate: Diffusivity, evidence: verdict.Evidence, spec: JudgeSpec, temperature_K: float,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import norm
 
-from analysis.science.diffusion import HALVES_SIGMA, Diffusivity
+from analysis.science.diffusion import HALVES_SIGMA, TOGETHER, Diffusivity
 from analysis.science.transport import effective_events
 from campaigns.science.plain_numbers import plain
 
@@ -34,6 +34,10 @@ TEMPERATURE_SIGMAS = 3.0  # of its own error, by which the mean temperature may 
 DRIFT_SIGMAS = 3.0  # likewise of the energy's slope, which a short run does not tell from nothing
 GOOD_DRIFT_MEV_ATOM_NS = 1.0  # a larger one is said, although the run is used
 SLOW_SIGMA = 3.0  # of its own error, by which the exponent of a walk hardly ever falls below 1
+FILE_EXPONENT = 0.5  # of ions in single file
+FILE_SIGMA = 2.0  # by which the exponent must exceed it where ions block each other
+MARGIN_SIGMA = 2.8  # errors of the MSD by which the advised length exceeds the bare one: two, of this run and the next (at none half pass)
+FLOW = 0.5  # of msd.flow, beyond which ions flow rather than diffuse
 LARGEST_SLOPE_ERROR = 0.5  # with a larger one the slope cannot tell anything from diffusion
 
 
@@ -63,6 +67,8 @@ class Evidence:
     moved_fraction: float
     n_left: int = 0
     framework_species: str = "framework"
+    framework_msd_error_A2: float = 0.0
+    flow: float = 0.0  # msd.flow of the ions
     backbone_species: str = ""
     backbone_msd_A2: float | None = None
     energy_drift_error_meV_atom_ns: float | None = None
@@ -79,7 +85,7 @@ class Verdict:
 
 def judge(evidence: Evidence) -> Verdict:
     """The first test that fails names the verdict."""
-    for test in (_dynamics, _drifting, _temperature, _length, _melted, _ballistic, _caged, _events, _unsteady, _linear, _halves):
+    for test in (_dynamics, _drifting, _temperature, _length, _melted, _ballistic, _caged, _events, _unsteady, _linear, _in_file, _halves):
         verdict = test(evidence)
         if verdict is not None:
             return verdict
@@ -94,7 +100,17 @@ def judge(evidence: Evidence) -> Verdict:
         said = f"The MSD grows as {growth} over {seen:.0f} hops, somewhat faster than t: a longer run would tell whether by chance."
     else:
         said = f"The MSD grows linearly within error ({growth}) over {seen:.0f} hops."
-    return Verdict("diffusive", said, seen, MIN_EVENTS, "hops")
+    return Verdict("diffusive", said + _cage_caution(evidence), seen, MIN_EVENTS, "hops")
+
+
+def _cage_caution(evidence: Evidence) -> str:
+    """For a run about as long as a wide cage takes to explore, which looks like diffusion."""
+    width_A2 = WIDEST_CAGE * evidence.hop_length_A**2
+    if float(evidence.estimate.msd_A2[-1]) >= width_A2:
+        return ""
+    return (
+        f" A cage of several sites is not excluded, for the MSD stays below {plain(width_A2, 3)} Å²: a run four times as long would tell."
+    )
 
 
 def events(evidence: Evidence) -> float:
@@ -141,13 +157,13 @@ def with_chance_of_passing(evidence: Evidence) -> Diffusivity:
 
 
 def needed_ps(evidence: Evidence) -> float:
-    """Run length at which the MSD at half of the run and the number of hops would suffice, at this D."""
+    """Run length at which the MSD at half of the run and the number of hops would suffice, at this D, by two errors."""
     estimate = evidence.estimate
     per_ps = 6e4 * estimate.diffusivity_cm2_s  # Angstrom^2 per ps
     if not per_ps > 0:
         return float("inf")
     goal = max(_msd_goal(evidence), MIN_EVENTS * evidence.hop_length_A**2 / evidence.n_ions)
-    return 2 * goal / per_ps
+    return 2 * goal / per_ps * (1 + MARGIN_SIGMA * min(_relative_error(evidence), 1.0))
 
 
 def _relative_error(evidence: Evidence) -> float:
@@ -208,11 +224,11 @@ def _length(evidence: Evidence) -> Verdict | None:
 
 
 def _melted(evidence: Evidence) -> Verdict | None:
-    found, limit_A2 = evidence.framework_msd_A2, _melting_limit_A2(evidence)
-    if found is None or found <= limit_A2 or (evidence.framework_slope or 0.0) < BOUNDED_SLOPE:
+    found, error_A2, limit_A2 = evidence.framework_msd_A2, evidence.framework_msd_error_A2, _melting_limit_A2(evidence)
+    if found is None or found - error_A2 <= limit_A2 or (evidence.framework_slope or 0.0) < BOUNDED_SLOPE:
         return None
-    name = evidence.framework_species
-    return Verdict("melted", f"The framework moves too: the MSD of {name} reaches {found:.2g} Å² and grows (limit "
+    name, scatter = evidence.framework_species, f" ± {plain(error_A2, 1)}" if error_A2 else ""
+    return Verdict("melted", f"The framework moves too: the MSD of {name} reaches {found:.2g}{scatter} Å² and grows (limit "
                    f"{limit_A2:g} Å²). Lower the temperature; where {name} is meant to move, analyse the run without its atoms.",
                    found, limit_A2, "Å²")  # fmt: skip
 
@@ -235,7 +251,8 @@ def framework_caution(evidence: Evidence) -> list[str]:
     held = (f", while {evidence.backbone_species} stays within {evidence.backbone_msd_A2:.2g} Å²: units of the framework turn, or its "
             "atoms change places") if _has_backbone(evidence) else ""  # fmt: skip
     return [f"the MSD of {evidence.framework_species} in the framework reaches {found:.2g} Å² and grows{held} (a framework that stays is "
-            f"below {STIRRED_FRAMEWORK_MSD_A2:g} Å²; from {_melting_limit_A2(evidence):g} Å² on the run counts as melted)"]  # fmt: skip
+            f"below {STIRRED_FRAMEWORK_MSD_A2:g} Å²; a run that exceeds {_melting_limit_A2(evidence):g} Å² by its error counts as "
+            "melted)"]  # fmt: skip
 
 
 def _ballistic(evidence: Evidence) -> Verdict | None:
@@ -277,9 +294,12 @@ def _events(evidence: Evidence) -> Verdict | None:
     length = needed_ps(evidence)
     if largest >= goal and seen >= MIN_EVENTS:
         return None
-    advice = (
-        f"about {plain(max(length, 1.2 * evidence.completed_ps))} ps are needed" if np.isfinite(length) else "no motion was seen at all"
-    )
+    if np.isfinite(length):
+        advice = f"about {plain(max(length, 1.2 * evidence.completed_ps))} ps are needed"
+    elif evidence.n_ions == 1 and evidence.framework_msd_A2 is None:
+        advice = "there is no framework, and against itself one ion does not move; give the run with the framework's atoms"
+    else:
+        advice = "no motion was seen at all"
     if largest < goal:
         error_A2 = float(evidence.estimate.msd_error_A2[-1])
         return Verdict("too_short", f"The MSD reaches {plain(largest)} ± {plain(error_A2, 1)} Å² in {plain(evidence.completed_ps, 3)} ps, "
@@ -325,10 +345,23 @@ def _linear(evidence: Evidence) -> Verdict | None:
                        "whole run), more slowly than t: this D would fall further in a longer run.", both, low, "")  # fmt: skip
     error = min(error, SLOPE_TOLERANCE)
     if slope > high + error:
-        longer = 3 * evidence.completed_ps
-        return Verdict("too_short", f"The MSD grows as t^{slope:.2f}, faster than t: a few long hops decide; run about {plain(longer)} ps.",
-                       slope, high, "")  # fmt: skip
+        why = f"a few long hops decide; run about {plain(3 * evidence.completed_ps)} ps"
+        if evidence.n_ions > 1 and evidence.flow > FLOW:
+            why = "the ions flow as one against the framework; look for a field or a drift, and run without it"
+        return Verdict("too_short", f"The MSD grows as t^{slope:.2f}, faster than t: {why}.", slope, high, "")
     return None
+
+
+def _in_file(evidence: Evidence) -> Verdict | None:
+    """Ions that block each other may never pass; their MSD then goes as the root of t until all that are between two walls move as one."""
+    estimate = evidence.estimate
+    exponent, error = estimate.exponent, estimate.exponent_error
+    if estimate.move_together < TOGETHER or exponent - FILE_SIGMA * error > FILE_EXPONENT:
+        return None
+    return Verdict("subdiffusive", f"About {estimate.move_together:.1f} ions move as one, and the MSD grows as t^{exponent:.2f} ± "
+                   f"{error:.2f}: "
+                   f"that they cannot pass each other (t^{FILE_EXPONENT:g}) is not excluded; make the run longer, or the cell larger.",
+                   exponent, FILE_EXPONENT + FILE_SIGMA * error, "")  # fmt: skip
 
 
 def _halves(evidence: Evidence) -> Verdict | None:

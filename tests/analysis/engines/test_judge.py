@@ -264,3 +264,33 @@ def test_a_species_that_melts_alone_is_named(tmp_path):
     assert "the MSD of Cl reaches" in found["reason"]
     assert "without its atoms" in found["reason"]
     assert found["details"]["framework_species"] == "Cl"
+
+
+def test_caged_ions_have_an_upper_limit_and_no_d(tmp_path):
+    """As of one's own trajectory: what two fits make of a rattle is no D with an error."""
+    found = directly(tmp_path / "judge", spec_of([stored_run(tmp_path / "run", 1, 500.0, 0.0)]))["runs"][0]
+    assert found["verdict"] == "bounded"
+    assert found["diffusivity_cm2_s"] is None
+    assert found["details"]["diffusivity_below_cm2_s"] > 0
+
+
+def test_a_colder_run_that_counts_as_melted_is_said_of_the_hotter_ones(tmp_path):
+    runs = [stored_run(tmp_path / f"run{i}", i, T, probability(T)) for i, T in enumerate((600.0, 800.0), 1)]
+    with np.load(tmp_path / "run1" / "trajectory.npz") as stored:
+        values = dict(stored)
+    walk = lattice_walk(np.random.default_rng(4), len(values["positions_A"]), 12, 0.2, 0.2, HOP_A)
+    values["positions_A"][:, 16:] += walk - walk.mean(axis=1, keepdims=True)
+    np.savez(tmp_path / "run1" / "trajectory.npz", **values)
+    cold, hot = directly(tmp_path / "judge", spec_of(runs))["runs"]
+    assert cold["verdict"] == "melted"
+    assert hot["verdict"] == "diffusive"
+    assert any("a colder run, at 600 K, counts as melted" in flag for flag in hot["details"]["flags"])
+
+
+def test_the_framework_s_error_is_that_of_its_units():
+    """24 S of six PS4: as independent as six atoms."""
+    lags, curve = np.array([1, 2]), (np.array([1.0, 4.0]), np.array([0.1, 0.5]))
+    species = judge.SpeciesMsd(lags, {"Li": curve, "P": curve, "S": curve}, "Li", {"Li": 20, "P": 6, "S": 24})
+    assert species.framework_error_A2("S") == pytest.approx(0.5 * math.sqrt(23 / 5))
+    alone = judge.SpeciesMsd(lags, {"Li": curve, "S": curve}, "Li", {"Li": 20, "S": 24})
+    assert alone.framework_error_A2("S") == pytest.approx(0.5)
