@@ -66,7 +66,9 @@ def _square_displacements(positions_A: Floats, cell_A: Floats, groups: list[NDAr
     means, quartiles = [], []
     for start in range(0, len(positions_A) - 1, CHUNK):
         step = np.diff(positions_A[start : start + CHUNK + 1], axis=0) @ inverse
-        square_A2 = np.square((step - np.rint(step)) @ cell_A).sum(axis=2)
-        means.append([square_A2[:, group].mean(axis=1) for group in groups])
-        quartiles.append([np.quantile(square_A2[:, group], 0.25, axis=1) for group in groups])
+        step -= np.rint(step)
+        # A cell that is moved as a whole tells of no gap, and hops of many together have no common shift: the smaller of the two counts.
+        squares_A2 = [np.square(one @ cell_A).sum(axis=2) for one in (step, step - np.median(step, axis=1, keepdims=True))]
+        means.append([np.minimum(*(one[:, group].mean(axis=1) for one in squares_A2)) for group in groups])
+        quartiles.append([np.minimum(*(np.quantile(one[:, group], 0.25, axis=1) for one in squares_A2)) for group in groups])
     return np.concatenate(means, axis=1), np.concatenate(quartiles, axis=1)

@@ -113,6 +113,8 @@ def _frame_interval_fs(spec: TrajectorySpec, found: Trajectory) -> float:
         at = int(np.argmax(between != between[0]))
         raise TrajectoryRefused(f"Frames are missing between MD steps {found.steps[at]} and {found.steps[at + 1]} (they are {between[0]} "
                                 "apart elsewhere): analyse a part without a gap.")  # fmt: skip
+    if not len(between) and found.interval_fs is None:
+        found.flags.append("the files count neither steps nor time: that frames are missing cannot be excluded, and D would be too large")
     if spec.frame_interval_fs is not None:
         _flag_another_time(spec.frame_interval_fs, found)
         return _agreeing_interval_fs(spec.frame_interval_fs, spec.timestep_fs, between)

@@ -39,3 +39,10 @@ def test_gaps_are_found_where_they_are():
     found = breaks(positions_A[kept], symbols)
     assert [one.index for one in found] == [199, 459]
     assert all(one.jump_A > 1.5 * one.elsewhere_A for one in found)
+
+
+def test_a_cell_that_is_moved_as_a_whole_is_no_gap():
+    rng = np.random.default_rng(5)
+    positions_A, symbols = with_framework(rng, walks.lattice_walk(rng, 400, 20, 0.1, 0.15, edge_A=3.0))
+    positions_A[200:] += np.float32(4.0)
+    assert breaks(positions_A, symbols) == []

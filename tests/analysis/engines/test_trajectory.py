@@ -334,3 +334,10 @@ def test_a_broken_archive_is_refused_in_our_words(kind, damage, positions_A, tmp
     (tmp_path / kind).write_bytes(bytes(packed))
     with pytest.raises(EngineFailed, match=f"{kind} cannot be read"):
         analysed(tmp_path / "out", tmp_path / kind, elements=["Li", "S"])
+
+
+def test_frames_that_nothing_counts_are_said_to_be_such(reference, positions_A, tmp_path):
+    assert any("missing cannot be excluded" in flag for flag in reference.run.details["flags"])
+    (tmp_path / "run.dump").write_text(dump(positions_A[:100], "xu"))
+    counted = analysed(tmp_path / "out", tmp_path / "run.dump", elements=["Li", "S"])
+    assert not any("missing cannot be excluded" in flag for flag in counted.run.details["flags"])
