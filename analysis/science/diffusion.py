@@ -29,6 +29,7 @@ REFUSED_SIGMA = 3.0  # from which on the ordinary line is reported
 HALVES_SIGMA = 2.0  # beyond it the two halves of the fit disagree
 MIN_FRAMES = 16
 TOGETHER = 1.5  # ions at a time: what chance makes of independent ones in two runs of a hundred is not worth a word
+CHANNELS = 1.75  # of msd.anisotropy, which is 1.5 in planes and 3 in channels
 FEW_IONS = 4  # independent ones
 CAGES_LEFT = 3  # times the intercept, what motion within cages adds, is the MSD where the fit starts
 EXPONENT_ERROR = 1.1  # of its mean over fit and log-log slopes, in errors of the fit alone: 1.04 to 1.2 among walks
@@ -161,6 +162,8 @@ def _start(paths: Paths, lags: Integers, mean: Floats, hop_length_A: float, flag
     if n_independent < FEW_IONS:
         flags.append(f"only {n_independent:.2g} independent ions: the error itself is known badly")
     sample = gls.Sample(paths.n_frames, n_independent, 0.0, msd.anisotropy(paths.paths_A, floor, n_independent))
+    if paths.n_ions > 1 and sample.anisotropy > CHANNELS:
+        flags.append("ions move in channels: where they block each other the error of D may be a third too small; compare replicas")
     floor = _beyond_cages(lags, mean, floor, sample, flags)
     sample = replace(sample, hop_square_A2=_hop_square(paths, lags, mean, floor, sample, hop_length_A))
     first = _scan(lags, mean, floor, sample, flags)

@@ -172,3 +172,9 @@ def test_a_line_by_chance_two_errors_from_the_other_enlarges_the_error_and_keeps
     assert diffusion._choose(line, (1.25, 0.1), float("nan"), flags) == (1.0, pytest.approx(np.hypot(0.03, 0.125)), "GLS")
     assert "disagree" in flags[0]
     assert diffusion._choose(line, (1.4, 0.1), float("nan"), [])[::2] == (1.4, "OLS")
+
+
+def test_channels_are_said_to_have_an_uncertain_error():
+    for n_dimensions, said in ((1, True), (3, False)):
+        found = estimate(walks.lattice_walk(np.random.default_rng(1), 400, 20, 0.3, n_dimensions=n_dimensions))
+        assert any("channels" in flag for flag in found.flags) == said
