@@ -143,6 +143,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "sseweb.bodies.BoundedBodies",  # before the CSRF check, which reads the body
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "sseweb.middleware.BackToTheForm",
@@ -221,7 +222,8 @@ MAX_CIF_BYTES = 1_000_000
 MAX_DATA_SET_BYTES = _whole_number("SSEWEB_MAX_DATA_SET_MB", 512, 1) * 1_000_000
 MAX_ARCHIVE_BYTES = _whole_number("SSEWEB_MAX_ARCHIVE_MB", 20_000, 1) * 1_000_000  # unpacked
 MAX_TRAJECTORY_BYTES = 500_000_000
-DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
+# What any address takes (sseweb/bodies.py), kept in memory; a view that takes files says how much more.
+DATA_UPLOAD_MAX_MEMORY_SIZE = FILE_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 FILE_UPLOAD_TEMP_DIR = None
 
 # What one account may keep and do.

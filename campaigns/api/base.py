@@ -1,4 +1,4 @@
-"""What all addresses of the API share: pages, ETags, a bound for uploads, and who may change what."""
+"""What all addresses of the API share: pages, ETags, and who may change what."""
 
 from copy import copy
 from typing import Any
@@ -16,11 +16,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campaigns.api import once
-from campaigns.api.errors import RefusalSerializer, UploadTooLarge
+from campaigns.api.errors import RefusalSerializer
 from campaigns.models import Campaign, Project, RequestKey
 from campaigns.services.errors import BadInput
 from campaigns.views import access
-from campaigns.views.uploads import FORM_BYTES
 
 REFUSED = {400: RefusalSerializer, 409: RefusalSerializer}
 ZIP = {(200, "application/zip"): OpenApiTypes.BINARY} | REFUSED
@@ -50,15 +49,12 @@ class View(viewsets.GenericViewSet):
 
     pagination_class = Pages
     lookup_value_converter = "int"
-    max_upload_bytes: int | None = None
+    max_upload_bytes: int | None = None  # where files are taken: `sseweb.bodies` refuses what is larger
     more_parameters: tuple[str, ...] = ()  # of a list, besides pages and filters
     told_once: tuple[str, ...] = ()  # of an answer, what is not kept under an idempotency key
     key: RequestKey | None = None
 
     def initial(self, request: Request, *arguments: Any, **options: Any) -> None:
-        """A larger upload is refused by what the request says of its size, before a byte of it is read."""
-        if self.max_upload_bytes and int(request.META.get("CONTENT_LENGTH") or 0) > self.max_upload_bytes + FORM_BYTES:
-            raise UploadTooLarge(self.max_upload_bytes)
         super().initial(request, *arguments, **options)
         if self.action == "list":
             self._refuse_unknown_parameters(request)
