@@ -193,11 +193,15 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
-# Guessing passwords: ten wrong ones for one account from one address, then a quarter of an hour of quiet.
+# Guessing passwords: ten wrong ones for one account from one address, then a quarter of an hour of quiet for both together; many for all
+# accounts, then for that address (sseweb/sign_in.py).
+AXES_HANDLER = "sseweb.sign_in.Guesses"
+AXES_CLIENT_IP_CALLABLE = "sseweb.sign_in.client_address"
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # who tries on does not prolong it for others behind his address
 AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 AXES_VERBOSE = False
 PASSWORD_RESET_TIMEOUT = 7 * 24 * 3600  # seconds: how long a link for a password is good, if it is not used
