@@ -3,9 +3,9 @@
 import dramatiq
 
 from analysis.services import trajectory_runs
-from campaigns.services.wake import QUEUE
+from campaigns.queues import CPU
 
 
-@dramatiq.actor(queue_name=QUEUE)
+@dramatiq.actor(queue_name=CPU)
 def analyse_trajectory(pk: int) -> None:
     trajectory_runs.run(pk)

@@ -14,6 +14,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
+from campaigns import queues
 from campaigns.enums import CampaignState, StageKind, StageState
 from campaigns.models import Campaign, Stage
 from campaigns.progress import stage_progress, stage_words
@@ -58,11 +59,11 @@ def _lean(stages: QuerySet[Stage]) -> QuerySet[Stage]:
 
 
 def next_up(host: str) -> list[int]:
-    """The stages whose turn it is on the free cores of this host, by number."""
+    """The stages whose turn it is on the free cores of this host, of those that its worker may take, by number."""
     holders = list(_holders().filter(host=host))
     free = settings.ENGINE_CORES - sum(stage.cores for stage in holders)
     found: list[int] = []
-    for stage in _queue()[: max(free, 0) + 1]:
+    for stage in _queue().filter(queues.served())[: max(free, 0) + 1]:
         # A stage planned for more cores than there are now runs alone.
         if stage.cores > free and (holders or found):
             return found + ([] if found else _fill_the_gap(stage, holders, free))
@@ -75,7 +76,7 @@ def _fill_the_gap(first: Stage, holders: list[Stage], free: int) -> list[int]:
     """Smaller ones that will have ended before `first` could start."""
     gap_s = _seconds_until(min(first.cores, settings.ENGINE_CORES) - free, holders) if free > 0 else 0.0
     found: list[int] = []
-    for stage in _queue().filter(pk__gt=first.pk, cores__lte=free)[:N_SMALLER] if gap_s else ():
+    for stage in _queue().filter(queues.served(), pk__gt=first.pk, cores__lte=free)[:N_SMALLER] if gap_s else ():
         alike = Stage.objects.filter(campaign=stage.campaign_id, kind=stage.kind, cell=stage.cell_id, state=StageState.DONE)
         took_s = alike.aggregate(longest=Max("seconds"))["longest"]
         if took_s and took_s < gap_s and stage.cores <= free:
@@ -99,8 +100,9 @@ def waiting(campaign: Campaign) -> Waiting | None:
     first = _queue().filter(campaign=campaign).first()
     if campaign.state != CampaignState.RUNNING or first is None or here.filter(state=StageState.RUNNING).exists():
         return None
-    found = list(_holders())
-    return Waiting(_queue().filter(pk__lt=first.pk).count() + 1, found, _queue()[0]) if found else None
+    alike = queues.stages_of(queues.of(first.kind, ""))
+    found, queue = list(_holders().filter(alike)), _queue().filter(alike)
+    return Waiting(queue.filter(pk__lt=first.pk).count() + 1, found, queue[0]) if found else None
 
 
 def in_words(found: Waiting, viewer: AbstractBaseUser | None = None) -> str:

@@ -2,9 +2,10 @@
 
 import dramatiq
 
+from campaigns import queues
 from campaigns.services import stages
 
 
-@dramatiq.actor(queue_name=stages.QUEUE)
+@dramatiq.actor(queue_name=queues.CPU)  # a message says in which it is itself
 def run_stage(stage_id: int) -> None:
     stages.run(stage_id)

@@ -86,5 +86,7 @@ def set_up() -> RedisBroker:
         heartbeat_timeout=30_000,
         maintenance_chance=1_000_000,
     )
+    for name in settings.QUEUES:
+        broker.declare_queue(name)
     dramatiq.set_broker(broker)
     return broker

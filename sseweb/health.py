@@ -1,7 +1,8 @@
-"""/healthz: whether web, database, broker, reconciler, disk and engines do their work, for people and for monitors."""
+"""/healthz: whether web, database, broker, reconciler, queues, disk and engines do their work, for people and for monitors."""
 
 import shutil
 import time
+from collections.abc import Iterable
 from datetime import timedelta
 
 import redis
@@ -12,6 +13,7 @@ from django.db.models import Count
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 
+from campaigns import cores, queues
 from campaigns.engines import installed
 from campaigns.models import StageFailure
 from campaigns.services import storage
@@ -19,6 +21,7 @@ from sseweb.broker import broker_url
 
 MIN_FREE_BYTES = 2 * 10**9
 RECONCILER_SILENT_S = 60.0
+SERVED = "serves-{}"  # a file: when the worker of a queue was last known to be there
 RECENT_MINUTES = 10
 # Failures that somebody can mend at the machine.
 MENDABLE = ("out_of_memory", "disk_full", "engine_missing")
@@ -31,6 +34,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
         "database": _database(),
         "broker": _broker(),
         "reconciler": _reconciler(),
+        "queues": _queues(),
         "disk": _disk(),
         "engines": _engines(),
     }
@@ -55,19 +59,25 @@ def _broker() -> str:
     return "ok"
 
 
-def report_reconciler() -> None:
-    """The reconciler says that it is alive, by the time of a file: a full disk does not keep it from that."""
-    path = settings.DATA_DIR / "reconciled"
+def report_reconciler(served: Iterable[str] = ()) -> None:
+    """The reconciler says that it is alive, and which queues the worker beside it takes, by the times of files: a full disk does not keep
+    it from that.
+    """
     try:
-        path.touch()
+        for name in ("reconciled", *map(SERVED.format, served)):
+            (settings.DATA_DIR / name).touch()
     except OSError:  # said under `disk`
         return
 
 
 def reconciler_silence_s() -> float | None:
     """Since when the reconciler has said nothing; None: it never has."""
+    return _age_s("reconciled")
+
+
+def _age_s(name: str) -> float | None:
     try:
-        return abs(time.time() - (settings.DATA_DIR / "reconciled").stat().st_mtime)
+        return abs(time.time() - (settings.DATA_DIR / name).stat().st_mtime)
     except OSError:
         return None
 
@@ -77,6 +87,19 @@ def _reconciler() -> str:
     if silence_s is None:
         return "has not run yet; stages whose worker died wait for it"
     return "ok" if silence_s < RECONCILER_SILENT_S else f"silent for {silence_s:.0f} s; stages whose worker died wait for it"
+
+
+def _queues() -> str:
+    """Queues with stages that could start and no worker that takes them."""
+    try:
+        waiting = cores.due(timezone.now()).order_by().values_list("kind", "resource").distinct()
+        names = {queues.of(kind, resource) for kind, resource in waiting}
+    except Error:
+        return "unknown: the database is not reached"
+    ages_s = {name: _age_s(SERVED.format(name)) for name in sorted(names)}
+    lacking = [name for name, age_s in ages_s.items() if age_s is None or age_s > RECONCILER_SILENT_S]
+    orders = "; ".join(f"stages wait in the queue {name}, which no worker takes: manage.py work --queues {name}" for name in lacking)
+    return orders or "ok"
 
 
 def _disk() -> str:

@@ -16,9 +16,9 @@ from redis.exceptions import RedisError
 
 from analysis.models import AnalysisState, TrajectoryAnalysis
 from campaigns.engines import bounded, job
+from campaigns.queues import CPU
 from campaigns.services import leases
 from campaigns.services.closing import closing
-from campaigns.services.wake import QUEUE
 
 log = logging.getLogger(__name__)
 CPU_S, WALL_S = 900.0, 1800.0
@@ -118,6 +118,6 @@ def _send(keys: list[int]) -> None:
     TrajectoryAnalysis.objects.filter(pk__in=keys).update(sent_at=timezone.now())
     try:
         for pk in keys:
-            dramatiq.get_broker().enqueue(dramatiq.Message(queue_name=QUEUE, actor_name=ACTOR, args=(pk,), kwargs={}, options={}))
+            dramatiq.get_broker().enqueue(dramatiq.Message(queue_name=CPU, actor_name=ACTOR, args=(pk,), kwargs={}, options={}))
     except (DramatiqError, RedisError):
         return  # the reconciler sends them again

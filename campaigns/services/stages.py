@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, Max, Q, QuerySet, Sum
 from django.utils import timezone
 
-from campaigns import cores, places
+from campaigns import cores, places, queues
 from campaigns.cores import WANTED
 from campaigns.engines import job
 from campaigns.engines.runners import local
@@ -27,9 +27,9 @@ from campaigns.services import artefacts, cluster_stages, ingest, leases, logs, 
 from campaigns.services.claims import one_at_a_time
 from campaigns.services.closing import closing
 from campaigns.services.silence import Silence, limit_s
-from campaigns.services.wake import QUEUE, wake
+from campaigns.services.wake import wake
 
-__all__ = ["QUEUE", "claim", "reconcile", "run"]
+__all__ = ["claim", "reconcile", "run"]
 
 log = logging.getLogger(__name__)
 POLL_S = 0.25
@@ -123,7 +123,7 @@ def claim(stage_id: int) -> Stage | None:
         # An engine that lost its worker may be at work still, whoever's turn it is. One planned for more cores than there are runs alone.
         room = Q(cores__lte=settings.ENGINE_CORES - used) | ~Q(resource="") if used else Q()
         unwatched_since = Stage.objects.filter(abandoned, pk=stage_id, resource="").values_list("lease_until", flat=True).first()
-        taken = Stage.objects.filter(WANTED, free | abandoned & room, pk=stage_id).update(
+        taken = Stage.objects.filter(WANTED, queues.served(), free | abandoned & room, pk=stage_id).update(
             state=StageState.RUNNING, owner=owner, host=host, lease_until=leases.until(), message=""
         )
         if not taken:

@@ -23,15 +23,16 @@ class Command(BaseCommand):
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument("--interval-s", type=number, default=3.0)
         parser.add_argument("--once", action="store_true")
+        parser.add_argument("--queues", nargs="+", default=[], help="that the worker beside it takes, for /healthz")
 
-    def handle(self, *, interval_s: float, once: bool, **options: Any) -> None:
+    def handle(self, *, interval_s: float, once: bool, queues: list[str], **options: Any) -> None:
         try:
             service_lock.hold()
-            self._keep_on(interval_s, once)
+            self._keep_on(interval_s, once, queues)
         except ServiceError as error:
             raise CommandError(str(error)) from error
 
-    def _keep_on(self, interval_s: float, once: bool) -> None:
+    def _keep_on(self, interval_s: float, once: bool, queues: list[str]) -> None:
         swept_at = -math.inf
         while True:
             try:
@@ -39,7 +40,7 @@ class Command(BaseCommand):
                 if is_sweep_due:
                     data_folder.check()
                 stages.reconcile()
-                report_reconciler()
+                report_reconciler(queues)
                 trajectory_runs.reconcile()
                 if is_sweep_due:
                     swept_at = time.monotonic()

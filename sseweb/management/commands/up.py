@@ -115,8 +115,8 @@ def _services(host: str, port: int) -> list[Service]:
     web = f"--bind {host}:{port} --worker-class gthread --workers 1 --threads {WEB_THREADS} --timeout 120 --access-logfile -"
     argvs = {
         "web": [sys.executable, "-m", "gunicorn", "sseweb.wsgi", *web.split()],
-        "worker": worker_command(settings.ENGINE_CORES + 2),
-        "reconciler": [sys.executable, str(settings.BASE_DIR / "manage.py"), "reconcile"],
+        "worker": worker_command(settings.ENGINE_CORES + 2, settings.WORKER_QUEUES),
+        "reconciler": [sys.executable, str(settings.BASE_DIR / "manage.py"), "reconcile", "--queues", *settings.WORKER_QUEUES],
     }
     if not settings.BROKER_URL:
         argvs = {"broker": _valkey(settings.DATA_DIR / "valkey"), **argvs}

@@ -6,6 +6,7 @@ across hosts (NFS 4, CephFS, Lustre with flock).
 
 import signal
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -15,7 +16,6 @@ from django.db import Error
 from campaigns.management.arguments import whole_number
 from campaigns.services import data_folder
 from campaigns.services.errors import ServiceError
-from campaigns.services.wake import QUEUE
 from sseweb import service_lock
 from sseweb.supervisor import Service, Supervisor
 
@@ -24,7 +24,9 @@ class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--queues", nargs="+", default=[QUEUE], help=f"what to take (default: {QUEUE})")
+        names = settings.QUEUES
+        what = f"of {', '.join(names)} (default: all)"
+        parser.add_argument("--queues", nargs="+", choices=names, metavar="QUEUE", default=list(names), help=what)
         parser.add_argument("--threads", type=whole_number, default=settings.ENGINE_CORES + 2, help="stages waited for at the same time")
 
     def handle(self, *, queues: list[str], threads: int, **options: Any) -> None:
@@ -40,9 +42,9 @@ class Command(BaseCommand):
         manage = str(settings.BASE_DIR / "manage.py")
         supervisor = Supervisor(
             [
-                Service("worker", worker_command(threads, queues), None),
+                Service("worker", worker_command(threads, queues), None, environment={"SSEWEB_WORKER_QUEUES": " ".join(queues)}),
                 # Engines that a killed worker left on this host can be stopped by this host alone.
-                Service("reconciler", [sys.executable, manage, "reconcile"], None),
+                Service("reconciler", [sys.executable, manage, "reconcile", "--queues", *queues], None),
             ]
         )
         signal.signal(signal.SIGTERM, supervisor.stop)
@@ -52,10 +54,10 @@ class Command(BaseCommand):
         supervisor.run()
 
 
-def worker_command(threads: int, queues: list[str] | None = None) -> list[str]:
-    """One process; a thread only waits for the engine it started. Without queues: all of them."""
+def worker_command(threads: int, queues: Sequence[str]) -> list[str]:
+    """One process; a thread only waits for the engine it started."""
     return [
         *(sys.executable, "-m", "dramatiq", "sseweb.worker", "--processes", "1", "--threads", str(threads)),
         *("--worker-shutdown-timeout", "20000"),
-        *(["--queues", *queues] if queues else []),
+        *("--queues", *queues),
     ]
