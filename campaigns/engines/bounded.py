@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from campaigns.engines.environment import without_secrets
+
 MEMORY_LIMIT_BYTES = 4 * 2**30
 FILE_LIMIT_BYTES = 2 * 2**30
 CPU_LIMIT_S = 30.0
@@ -83,7 +85,7 @@ def run(
     argv, pipe = [sys.executable, "-m", module, *arguments], subprocess.PIPE
     # Its scratch is ours: a child that is killed cannot tidy up itself.
     with tempfile.TemporaryDirectory(prefix="sseweb-child-") as scratch, subprocess.Popen(
-        argv, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, preexec_fn=limit, env=os.environ | {"TMPDIR": scratch},
+        argv, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, preexec_fn=limit, env=without_secrets(TMPDIR=scratch),
     ) as child:  # fmt: skip
         try:
             output = _output(child, stdin, wall_s, is_wanted)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from campaigns.engines.environment import without_secrets
 from campaigns.engines.job import read_json, write_json
 from campaigns.engines.runners.dispatch import CLOSED, OVER, RECORD, ROOT, CouldNotAsk, alone
 from campaigns.engines.runners.profile import Profile
@@ -92,7 +93,7 @@ def _dispatch(verb: str, folder: Path, resource: str, profile: Profile, module: 
     """An answer that does not come in time is `unknown`, like every lost connection."""
     request = json.dumps({"resource": resource, "profile": profile.to_json(), "module": module})
     argv = [sys.executable, "-W", "ignore", "-m", "campaigns.engines.runners.dispatch", verb, str(folder)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))}
+    environment = without_secrets(PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])))
     # Its own session: a worker that is killed does not take it along between the submission and its record. dpdispatcher keeps a log in
     # the folder that it starts in.
     with tempfile.TemporaryDirectory(prefix="sseweb-dispatch-", ignore_cleanup_errors=True) as away, subprocess.Popen(

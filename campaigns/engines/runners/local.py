@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from campaigns.engines.environment import without_secrets
 from campaigns.engines.job import is_locked, read_json, where
 
 STOP_GRACE_S = 15.0
@@ -68,7 +69,7 @@ def start(module: str, folder: Path, cores: int) -> Child:
     """Start `python -m module folder`; its output goes to `log`. An earlier try's `failure.json` must not be taken for the reason of one
     that dies before it says anything."""
     (folder / "failure.json").unlink(missing_ok=True)
-    environment = os.environ | {"OMP_NUM_THREADS": str(cores), "PYTHONUNBUFFERED": "1"}
+    environment = without_secrets(OMP_NUM_THREADS=str(cores), PYTHONUNBUFFERED="1")
     with (folder / "log").open("ab") as log:
         popen = subprocess.Popen(
             [sys.executable, "-m", module, str(folder)],
