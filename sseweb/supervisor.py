@@ -8,6 +8,7 @@ stopped when we stop.
 import contextlib
 import ctypes
 import logging
+import math
 import os
 import signal
 import subprocess
@@ -17,6 +18,8 @@ from pathlib import Path
 
 import psutil
 
+from sseweb.log_files import rotate
+
 log = logging.getLogger(__name__)
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -24,6 +27,7 @@ STOP_GRACE_S = 25.0
 ORPHAN_GRACE_S = 5.0
 MAX_DELAY_S = 30.0
 HEALTHY_AFTER_S = 10.0
+ROTATE_EVERY_S = 60.0
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -77,6 +81,7 @@ class Supervisor:
     def __init__(self, services: list[Service]) -> None:
         self.services = services
         self.stopping = False
+        self._rotated_at = -math.inf
 
     def run(self) -> None:
         """Until `stop` is called (from a signal handler)."""
@@ -86,12 +91,20 @@ class Supervisor:
                 for service in self.services:
                     self._keep(service)
                 self._let_orphan_go()
+                self._rotate_logs()
                 time.sleep(0.25)
         finally:
             self._stop_all()
 
     def stop(self, *_: object) -> None:
         self.stopping = True
+
+    def _rotate_logs(self) -> None:
+        if time.monotonic() - self._rotated_at > ROTATE_EVERY_S:
+            self._rotated_at = time.monotonic()
+            for service in self.services:
+                if service.log_file:
+                    rotate(service.log_file)
 
     def _let_orphan_go(self) -> None:
         """One that has ended stays a zombie until we, its parent by now, ask for it. Of services `Service.popen` asks."""

@@ -1,5 +1,6 @@
 """Sends stages that are due or lost their worker, every few seconds: a lost message, a wiped broker or a killed worker costs seconds."""
 
+import logging
 import math
 import time
 from typing import Any
@@ -11,9 +12,10 @@ from analysis.services import trajectory_runs
 from campaigns.management.arguments import number
 from campaigns.services import data_folder, deletion, stages
 from campaigns.services.errors import ServiceError
-from sseweb import service_lock
+from sseweb import expired, service_lock
 from sseweb.health import report_reconciler
 
+log = logging.getLogger(__name__)
 SWEEP_INTERVAL_S = 600.0
 
 
@@ -45,8 +47,9 @@ class Command(BaseCommand):
                 if is_sweep_due:
                     swept_at = time.monotonic()
                     deletion.sweep()
+                    expired.sweep()
             except Error as error:  # the database is away or locked: it comes back, so do we
-                self.stderr.write(f"database not reached ({error}); trying again")
+                log.warning("database not reached (%s); trying again", error)
                 close_old_connections()
             if once:
                 return

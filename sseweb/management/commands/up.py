@@ -24,6 +24,7 @@ from sseweb.management.commands.work import worker_command
 from sseweb.supervisor import Service, Supervisor
 
 WEB_THREADS = 8
+WEB_LOG = "--access-logfile - --logger-class sseweb.web_log.WebLog"
 OLD_BROKER_S = 10.0
 
 
@@ -112,7 +113,7 @@ def _services(host: str, port: int) -> list[Service]:
     logs = settings.DATA_DIR / "logs"
     logs.mkdir(exist_ok=True)
     # A thread of the worker only waits for the engine it started. Two more than cores, so that a stage that does not fit is looked at.
-    web = f"--bind {host}:{port} --worker-class gthread --workers 1 --threads {WEB_THREADS} --timeout 120 --access-logfile -"
+    web = f"--bind {host}:{port} --worker-class gthread --workers 1 --threads {WEB_THREADS} --timeout 120 {WEB_LOG}"
     argvs = {
         "web": [sys.executable, "-m", "gunicorn", "sseweb.wsgi", *web.split()],
         "worker": worker_command(settings.ENGINE_CORES + 2, settings.WORKER_QUEUES),
