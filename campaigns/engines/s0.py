@@ -15,13 +15,12 @@ from ase import Atoms
 from ase.io import read as read_atoms
 from numpy.typing import NDArray
 
-from campaigns.engines import journal, labellers
+from campaigns.engines import bounded, journal, labellers, upload_formats
 from campaigns.engines.job import EngineFailed, Progress, main
 from campaigns.engines.labellers import LabelFailed, wavefunctions
 from campaigns.engines.labellers.base import GEOMETRY_CAUSES, read_label
 from campaigns.engines.labellers.known import n_found
 from campaigns.engines.specs import S0Result, S0Spec
-from campaigns.engines.upload import UploadRefused, accepted_frames
 from campaigns.science.decorrelation import inefficiency
 from campaigns.science.frames import Frames
 from campaigns.science.langevin import baoab_step, kinetic_temperature_K, maxwell_velocities_A_fs
@@ -35,6 +34,7 @@ MIN_MAX_TEMPERATURE_K = 5000.0
 CHECKPOINT_EVERY_S = 60.0
 BACK_STEPS = 20  # about the time in which the thermostat's noise makes a path of its own
 LIMIT_CAUSES = ("out_of_memory", "walltime")  # of a failed label that ask for another limit, and not for another path
+READ_CPU_S, READ_WALL_S = 2 * upload_formats.READ_CPU_S, 1800.0  # it was read once, maybe on a faster machine that had less to do
 TRY_AGAIN_CAUSES = ("engine_error", "scf_not_converged")  # of a failed label: another try takes another path
 
 
@@ -52,15 +52,9 @@ def run(folder: Path, spec: S0Spec, progress: Progress) -> S0Result:
 def _upload(folder: Path, spec: S0Spec, progress: Progress) -> S0Result:
     started = time.perf_counter()
     progress(0, 1, "data set", "reading")
-    try:
-        parts = accepted_frames(Path(spec.upload_path or ""), spec.upload_format, spec.elements)
-    except UploadRefused as error:
-        raise EngineFailed(str(error), cause="bad_input", permanent=True) from error
+    files = _read_bounded(folder, spec)
+    parts = [Frames.load(folder / name) for name in files]
     check = _agreement(folder, spec, parts, progress)
-    files = []
-    for number, frames in enumerate(parts):
-        files.append(f"frames-{number:03d}.npz")
-        frames.save(folder / files[-1])
     distances_A = [_distances_A(frames) for frames in parts]
     return S0Result(
         frames_files=files,
@@ -78,6 +72,19 @@ def _upload(folder: Path, spec: S0Spec, progress: Progress) -> S0Result:
 
 def _distances_A(frames: Frames) -> list[float]:
     return [min_distance_A(positions_A, cell_A) for positions_A, cell_A in zip(frames.positions_A, frames.cell_A, strict=True)]
+
+
+def _read_bounded(folder: Path, spec: S0Spec) -> list[str]:
+    """The files that a child has made of the data set: an engine has no limits, within which what a user wrote is to be read."""
+    arguments = ["--into", str(folder), spec.upload_path or "", spec.upload_format, *spec.elements]
+    try:
+        return bounded.run_json(
+            "campaigns.engines.upload", arguments, cpu_s=2 * READ_CPU_S, wall_s=READ_WALL_S
+        )  # it was read once, maybe faster
+    except bounded.ChildBusy as error:
+        raise EngineFailed(str(error), cause="timeout", permanent=False) from error
+    except bounded.ChildRefused as error:
+        raise EngineFailed(str(error), cause="bad_input", permanent=True) from error
 
 
 def _agreement(folder: Path, spec: S0Spec, parts: list[Frames], progress: Progress) -> dict[str, float] | None:

@@ -2,7 +2,8 @@
 
     python -m campaigns.engines.upload PATH FORMAT ELEMENT...
 
-prints the summary as JSON, or with exit status 3 why the data set is refused: for campaigns/engines/bounded.py.
+prints the summary as JSON, or with exit status 3 why the data set is refused: for campaigns/engines/bounded.py. With `--into FOLDER` before
+them it writes the frames there instead, one file for each order of atoms, and prints the names of the files.
 """
 
 import json
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -244,14 +246,24 @@ def _summary(
 
 
 def _command(arguments: list[str]) -> int:
+    into = Path(arguments[1]) if arguments[0] == "--into" else None
+    path, format_name, *elements = arguments[2 if into else 0 :]
     try:
         with redirect_stdout(sys.stderr):  # parsers of foreign formats print
-            summary = inspect(Path(arguments[0]), arguments[1], arguments[2:])
+            found: Any = _write(into, path, format_name, elements) if into else to_json(inspect(Path(path), format_name, elements))
     except UploadRefused as error:
         print(error)
         return 3
-    print(json.dumps(to_json(summary)))
+    print(json.dumps(found))
     return 0
+
+
+def _write(into: Path, path: str, format_name: str, elements: Sequence[str]) -> list[str]:
+    parts = accepted_frames(Path(path), format_name, elements)
+    names = [f"frames-{number:03d}.npz" for number in range(len(parts))]
+    for name, frames in zip(names, parts, strict=True):
+        frames.save(into / name)
+    return names
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.floating]
 
 SNIFF_BYTES = 16_384
+READ_CPU_S = 60.0  # of processor time for one data set
 KIND_SUFFIX = re.compile(r"[_\d].*$")  # CP2K's kinds of one element: Fe1, Fe2, O_top
 
 

@@ -14,7 +14,7 @@ import pytest
 from ase import Atoms
 from ase.io import write
 
-from campaigns.engines import labellers, s0, startup
+from campaigns.engines import bounded, labellers, s0, startup
 from campaigns.engines.job import EngineFailed, Progress, from_json, read_json, write_spec
 from campaigns.engines.specs import LabellerSpec, S0Result, S0Spec
 from campaigns.science.frames import Frames, write_deepmd_system
@@ -252,6 +252,15 @@ def test_an_uploaded_set_with_problems_is_refused(tmp_path):
     write_deepmd_system(Frames.load(tmp_path / "made" / made.frames_files[0]), ["Ar"], tmp_path / "set")
     with pytest.raises(EngineFailed, match="holds Ar, which the material"):
         run(tmp_path, S0Spec("upload", LENNARD_JONES, upload_path=str(tmp_path / "set"), elements=["Li", "N"]))
+
+
+def test_an_uploaded_set_is_read_within_limits(tmp_path, monkeypatch):
+    """A parser of what a user wrote runs in a child that has limits, in the engine as well."""
+    made = run(tmp_path / "made", spec_for(tmp_path / "made", argon(), n_frames=1))
+    write_deepmd_system(Frames.load(tmp_path / "made" / made.frames_files[0]), ["Ar"], tmp_path / "set")
+    monkeypatch.setattr(bounded, "FILE_LIMIT_BYTES", 100)  # less than its frames need
+    with pytest.raises(EngineFailed, match="could not be read"):
+        run(tmp_path, S0Spec("upload", LENNARD_JONES, upload_path=str(tmp_path / "set"), elements=["Ar"]))
 
 
 def test_an_uploaded_set_of_another_method_is_refused(tmp_path):
