@@ -1,4 +1,6 @@
-"""The one place where the API says what is refused, always in the same shape: 400 for bad input, 409 for what cannot be in this state."""
+"""The one place where the API says what is refused, always in the same shape: 400 for bad input, 409 for what cannot be in this state,
+503 where the machine is too busy to read it.
+"""
 
 from typing import Any
 
@@ -9,7 +11,8 @@ from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from campaigns.services.errors import BadInput, ServiceError
+from campaigns.services.errors import BadInput, Busy, ServiceError
+from campaigns.services.reading import RETRY_AFTER_S
 
 
 class RefusalSerializer(serializers.Serializer):
@@ -30,8 +33,10 @@ class UploadTooLarge(APIException):
 
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, ServiceError):
-        code = status.HTTP_400_BAD_REQUEST if isinstance(error, BadInput) else status.HTTP_409_CONFLICT
-        return Response({"detail": str(error), "code": error.code, "fields": error.fields}, status=code)
+        said = {"detail": str(error), "code": error.code, "fields": error.fields}
+        if isinstance(error, Busy):
+            return Response(said, status=status.HTTP_503_SERVICE_UNAVAILABLE, headers={"Retry-After": str(RETRY_AFTER_S)})
+        return Response(said, status=status.HTTP_400_BAD_REQUEST if isinstance(error, BadInput) else status.HTTP_409_CONFLICT)
     if isinstance(error, RequestDataTooBig):  # by what the request says of its size, before it is read
         error = UploadTooLarge(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
     response = exception_handler(error, context)

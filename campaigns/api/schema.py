@@ -33,6 +33,7 @@ MATCH = {
 WITH_BODY = {
     "413": "The upload is too large.",
     "415": "The body is of a kind that is not read here.",
+    "503": "The machine is too busy to read it: send it again after the seconds in the header `Retry-After`.",
 }
 
 

@@ -31,7 +31,7 @@ from campaigns.engines.open_archive import FORMAT, SCHEMA
 from campaigns.enums import CampaignState, StageState
 from campaigns.models import Artefact, Campaign, Stage, TrainedModel
 from campaigns.science.protocol import SettingsError, problems_of_values, raise_for
-from campaigns.services import activity, archive_rows, streamed_zip
+from campaigns.services import activity, archive_rows, reading, streamed_zip
 from campaigns.services.errors import BadInput, Busy, ServiceError
 
 IMPORTING = ".importing"
@@ -99,7 +99,8 @@ def take_in(owner: AbstractBaseUser, path: Path) -> Campaign:
         folder.mkdir()
         try:
             arguments = [str(path), str(folder), str(settings.MAX_ARCHIVE_BYTES)]
-            bounded.run_json("campaigns.engines.open_archive", arguments, cpu_s=READ_CPU_S, wall_s=READ_WALL_S)
+            with reading.place():
+                bounded.run_json("campaigns.engines.open_archive", arguments, cpu_s=READ_CPU_S, wall_s=READ_WALL_S)
         except bounded.ChildBusy as error:
             raise Busy(f"The archive was not read. {error}", {"archive": str(error)}) from error
         except bounded.ChildRefused as error:

@@ -10,11 +10,10 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.core.files.uploadedfile import UploadedFile
 
 from campaigns.engines import bounded
-from campaigns.engines.upload_formats import FORMATS
-from campaigns.services import quotas
+from campaigns.engines.upload_formats import FORMATS, READ_CPU_S
+from campaigns.services import quotas, reading
 from campaigns.services.errors import BadInput, Busy
 
-INSPECTION_CPU_S = 60.0
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 
 
@@ -75,7 +74,8 @@ def inspect_upload(
 def _inspect(path: str, upload_format: str, elements: list[str]) -> dict[str, Any]:
     arguments = [str(settings.DATA_DIR / path), upload_format, *elements]
     try:
-        return bounded.run_json("campaigns.engines.upload", arguments, cpu_s=INSPECTION_CPU_S)
+        with reading.place():
+            return bounded.run_json("campaigns.engines.upload", arguments, cpu_s=READ_CPU_S)
     except bounded.ChildBusy as error:
         raise Busy(f"The data set was not read. {error}", {"s0_upload": str(error)}) from error
     except bounded.ChildRefused as error:

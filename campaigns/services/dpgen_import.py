@@ -23,7 +23,7 @@ from campaigns.science.cleaning import MIN_HALF_WIDTH_EV_A, MIN_HALF_WIDTH_EV_AT
 from campaigns.science.frames import Frames, reduced_composition
 from campaigns.science.mobile_ions import usual_charge_e
 from campaigns.science.protocol import PRESETS
-from campaigns.services import activity, archives, artefacts, materials
+from campaigns.services import activity, archives, artefacts, materials, reading
 from campaigns.services.errors import BadInput, Busy
 
 READ_CPU_S, READ_WALL_S = 1800.0, 7200.0
@@ -39,7 +39,8 @@ def take_in(owner: AbstractBaseUser, path: Path, name: str = "") -> Campaign:
         out.mkdir()
         try:
             arguments = [str(path.resolve()), str(out)]
-            found = bounded.run_json("campaigns.engines.dpgen_folder", arguments, cpu_s=READ_CPU_S, wall_s=READ_WALL_S)
+            with reading.place():
+                found = bounded.run_json("campaigns.engines.dpgen_folder", arguments, cpu_s=READ_CPU_S, wall_s=READ_WALL_S)
         except bounded.ChildBusy as error:
             raise Busy(f"The run folder was not read. {error}", {"archive": str(error)}) from error
         except bounded.ChildRefused as error:

@@ -10,9 +10,10 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import ProtectedError, Q
 
+from campaigns.engines.bounded import ChildBusy
 from campaigns.engines.read_cif import CifNotRead, CifRejected, decode, read_cif
 from campaigns.models import Material
-from campaigns.services import activity, quotas, texts
+from campaigns.services import activity, quotas, reading, texts
 from campaigns.services.errors import BadInput, Busy, WrongState
 
 MAX_DEFAULT_NAME = 40
@@ -49,8 +50,9 @@ def create_material(owner: AbstractBaseUser, cif: bytes, filename: str, name: st
         return known
     quotas.check_count(owner, Material, settings.QUOTA_MATERIALS, "materials")
     try:
-        text, facts = read_cif(cif)
-    except CifNotRead as error:
+        with reading.place():
+            text, facts = read_cif(cif)
+    except (CifNotRead, ChildBusy) as error:
         raise Busy(f"{filename} was not read. {error}", {"cif": str(error)}) from error
     except CifRejected as error:
         raise BadInput(f"{filename}: {error}", {"cif": str(error)}) from error
