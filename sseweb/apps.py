@@ -5,6 +5,6 @@ class SsewebConfig(AppConfig):
     name = "sseweb"
 
     def ready(self) -> None:
-        from sseweb import broker
+        from sseweb import broker, sessions  # noqa: F401 - what listens for sign-ins
 
         broker.set_up()

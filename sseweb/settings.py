@@ -171,6 +171,7 @@ MIDDLEWARE = [
     "sseweb.bodies.BoundedBodies",  # before the CSRF check, which reads the body
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "sseweb.sessions.SessionLimits",
     "sseweb.middleware.BackToTheForm",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -313,7 +314,8 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
-SESSION_COOKIE_AGE = 14 * 86400
+SESSION_COOKIE_AGE = 4 * 86400  # since anything was last done: a long weekend (sseweb/sessions.py)
+SESSION_MAX_S = 14 * 86400
 HTTPS, PLAIN_HTTP = _flag("HTTPS", "0"), _flag("SSEWEB_PLAIN_HTTP", "0")
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

@@ -12,7 +12,7 @@ APPS = ("campaigns", "analysis", "sseweb")  # each imports from those before it
 LAYERS = {
     "science": 0,
     "engines": 1,
-    "enums": 2, "models": 2, "queries": 2, "progress": 2, "cores": 2, "places": 2, "references": 2,
+    "enums": 2, "models": 2, "queries": 2, "progress": 2, "cores": 2, "places": 2, "queues": 2, "references": 2,
     "services": 3, "report": 3,
     "tasks": 4, "management": 4, "receivers": 4, "plots": 4,
     "forms": 5, "views": 5, "api": 5, "urls": 5, "templatetags": 5, "admin": 5, "apps": 5,

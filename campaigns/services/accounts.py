@@ -1,10 +1,12 @@
 """Accounts, which administrators make: nobody registers himself. A password is chosen by its owner, behind a link that works once."""
 
-from django.contrib.auth import get_user_model
+from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.tokens import default_token_generator
+from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from knox.models import AuthToken
@@ -40,4 +42,17 @@ def set_active(account: AbstractBaseUser, active: bool, by: AbstractBaseUser) ->
     account.is_active = active
     account.save(update_fields=["is_active"])
     if not active:
-        AuthToken.objects.filter(user=account).delete()
+        sign_out(account)
+
+
+def sign_out(account: AbstractBaseUser) -> None:
+    """Every browser and every program of the account is turned away from now on, also when it is closed now and opened again."""
+    withdraw_tokens(account)
+    for session in Session.objects.filter(expire_date__gt=timezone.now()):
+        if session.get_decoded().get(SESSION_KEY) == str(account.pk):
+            session.delete()
+
+
+def withdraw_tokens(account: AbstractBaseUser) -> None:
+    """With a password that may be known to others they may have made tokens, which would stay when it is changed."""
+    AuthToken.objects.filter(user=account).delete()

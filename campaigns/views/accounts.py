@@ -5,6 +5,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth import views as auth
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.messages.views import SuccessMessageMixin
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
@@ -21,14 +22,23 @@ from campaigns.views import refusals
 PER_PAGE = 100
 
 
-class ChangePassword(SuccessMessageMixin, auth.PasswordChangeView):
+class WithdrawsTokens(SuccessMessageMixin):
+    """Whoever has made a token with the old password does not stay in by it."""
+
+    def form_valid(self, form: SetPasswordForm) -> HttpResponse:
+        answer = super().form_valid(form)
+        accounts.withdraw_tokens(form.user)
+        return answer
+
+
+class ChangePassword(WithdrawsTokens, auth.PasswordChangeView):
     template_name = "accounts/password.html"
     success_url = reverse_lazy("account")
-    success_message = "Your password is changed."
+    success_message = "Your password is changed. You are signed out everywhere else, and tokens of programs are withdrawn: make new ones."
     extra_context = {"section": "account"}
 
 
-class SetPassword(SuccessMessageMixin, auth.PasswordResetConfirmView):
+class SetPassword(WithdrawsTokens, auth.PasswordResetConfirmView):
     """Behind the link that an administrator has given; it works once."""
 
     template_name = "accounts/set_password.html"
