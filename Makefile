@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SERVE ?= 1
 
-.PHONY: demo demo-cp2k test serve lint benchmark reference kill-test pytorch clean help
+.PHONY: demo demo-cp2k test serve lint audit benchmark reference kill-test pytorch clean help
 
 help:
 	@echo "make demo        set up, run LGPS from its CIF to an activation energy, serve the pages (SERVE=0: end after the result)"
@@ -15,6 +15,7 @@ help:
 	@echo "make pytorch     an environment for DeePMD-kit's PyTorch backend, on a GPU or a CPU (docs/deployment.md)"
 	@echo "make reference   kinisi and pymatgen-analysis-diffusion, with which tests and benchmarks compare our D"
 	@echo "make lint        ruff"
+	@echo "make audit       are there advisories about a pinned dependency? (needs the network)"
 	@echo "make benchmark   tests/benchmarks: speed, memory, calibration"
 	@echo "make kill-test   200 kills at random moments and between any two writes; the result must be as without"
 
@@ -69,6 +70,17 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# Python's advisories about each release of constraints.txt. The network may not allow it: then nothing is known, and that is said.
+AUDIT := .venv-audit
+PIP_AUDIT := 2.10.1
+LOCKED := constraints.txt
+audit:
+	@test -x $(AUDIT)/bin/python || $(PYTHON) -m venv $(AUDIT)
+	@rm -f $(AUDIT)/found.json
+	-@$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==$(PIP_AUDIT) && \
+	  $(AUDIT)/bin/python -m pip_audit --progress-spinner off --no-deps --disable-pip -r $(LOCKED) -f json -o $(AUDIT)/found.json
+	@$(AUDIT)/bin/python tests/audit.py $(AUDIT)/found.json
+
 # Other people's estimators of D, to compare ours with.
 REFERENCE := $(VENV)/.reference
 reference: $(REFERENCE)
@@ -83,4 +95,4 @@ kill-test: $(READY)
 	$(BIN)/python -m tests.kill_harness --kills 200 --each-point 2
 
 clean:
-	rm -rf $(VENV) $(PYTORCH) .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PYTORCH) $(AUDIT) .pytest_cache .ruff_cache

@@ -1,9 +1,13 @@
 """The installation that `make` does, with a stand-in for pip: what is shown while it goes, and what is not."""
 
+import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from tests import audit
 
 ROOT = Path(__file__).resolve().parents[2]
 PIP = """#!/bin/sh
@@ -66,3 +70,32 @@ def test_where_python_cannot_make_an_environment_the_package_is_named(tmp_path):
     done = _set_up(tmp_path, '#!/bin/sh\n[ "$2" != venv ]\n')
     assert done.returncode != 0
     assert "apt-get install python3-venv" in done.stderr
+
+
+SOUND = {"name": "ase", "version": "3.29.0", "vulns": []}
+HOLED = {"name": "idna", "version": "3.6", "vulns": [{"id": "PYSEC-2024-60", "fix_versions": ["3.7"]}]}
+UNKNOWN = {"name": "certifi", "skip_reason": "Dependency not found on PyPI and could not be audited: certifi"}
+
+
+@pytest.mark.parametrize(("rows", "status", "words"), [
+    ([SOUND], 0, "1 releases audited, 0 advisories"), ([SOUND, HOLED, UNKNOWN], 1, "idna 3.6: PYSEC-2024-60, mended in 3.7"),
+    ([SOUND, UNKNOWN], 2, "Not audited, as they are not known there: certifi"), ([UNKNOWN], 2, "Nothing was audited"),
+    (None, 2, "Nothing was audited"),
+])  # fmt: skip
+def test_an_audit_says_what_it_found_and_what_it_could_not_ask(tmp_path, rows, status, words):
+    report = tmp_path / "found.json"
+    if rows is not None:
+        report.write_text(json.dumps({"dependencies": rows, "fixes": []}))
+    said, found = audit.in_words(report)
+    assert (found, words in said) == (status, True)
+
+
+def test_an_audit_without_a_network_is_no_sound_one(tmp_path):
+    """pip, which cannot fetch pip-audit, is a stand-in."""
+    python = tmp_path / "audit/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\n[ "$1" = -m ] && exit 1\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    done = subprocess.run(["make", "audit", f"AUDIT={tmp_path / 'audit'}"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "Nothing was audited" in done.stdout
