@@ -11,6 +11,8 @@ from typing import Any
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from sseweb import queue_settings
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(os.environ.get("SSEWEB_DATA_DIR", BASE_DIR / "data")).resolve()
 DATA_DIR.mkdir(parents=True, exist_ok=True)
@@ -114,31 +116,10 @@ CLUSTER_POLL_S = _whole_number("SSEWEB_CLUSTER_POLL_S", 30, 1)
 STAGE_MODULES = {
     kind: f"campaigns.engines.{kind}" for kind in ("prepare", "s0", "train", "probe", "explore", "label", "evaluate", "check")
 } | {"relabel": "campaigns.engines.label", "judge": "analysis.engines.judge"}
-# Queues that worker hosts take stages from (campaigns/queues.py), those of this host, and which kind of stage is in which.
-QUEUES = ("cpu", "gpu", "dft", "cluster")
-
-
-def _queues(name: str) -> tuple[str, ...]:
-    found = tuple(os.environ.get(name, " ".join(QUEUES)).split())
-    if not found or set(found) - set(QUEUES):
-        raise ImproperlyConfigured(f"{name} must name queues ({', '.join(QUEUES)}), not {' '.join(found)!r}")
-    return found
-
-
-def _stage_queues(name: str) -> dict[str, str]:
-    given = os.environ.get(name, "").split()
-    found = dict(word.partition("=")[::2] for word in given)
-    for kind, queue in found.items():
-        if kind not in STAGE_MODULES or queue not in QUEUES or queue == "cluster":
-            raise ImproperlyConfigured(
-                f"{name} must be pairs like train=gpu label=dft, not {kind}={queue}: kinds of stages are {', '.join(STAGE_MODULES)}; "
-                "queues cpu, gpu and dft (what runs on a resource is in the queue cluster anyway)."
-            )
-    return found
-
-
-WORKER_QUEUES = _queues("SSEWEB_WORKER_QUEUES")
-STAGE_QUEUES = _stage_queues("SSEWEB_STAGE_QUEUES")
+# Queues of stages, those that this host works on, and which kinds of stages are not in `cpu`.
+QUEUES = queue_settings.QUEUES
+WORKER_QUEUES = queue_settings.of_this_host("SSEWEB_WORKER_QUEUES")
+STAGE_QUEUES = queue_settings.of_stages("SSEWEB_STAGE_QUEUES", STAGE_MODULES)
 
 BROKER_URL = os.environ.get("BROKER_URL", "")  # empty: the embedded Valkey that `manage.py up` starts
 
