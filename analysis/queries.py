@@ -122,9 +122,14 @@ def diffusivity_at(fit: ArrheniusFit | CellFit, temperature_K: float) -> tuple[f
     return value, value * math.sqrt(max(float(gradient @ np.array(covariance, dtype=float) @ gradient), 0.0))
 
 
+def bends(fit: ArrheniusFit | CellFit) -> bool:
+    """Whether the judge extrapolates nothing from its points."""
+    return bool(fit.details.get("D300_reason"))
+
+
 def _is_off_a_bend(fit: ArrheniusFit | CellFit, temperature_K: float) -> bool:
     low_K, high_K = fit.details.get("temperature_range_K") or (0.0, math.inf)
-    return bool(fit.details.get("D300_reason")) and not low_K <= temperature_K <= high_K
+    return bends(fit) and not low_K <= temperature_K <= high_K
 
 
 def on_line(judged: JudgedModel, temperature_K: float) -> list[OnLine]:

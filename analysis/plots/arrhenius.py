@@ -41,6 +41,7 @@ class ArrheniusSeries:
     covariance: list[list[float]] | None = None  # of (ln D0, Ea in eV): a band of one standard error is drawn
     activation_energy_error_eV: float | None = None
     is_ours: bool = True  # or published
+    is_extended: bool = True  # the line beyond the points of its fit, too
 
 
 def arrhenius_figure(
@@ -88,7 +89,8 @@ def _y_range(series: list[ArrheniusSeries], extend_to_K: float | None) -> dict[s
             for end in (max(value - error, SMALLEST_SHARE * value), value + error)]  # fmt: skip
     if extend_to_K:
         last = np.array([1000 / extend_to_K])
-        ends += [float(end[0]) for one in series if one.activation_energy_eV is not None for end in _band_ends(one, last)]
+        ends += [float(end[0]) for one in series if one.activation_energy_eV is not None and one.is_extended
+                 for end in _band_ends(one, last)]  # fmt: skip
     ends = [end for end in ends if math.isfinite(end) and end > 0]
     if not ends:
         return {}
@@ -124,13 +126,13 @@ def _error_bars(plot: figure, series: list[ArrheniusSeries], colours: list[str])
 
 
 def _line(plot: figure, one: ArrheniusSeries, colour: str, extend_to_K: float | None) -> list[GlyphRenderer]:
-    """Its pieces, solid and dashed, to the last of its points, in the fit or not."""
+    """Its pieces, solid and dashed, to the last of its points, in the fit or not; only solid where it may not be extended."""
     if one.activation_energy_eV is None or one.log10_prefactor_cm2_s is None:
         return []
     places = 1000 / np.array(one.temperature_K)
     fitted = places[np.array(one.in_fit)] if any(one.in_fit) else places
     first, last = fitted.min(), fitted.max()
-    ends = np.append(places, 1000 / extend_to_K if extend_to_K else [])
+    ends = np.append(places, 1000 / extend_to_K if extend_to_K else []) if one.is_extended else fitted
     _band(plot, one, colour, ends.min(), ends.max())
     pieces = [(first, last, "solid"), (ends.min(), first, "dashed"), (last, ends.max(), "dashed")]
     return [_piece(plot, one, colour, *piece) for piece in pieces if piece[0] < piece[1]]

@@ -14,7 +14,7 @@ COLUMNS = (
     *("activation_energy_eV", "activation_energy_error_eV", "temperature_K", "extrapolated"),
     *("diffusivity_cm2_s", "diffusivity_error_cm2_s", "diffusivity_low_cm2_s", "diffusivity_high_cm2_s"),
     *("conductivity_mS_cm", "conductivity_error_mS_cm", "conductivity_low_mS_cm", "conductivity_high_mS_cm"),
-    *("fitted_from_K", "fitted_to_K"),
+    *("fitted_from_K", "fitted_to_K", "reason"),
 )
 
 
@@ -40,6 +40,17 @@ class Compared:
     def activation_energy_eV(self) -> float | None:
         return self.fit.activation_energy_eV if self.judged else None
 
+    @property
+    def reason(self) -> str:
+        """Why there is no D at the chosen temperature."""
+        if self.judged is None:
+            return "not evaluated yet"
+        if self.diffusivity is not None:
+            return ""
+        if self.activation_energy_eV is None:
+            return self.fit.reason
+        return self.fit.details.get("D300_reason") or "not known at this temperature"
+
     def plain(self, temperature_K: float) -> dict[str, Any]:
         """Numbers and words, under COLUMNS."""
         fit = self.fit or CellFit(None, None, None, None, "", {})
@@ -54,7 +65,7 @@ class Compared:
             *(self.judged.name if self.judged else None, model.convergence if model else None, fit.n_points),
             *(fit.activation_energy_eV, fit.activation_energy_error_eV, temperature_K),
             *(self.diffusivity.extrapolated if self.diffusivity else None, *quantities[0], *quantities[1]),
-            *(self.reading.get("low_K"), self.reading.get("high_K")),
+            *(self.reading.get("low_K"), self.reading.get("high_K"), self.reason),
         )
         return dict(zip(COLUMNS, values, strict=True))
 

@@ -55,7 +55,13 @@ def arrhenius_series(
         colour,
         judged.fit.details.get("covariance") if with_band else None,
         judged.fit.activation_energy_error_eV,
+        is_extended=not queries.bends(judged.fit),
     )
+
+
+def as_far_as_known(one: ArrheniusSeries, row: Compared) -> ArrheniusSeries:
+    """Its line is drawn on to the chosen temperature only where the table has a number for it."""
+    return one if row.diffusivity is not None and row.diffusivity.is_known else replace(one, is_extended=False)
 
 
 def places(campaigns: list[int]) -> list[int]:

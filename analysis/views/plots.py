@@ -233,6 +233,7 @@ def comparison(request: HttpRequest) -> HttpResponse:
         return nothing("None of these campaigns has a diffusion coefficient yet.")
     if is_conductivity:
         series = [figures.as_sigma_T(one, row.judged) for one, row in zip(series, rows, strict=True)]
+    series = [figures.as_far_as_known(one, row) for one, row in zip(series, rows, strict=True)]
     series += figures.of_references(published_of(campaigns), "conductivity" if is_conductivity else "diffusivity")
     axis = ("σT (S cm⁻¹ K)", "S cm⁻¹ K") if is_conductivity else ("D (cm²/s)", "cm²/s")
     said = figures.said_of_lines(series)

@@ -1,7 +1,5 @@
 """Which campaigns and which temperature a page of results was asked for."""
 
-import math
-
 from django.http import HttpRequest
 
 from analysis.references import Reference, of_elements
@@ -47,13 +45,37 @@ def without_published(campaigns: list[Campaign]) -> list[str]:
     return sorted({name for name, elements in rows if not of_elements({frozenset(elements)})})
 
 
+LOWEST_K, HIGHEST_K = 1.0, 5000.0  # of a temperature that can be chosen
+
+
+def not_used(request: HttpRequest, chosen: list[Campaign]) -> list[str]:
+    """A sentence for what the address asks for and the page does not show."""
+    sentences = []
+    words = request.GET.getlist("campaign")
+    shown = {campaign.pk for campaign in chosen} | set(asked_for(request)[MAX_COMPARED:])
+    if strange := [f"campaign={word[:20]}" for word in dict.fromkeys(words) if whole_number(word) not in shown]:
+        was = "were" if len(strange) > 1 else "was"
+        sentences.append(
+            f"{', '.join(strange[:5])} in the address {was} not used: there is no such campaign, or it is not shared with you."
+        )
+    text = request.GET.get("temperature_K", "")
+    if text and _temperature_K(text) is None:
+        sentences.append(f"temperature_K={text[:20]} in the address was not used: give a number from {LOWEST_K:g} to {HIGHEST_K:g} K.")
+    return sentences
+
+
+def _temperature_K(text: str) -> float | None:
+    try:
+        given = float(text)
+    except ValueError:
+        return None
+    return given if LOWEST_K <= given <= HIGHEST_K else None
+
+
 def chosen_temperature_K(request: HttpRequest, campaign: Campaign | None = None) -> float:
     """?temperature_K=..., else the middle evaluation temperature of the campaign, else 300 K."""
-    try:
-        given = float(request.GET.get("temperature_K", ""))
-    except ValueError:
-        given = math.nan
-    if 1 <= given <= 5000:
+    given = _temperature_K(request.GET.get("temperature_K", ""))
+    if given is not None:
         return given
     if campaign is None:
         return ROOM_TEMPERATURE_K

@@ -1,5 +1,6 @@
 """What can be chosen to be compared, and what the axes of the comparison hold."""
 
+import csv
 import json
 
 import pytest
@@ -66,3 +67,49 @@ def test_the_numbers_of_a_curve_come_with_its_plot(as_ada, ada):
         pytest.fail(found["message"])
     assert found["table"]["columns"][0] == "t (ps)"
     assert all(len(numbers) == len(found["table"]["columns"]) for numbers in found["table"]["rows"])
+
+
+def test_no_line_is_drawn_where_the_table_has_no_number(as_ada, ada):
+    row = factories.full_campaign(ada, frames_per_step=4)
+    fit = row.trained_models.last().arrhenius
+    known = fit.details | {"covariance": [[6e-4, 4.2e-5], [4.2e-5, 3.24e-6]]}
+    bent = {"D300_reason": "the points bend, so nothing is extrapolated from them", "temperature_range_K": [650.0, 900.0]}
+
+    def is_dashed(change):
+        fit.details = known | change
+        fit.save()
+        drawn = json.dumps(as_ada.get(reverse("plot-compare"), {"campaign": row.pk, "temperature_K": 300}).json())
+        return '"line_dash": [6]' in drawn
+
+    assert is_dashed({})
+    assert not is_dashed(bent)
+    assert not is_dashed({"covariance": [[6.0, 0.6], [0.6, 0.07]]})
+
+
+def test_a_table_says_why_it_has_no_number(as_ada, ada):
+    row = factories.full_campaign(ada, frames_per_step=4)
+    fit = row.trained_models.last().arrhenius
+    fit.details |= {"D300_reason": "the points bend, so nothing is extrapolated from them", "temperature_range_K": [650.0, 900.0]}
+    fit.save()
+    query = {"campaign": row.pk, "temperature_K": 300}
+    (line,) = csv.DictReader(as_ada.get(reverse("compare-rows", args=["csv"]), query).content.decode().splitlines())
+    assert (line["diffusivity_cm2_s"], line["reason"]) == ("", "the points bend, so nothing is extrapolated from them")
+    (line,) = csv.DictReader(
+        as_ada.get(reverse("compare-rows", args=["csv"]), query | {"temperature_K": 700}).content.decode().splitlines()
+    )
+    assert float(line["diffusivity_cm2_s"]) > 0
+    assert line["reason"] == ""
+
+
+@pytest.mark.parametrize("text", ["abc", "-5", "1e9", "nan", "0"])
+def test_a_temperature_that_is_not_used_is_named(as_ada, ada, text):
+    row = factories.campaign(ada)
+    page = as_ada.get(reverse("compare"), {"campaign": row.pk, "temperature_K": text}).content.decode()
+    assert f"temperature_K={text} in the address was not used" in page
+
+
+def test_campaigns_that_are_not_there_are_named(as_ada, ada):
+    row = factories.campaign(ada)
+    page = as_ada.get(reverse("compare"), {"campaign": [row.pk, "99999", "abc"], "temperature_K": ""}).content.decode()
+    assert "campaign=99999, campaign=abc in the address were not used" in page
+    assert "not used" not in as_ada.get(reverse("compare"), {"campaign": row.pk, "temperature_K": "700"}).content.decode()

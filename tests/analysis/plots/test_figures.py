@@ -49,6 +49,17 @@ def test_an_arrhenius_line_is_solid_over_its_fit_and_dashed_beyond():
     assert drawn == {("solid", 800, 650), ("dashed", 900, 800), ("dashed", 650, 300)}
 
 
+def test_a_line_that_may_not_be_extended_ends_with_the_points_of_its_fit():
+    one = ArrheniusSeries("x", [500.0, 650.0, 800.0], [1e-6, 1e-5, 3e-5], [1e-7] * 3, ["diffusive"] * 3, [False, True, True], -3.0, 0.22,
+                          covariance=[[6e-4, 4.2e-5], [4.2e-5, 3.24e-6]], is_extended=False)  # fmt: skip
+    plot = arrhenius_figure([one], Theme(), extend_to_K=300)
+    lines = [found for found in plot.renderers if isinstance(found.glyph, Line)]
+    assert [(style(found.glyph), *np.round(1000 / np.array(found.data_source.data["x"]), 6)) for found in lines] == [("solid", 800, 650)]
+    (band,) = _columns(plot, "y1", "y2")
+    assert 1000 / max(band["x"]) == pytest.approx(650)
+    assert plot.y_range.start > 1e-7  # the line at 300 K is 2e-7
+
+
 def style(glyph):
     return "dashed" if glyph.line_dash else "solid"
 
