@@ -15,6 +15,7 @@ from analysis.science import msd
 from campaigns.engines.job import EngineFailed, Progress, main
 from campaigns.engines.judge_specs import JudgedRun, JudgeSpec, RunDiffusion
 from campaigns.engines.specs import EvaluateResult
+from campaigns.science.elements import ELEMENTS
 from campaigns.science.mobile_ions import known_charge_e
 
 RUN_ID = 1
@@ -93,6 +94,9 @@ def _checked(spec: TrajectorySpec) -> TrajectorySpec:
         spec = replace(spec, charge=known_charge_e(spec.mobile_ion))
     if spec.charge is None:
         raise _refused(f"What charge {spec.mobile_ion} carries is not usual knowledge here: give it (charge, in units of e).")
+    if strange := [word for word in spec.elements or [] if word not in ELEMENTS]:
+        raise _refused(f"{', '.join(strange)} {'is not an element' if len(strange) == 1 else 'are not elements'}: give the symbols of "
+                       "LAMMPS's types in their order, such as Li,P,S.")  # fmt: skip
     given = {"temperature": spec.temperature_K, "frame interval": spec.frame_interval_fs, "time step": spec.timestep_fs,
              "hop length": spec.hop_length_A}  # fmt: skip
     if not 0 < abs(spec.charge) <= MAX_CHARGE_E:
@@ -121,13 +125,16 @@ def _frame_interval_fs(spec: TrajectorySpec, found: Trajectory) -> float:
     if spec.timestep_fs is None and found.interval_fs is not None:
         if found.interval_fs < SHORTEST_INTERVAL_FS:
             raise TrajectoryRefused(f"The files count {found.interval_fs:g} of Time between frames, which is no time between frames in fs: "
-                                    "its unit is not known. Give the frame interval (fs).")  # fmt: skip
+                                    "its unit is not known. Give the frame interval (fs; --frame-interval-fs in a shell).")  # fmt: skip
         found.flags.append(f"the time between frames, {found.interval_fs:g} fs, was taken from the files, where Time is in fs")
         return found.interval_fs
     if spec.timestep_fs is None:
-        raise TrajectoryRefused("The files do not say the time between their frames: give it (frame interval, fs).")
+        step = "the time step (--timestep-fs in a shell), for they count MD steps, or " if len(between) else ""
+        raise TrajectoryRefused(f"The files do not say the time between their frames: give {step}the time between frames "
+                                "(--frame-interval-fs in a shell), in fs.")  # fmt: skip
     if not len(between):
-        raise TrajectoryRefused("The files do not say MD steps, so a time step does not help: give the time between frames (fs).")
+        raise TrajectoryRefused("The files do not say MD steps, so a time step does not help: give the time between frames "
+                                "(fs; --frame-interval-fs in a shell).")  # fmt: skip
     return float(between[0]) * spec.timestep_fs
 
 

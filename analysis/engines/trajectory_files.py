@@ -25,6 +25,7 @@ Floats = NDArray[np.floating]
 CELL_TOLERANCE = 1e-4  # relative; a cell that changes more belongs to dynamics at constant pressure
 XDATCAR_NUMBER = re.compile(r"Direct configuration=\s*(\d+)")
 TIME_KEY = "Time"  # in fs, as GPUMD and QUIP write it
+GIVE_ELEMENTS = "give the elements of the types in their order (in a shell --elements Li,P,S)"
 MOST_NAMES = 3  # that a sentence lists
 UNEVEN = 1e-3  # relative; times are written with few digits
 
@@ -155,6 +156,7 @@ def read(files: list[Path], names: list[str], elements: list[str], scratch: Path
     with scratch.open("wb") as stream:
         for path, name in zip(files, names, strict=True):
             for number, frame in enumerate(_frames(path, name, cut), start=1):
+                frame = _named(frame, elements)
                 if sequence.is_new(frame, name, number):
                     frame.positions_A.astype(np.float32).tofile(stream)
     first, n_frames, n_repeated, steps = sequence.first, sequence.n_frames, sequence.n_repeated, sequence.steps
@@ -197,6 +199,10 @@ def _listed(names: list[str]) -> str:
 def _check(frame: Frame, first: Frame, where: str) -> None:
     if len(frame.symbols) != len(first.symbols):
         raise TrajectoryRefused(f"{where} has {len(frame.symbols)} atoms, the first frame {len(first.symbols)}: is it another run?")
+    if _is_by_type(frame) != _is_by_type(first):
+        raise TrajectoryRefused(
+            f"{where} and the first frame name their atoms in two ways, by LAMMPS's types and by elements: {GIVE_ELEMENTS}."
+        )
     if frame.symbols != first.symbols:
         raise TrajectoryRefused(f"{where}: the atoms are in another order than in the first frame, so they cannot be followed.")
     if not (np.isfinite(frame.positions_A).all() and np.isfinite(frame.cell_A).all()):
@@ -215,15 +221,22 @@ def _repeats(frame: Frame, last: Frame) -> bool:
     return bool(np.array_equal(frame.positions_A, last.positions_A))
 
 
+def _is_by_type(frame: Frame) -> bool:
+    return bool(frame.symbols) and frame.symbols[0].isdigit()
+
+
+def _named(frame: Frame, elements: list[str]) -> Frame:
+    """With elements instead of LAMMPS's types, where they are given: another file of the run may hold names."""
+    return replace(frame, symbols=tuple(_elements(frame.symbols, elements))) if elements and _is_by_type(frame) else frame
+
+
 def _elements(symbols: tuple[str, ...], elements: list[str]) -> list[str]:
     """LAMMPS's types as elements."""
     if not symbols[0].isdigit():
         return list(symbols)
     n_types = max(int(symbol) for symbol in symbols)
     if len(elements) < n_types:
-        raise TrajectoryRefused(
-            f"The dump names its atoms by types 1 to {n_types}: give their elements in this order (in a shell --elements Li,P,S)."
-        )
+        raise TrajectoryRefused(f"The dump names its atoms by types 1 to {n_types}: {GIVE_ELEMENTS}.")
     return [elements[int(symbol) - 1] for symbol in symbols]
 
 

@@ -151,7 +151,8 @@ def test_what_is_no_run_is_refused(kind, words, positions_A, tmp_path):
 @pytest.mark.parametrize(("text", "options", "words"), [
     ("dump", {}, "named|names its atoms by types"),
     ("dump", {"elements": ["Na", "S"]}, "There is no Li"),
-    ("dump", {"elements": ["Li", "S"], "frame_interval_fs": None}, "time between their frames"),
+    ("dump", {"elements": ["Li", "S"], "frame_interval_fs": None}, "time step .--timestep-fs in a shell.*MD steps.*--frame-interval-fs"),
+    ("dump", {"elements": ["Li", "Qq"]}, "Qq is not an element"),
     ("gap", {"elements": ["Li", "S"]}, "Frames are missing between MD steps 450 and 550"),
     ("back", {"elements": ["Li", "S"]}, "in the order of the run"),
     ("nonsense", {}, "cannot be read"),
@@ -227,6 +228,15 @@ def test_a_file_whose_steps_begin_anew_goes_on_where_the_one_before_ended(overla
     assert any(flag.startswith("the MD steps of b.dump begin anew") for flag in found.run.details["flags"])
     with pytest.raises(EngineFailed, match=r"does not go on where|is the same as"):
         analysed(tmp_path / "twice", files[0], files[0], elements=["Li", "S"])
+
+
+def test_a_dump_goes_on_after_a_file_that_names_its_elements(positions_A, reference, tmp_path):
+    ase.io.write(tmp_path / "1.extxyz", frames(positions_A[:150]))
+    (tmp_path / "2.dump").write_text(dump(positions_A[150:], "xu"))
+    found = analysed(tmp_path / "out", tmp_path / "1.extxyz", tmp_path / "2.dump", elements=["Li", "S"])
+    assert found.run.diffusivity_cm2_s == pytest.approx(reference.run.diffusivity_cm2_s, rel=1e-4)
+    with pytest.raises(EngineFailed, match=r"by LAMMPS's types and by elements: give the elements"):
+        analysed(tmp_path / "out", tmp_path / "1.extxyz", tmp_path / "2.dump")
 
 
 def test_a_time_that_cannot_be_in_fs_is_asked_for(positions_A, tmp_path):
