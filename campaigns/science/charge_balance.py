@@ -9,7 +9,7 @@ MISSING = (
     "Check the CIF: are cations missing (H is often left out), or is an occupancy or the space group wrong?",
     "Check the CIF: are anions missing, or is an occupancy or the space group wrong?",
 )
-ORDERED = "it is ordered already, so that only conductivities need one, and take the usual charge of the mobile ion"
+ORDERED = "Nothing is to be done: atoms are not placed by their charges here, and a conductivity takes the usual charge of the mobile ion"
 INTENDED = "It is not refused: it may be meant, as with atoms of one element bonded to each other."
 
 
@@ -50,8 +50,8 @@ def charge_notes(states: Mapping[str, float], charge_e: float | None, is_disorde
     """All that a material's page says about its charges. `charge_e`: of the cell with these states, None where there are none."""
     notes = [doubt] if doubt else []
     if charge_e is None and not doubt:
-        todo = "to order it, give them" if is_disordered else ORDERED
-        notes.append(f"The oxidation states could not be guessed from the composition: {todo}.")
+        todo = "To order it, give them" if is_disordered else ORDERED
+        notes.append(f"The oxidation states could not be guessed from the composition. {todo}.")
     if is_disordered and charge_e is not None and abs(charge_e) > NEUTRAL_E:
         notes.append(
             f"The occupancies leave a net charge of {charge_e:+.2f} e per cell ({in_words(states)}): "

@@ -45,6 +45,17 @@ def overlap(structure: Structure) -> str:
     return ""
 
 
+def overfull(structure: Structure) -> str:
+    """Why a structure is refused of which one place at least holds more than one atom."""
+    site = max(structure, key=lambda site: site.species.num_atoms)
+    held = " and ".join(f"{species.symbol} {occupancy:g}" for species, occupancy in site.species.items())
+    place = ", ".join(f"{x:.3g}" for x in site.frac_coords)
+    return (
+        f"The occupancies of a site sum to more than one: {site.label} at {place} holds {held}, together {site.species.num_atoms:.4g} "
+        "(symmetry applied). Check coordinates, space group and occupancies in the CIF."
+    )
+
+
 def distance_notes(structure: Structure) -> list[str]:
     """One sentence for all pairs of the same elements that cannot both be occupied, or are much closer than a bond."""
     pairs = [_Pair(kind, *names, distance_A, together) for kind, names, distance_A, together in _judged(structure)]

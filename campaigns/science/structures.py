@@ -12,7 +12,7 @@ from pymatgen.io.cif import CifParser
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer, SymmetryUndeterminedError
 
 from campaigns.science.charge_balance import charge_doubt, charge_notes
-from campaigns.science.close_sites import close_pairs, distance_notes, overlap
+from campaigns.science.close_sites import close_pairs, distance_notes, overfull, overlap
 from campaigns.science.mobile_ions import DIVALENT_CATIONS, MOBILE_ANIONS, UNIVALENT_CATIONS, is_mobile_cation, large_ion_doubt
 from campaigns.science.ordering_composition import CannotBeNeutral, neutral_composition, pools_of, tolerance_e
 from campaigns.science.ordering_problem import partial_sites
@@ -90,7 +90,10 @@ def structure_from_cif(text: str) -> tuple[Structure, list[str]]:
         text, assumed = with_operations(text)
     except SettingUnknown as error:
         raise StructureRefused(str(error)) from error
-    structure, notes = _parse(text, SITE_TOLERANCE)
+    try:
+        structure, notes = _parse(text, SITE_TOLERANCE)
+    except StructureRefused as error:  # perhaps for what was assumed
+        raise StructureRefused(" ".join([str(error), *assumed])) from error
     if any(distance_A < 0.2 for *_, distance_A in close_pairs(structure)):
         rounded, notes = _parse(text, COARSE_SITE_TOLERANCE)
         if len(rounded) < len(structure):
@@ -113,7 +116,7 @@ def _parse(text: str, site_tolerance: float) -> tuple[Structure, list[str]]:
         except ValueError as error:
             if "exceeded tolerance" not in str(error):
                 raise
-            raise StructureRefused("The occupancies of a site sum to more than one: correct them in the CIF.") from error
+            raise StructureRefused(overfull(parser.parse_structures(primitive=False, check_occu=False)[0])) from error
         is_another = _has_formula(parser) and _is_another_formula(parser.check(structure))
     notes = []
     if is_another:
@@ -182,6 +185,7 @@ def material_facts(structure: Structure, notes: list[str]) -> MaterialFacts:
         warnings=(
             *notes,
             *symmetry_notes,
+            *([f"All atoms are {mobile_ion}: D is measured against a framework, and here is none."] if len(amounts) == 1 else []),
             *([reason] if reason.startswith(NO_MOBILE_ION) else []),
             *charge_notes(states, charge_e, is_disordered, doubt),
             *_volume_notes(lattice.volume / n_atoms, float(structure.density)),

@@ -199,8 +199,23 @@ def test_overlapping_sites_and_too_full_ones_are_refused():
     overlapping = CIF.format(occupancy="1") + "S2 S 0 0 0.05 1\n"
     with pytest.raises(StructureRefused, match=r"S1 and S2 overlap: 0\.40 Å|S2 and S1 overlap: 0\.40 Å"):
         structure_from_cif(overlapping)
-    with pytest.raises(StructureRefused, match="sum to more than one"):
+    with pytest.raises(StructureRefused, match=r"sum to more than one: Se1 at 0, 0, 0 holds S 0\.7 and Se 0\.7, together 1\.4"):
         structure_from_cif(CIF.format(occupancy="0.7") + "Se1 Se 0 0 0 0.7\n")
+
+
+def test_a_site_that_is_too_full_may_be_so_by_the_origin_that_was_assumed():
+    """Two sites of Li10SnP2S12 with the coordinates of origin 2, which its CIF does not name."""
+    head, _, table = re.split(r"(_symmetry_space.*?)(?=loop_\n_atom)", CIF.replace("gamma 120", "gamma 90"), flags=re.DOTALL)
+    cif = f"{head}_symmetry_space_group_name_H-M 'P 42/n m c'\n{table.partition('Li1')[0]}"
+    with pytest.raises(StructureRefused, match=r"together 1\.618 .*two origin choices"):
+        structure_from_cif(cif + "P2 P 0.75 0.25 0 1\nLi3 Li 0.25 0.25 0 0.618\n")
+
+
+def test_a_metal_has_no_framework():
+    metal = Structure(Lattice.cubic(3.5), ["Li", "Li"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    warnings = " ".join(material_facts(metal, []).warnings)
+    assert "here is none" in warnings
+    assert "Nothing is to be done" in warnings
 
 
 def test_a_formula_that_is_not_that_of_the_sites_is_pointed_out():
