@@ -58,6 +58,11 @@ document.addEventListener("DOMContentLoaded", function () {
     window.history.pushState(null, "", "#" + step.id);
     show(step);
   });
+  // What a choice needs is not left folded away.
+  form.addEventListener("change", function (event) {
+    const fold = event.target.type === "radio" && form.querySelector("[data-open-for='" + event.target.name + "=" + event.target.value + "']");
+    if (fold) { fold.open = true; }
+  });
   // Enter in a field leads on; only the last step sends the form.
   form.addEventListener("submit", function (event) {
     if (shown === last) { return; }

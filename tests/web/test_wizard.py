@@ -138,3 +138,12 @@ def test_without_scripts_all_steps_stand_one_below_another(open_page, ada, addre
     page.get_by_role("button", name="Create as a draft").click()
     page.get_by_role("button", name="Start").wait_for()
     assert Campaign.objects.get().name == "plain"
+
+
+def test_an_existing_data_set_can_be_uploaded_as_soon_as_it_is_chosen(open_page, ada, address):  # noqa: F811
+    page = open_page(ada)
+    page.goto(address)
+    open_step(page, 2)
+    expect(page.locator("#data_set")).to_be_hidden()
+    page.locator("input[name='s0_route'][value='upload']").check()
+    expect(page.locator("#data_set")).to_be_visible()
