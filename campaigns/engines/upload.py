@@ -21,6 +21,7 @@ import numpy as np
 from campaigns.engines import unpacking, upload_formats
 from campaigns.engines.job import to_json
 from campaigns.engines.upload_formats import FORMATS, Configuration, UploadRefused
+from campaigns.science import unit_doubts
 from campaigns.science.frames import Frames
 from campaigns.science.selection import geometry_key, min_distance_A, root_mean_square
 
@@ -32,13 +33,18 @@ MAX_ENERGY_EV_ATOM = 2e5  # all-electron energies of heavy elements stay below
 MAX_ENERGY_SPREAD_EV_ATOM = 10.0
 VOLUME_RANGE_A3_ATOM = (3.0, 300.0)
 MAX_PROBLEMS = 20
+FEW_FRAMES = 10
+WITHOUT_UNITS = ("deepmd/npy", "deepmd/npy/mixed", "deepmd/raw", "extxyz")
+UNITS = "This format names no units: energies and virials were taken to be in eV, forces in eV/Å, positions and cell in Å."
 
 
 @dataclass(frozen=True)
 class UploadSummary:
-    """What a data set is, shown before it is accepted. It can be used if `problems` is empty; `notes` are worth knowing."""
+    """What a data set is, shown before it is accepted. It can be used if `problems` is empty; `doubts` are to be looked into first, `notes`
+    are worth knowing."""
 
     format: str
+    n_read: int
     n_frames: int  # usable, duplicates left out
     n_duplicates: int
     n_atoms: list[int]  # different sizes, rising
@@ -49,6 +55,7 @@ class UploadSummary:
     max_force_eV_A: float | None
     min_distance_A: float | None
     problems: list[str]
+    doubts: list[str]
     notes: list[str]
 
 
@@ -62,6 +69,10 @@ def accepted_frames(path: Path, format_name: str, elements: Sequence[str]) -> li
     summary, configurations = _read(path, format_name, elements)
     if summary.problems:
         raise UploadRefused(" ".join(summary.problems))
+    return _as_frames(configurations)
+
+
+def _as_frames(configurations: list[Configuration]) -> list[Frames]:
     groups: dict[tuple[str, ...], list[Configuration]] = {}
     for item in configurations:
         groups.setdefault(item.symbols, []).append(item)
@@ -89,16 +100,18 @@ def _read(path: Path, format_name: str, elements: Sequence[str]) -> tuple[Upload
     formats = ", ".join(sorted({name for _, name in sources}))
     problems = _incomplete(read)
     if problems:
-        return _summary(formats, [], 0, read, problems, [], None), []
+        return _summary(formats, [], read, problems, [], [], None), []
     distances_A = [min_distance_A(item.positions_A, item.cell_A) for item in read]
     first: dict[str, Configuration] = {}
     for item in read:
         first.setdefault(geometry_key(item.symbols, item.positions_A, item.cell_A), item)
     unique = list(first.values())
-    duplicates = len(read) - len(unique)
     problems = _foreign(unique, elements) + _implausible(unique, distances_A)
-    notes = [f"{duplicates} configurations are there more than once; each is used once."] if duplicates else []
-    return _summary(formats, unique, duplicates, read, problems, notes, min(distances_A)), unique
+    doubts = [] if problems else _too_few(len(unique)) + unit_doubts.doubts(_as_frames(unique))
+    notes = [UNITS] if any(name in WITHOUT_UNITS for _, name in sources) else []
+    if duplicates := len(read) - len(unique):
+        notes.append(f"{duplicates} configurations are there more than once; each is used once.")
+    return _summary(formats, unique, read, problems, doubts, notes, min(distances_A)), unique
 
 
 @contextmanager
@@ -206,6 +219,13 @@ def _implausible(read: list[Configuration], distances_A: list[float]) -> list[st
     return problems
 
 
+def _too_few(n_frames: int) -> list[str]:
+    if n_frames >= FEW_FRAMES:
+        return []
+    count = "one configuration" if n_frames == 1 else f"{n_frames} different configurations"
+    return [f"It holds only {count}: a first model learns little from so few; give some tens, at several temperatures."]
+
+
 def _energies(read: list[Configuration]) -> dict[str, list[float]]:
     """Energy per atom in eV by composition."""
     energies: dict[str, list[float]] = {}
@@ -221,9 +241,9 @@ def _formula(item: Configuration) -> str:
 def _summary(
     formats: str,
     usable: list[Configuration],
-    duplicates: int,
     read: list[Configuration],
     problems: list[str],
+    doubts: list[str],
     notes: list[str],
     distance_A: float | None,
 ) -> UploadSummary:
@@ -231,8 +251,9 @@ def _summary(
     forces = np.concatenate([item.forces_eV_A for item in usable]) if usable else None
     return UploadSummary(
         format=formats,
+        n_read=len(read),
         n_frames=len(usable),
-        n_duplicates=duplicates,
+        n_duplicates=len(read) - len(usable) if usable else 0,
         n_atoms=sorted({len(item.symbols) for item in read}),
         formulas=dict(Counter(_formula(item) for item in read)),
         elements=sorted({symbol for item in read for symbol in item.symbols}),
@@ -241,6 +262,7 @@ def _summary(
         max_force_eV_A=None if forces is None else float(np.linalg.norm(forces, axis=1).max()),
         min_distance_A=distance_A,
         problems=problems,
+        doubts=doubts,
         notes=notes,
     )
 

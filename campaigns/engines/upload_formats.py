@@ -27,7 +27,7 @@ class UploadRefused(ValueError):
 
 @dataclass(frozen=True)
 class Configuration:
-    """One labelled configuration as it was read; an absent label is None. `source` says where it stood."""
+    """One labelled configuration as it was read; an absent label is None. `source` says where it stood, counted from 1."""
 
     symbols: tuple[str, ...]
     positions_A: FloatArray
@@ -148,7 +148,7 @@ def _configurations(place: Path, load: Callable[[str], FloatArray | None], symbo
             None if item["energy"] is None else float(item["energy"]),
             None if item["force"] is None else item["force"].reshape(-1, 3),
             None if item["virial"] is None else item["virial"].reshape(3, 3),
-            f"{where} frame {row}",
+            f"{where} frame {row + 1}",
         )
         yield frame if names is None else _real_atoms(frame, names[row])
 
@@ -186,7 +186,7 @@ def _real_atoms(frame: Configuration, names: list[str | None]) -> Configuration:
 def _ase(path: Path, ase_format: str) -> Iterator[Configuration]:
     from ase.io import iread
 
-    for number, atoms in enumerate(iread(path, index=":", format=ase_format)):
+    for number, atoms in enumerate(iread(path, index=":", format=ase_format), start=1):
         results = atoms.calc.results if atoms.calc is not None else {}
         stress = results.get("stress")
         virial_eV = None if stress is None else -_full(stress) * atoms.get_volume()
@@ -235,7 +235,7 @@ def _dpdata(path: Path, dpdata_format: str) -> Iterator[Configuration]:
             float(data["energies"][row]),
             data["forces"][row] if "forces" in data else None,
             data["virials"][row] if "virials" in data else None,
-            f"{path.name} frame {row}",
+            f"{path.name} frame {row + 1}",
         )
 
 

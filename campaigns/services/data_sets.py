@@ -92,13 +92,13 @@ def _inspect_as(name: str, path: str, upload_format: str, elements: list[str]) -
     return found | {"problems": [text.replace(ours, name) for text in found["problems"]]}
 
 
-def require_usable(path: str, upload_format: str, elements: list[str]) -> None:
+def require_usable(path: str, upload_format: str, elements: list[str], name: str) -> None:
     """Raises BadInput where the stored set cannot be the S0 of a campaign with these elements, with all that is wrong with it."""
     if upload_format not in FORMATS:
         raise BadInput(
             f"There is no data set format {upload_format!r}; known are {', '.join(FORMATS)}.",
             {"s0_upload_format": f"must be one of {', '.join(FORMATS)}"},
         )
-    problems = _inspect_as("the data set", path, upload_format, elements)["problems"]
+    problems = _inspect_as(name, path, upload_format, elements)["problems"]
     if problems:
         raise BadInput(f"The data set cannot be used: {' '.join(problems)}", {"s0_upload": " ".join(problems)})

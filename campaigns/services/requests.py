@@ -48,6 +48,7 @@ class CampaignRequest:
     s0_route: str = "fpmd"
     s0_upload: str = ""
     s0_upload_format: str = "auto"
+    s0_name: str = "the data set"  # what its owner calls the file
     mobile_ion: str = ""
     seed: int = 1
     resources: dict[str, str] = field(default_factory=dict)  # where stages run, by their kind; left out: on this machine
@@ -116,7 +117,7 @@ def check_wholly(owner: AbstractBaseUser, request: CampaignRequest, keep: Campai
     checked = check(owner, request, keep)
     if request.s0_route == S0Route.UPLOAD:
         elements = elements_of(request.cells, checked.materials, checked.mobile_ion)
-        data_sets.require_usable(checked.s0_upload, request.s0_upload_format, elements)
+        data_sets.require_usable(checked.s0_upload, request.s0_upload_format, elements, request.s0_name)
     return checked
 
 

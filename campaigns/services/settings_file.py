@@ -115,6 +115,7 @@ class _Reader:
             changes=self._mapping(document.get("protocol") or {}, "protocol"),
             s0_route=self._word(s0.get("route", "upload" if source in s0 else "fpmd"), "s0: route", "fpmd"),
             s0_upload=self._try("s0_upload", "", _stored, self.owner, s0[source], self.folder) if source in s0 else "",
+            s0_name=Path(str(s0.get("path") or CampaignRequest.s0_name)).name,
             s0_upload_format=self._word(s0.get("format", "auto"), "s0: format", "auto"),
             mobile_ion=self._word(document.get("mobile_ion", ""), "mobile_ion", ""),
             seed=self._try("seed", 1, _whole, document.get("seed", 1)),
@@ -151,6 +152,8 @@ class _Reader:
 
     def _cells(self) -> list[CellRequest]:
         given = self.document.get("cells")
+        if given is not None and not given:
+            self._note("cells", "cells is empty: list at least one cell, or leave the key out to get those that are proposed.")
         if not given:
             material = self._material("material", self.document.get("material"))
             return proposed_cells(material) if material else [NO_CELL]

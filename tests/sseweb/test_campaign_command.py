@@ -100,6 +100,8 @@ def test_a_campaign_is_run_to_its_end_and_run_once(campaign):
     ({"protocol": ["max_loops"]}, "protocol must be keys and values"),
     ({"protocol": {"n_batches_first": float("inf")}}, "n_batches_first: inf is not a whole number"),
     ({"cells": 3}, "cells must be a list"),
+    ({"cells": []}, "cells is empty"),
+    ({"s0": {"path": "bad.extxyz"}}, "bad.extxyz frame 1 has no energy"),
     ({"cells": [{"candidate": "best"}]}, "candidate must be a whole number"),
     ({"cells": [{"candidate": -1}]}, "candidate must be between 0 and 99"),
     ({"material": ["li3n"], "cells": None}, "material must be an example or the path"),
@@ -115,6 +117,7 @@ def test_a_wrong_settings_file_is_refused_with_the_key(changes, words, db, tmp_p
     owner = get_user_model().objects.create_user("marie")
     path = tmp_path / "settings.yaml"
     path.write_text(yaml.safe_dump(SETTINGS | changes))
+    (tmp_path / "bad.extxyz").write_text('1\nLattice="4 0 0 0 4 0 0 0 4" Properties=species:S:1:pos:R:3\nLi 0 0 0\n')
     with pytest.raises(BadInput, match=words):
         campaigns.create(owner, settings_file.to_request(owner, *settings_file.load(path), tmp_path))
     assert not Campaign.objects.exists()

@@ -233,8 +233,8 @@ def with_value(name, value):
 @pytest.mark.parametrize(
     ("name", "array", "words"),
     [
-        ("force", with_value("forces_eV_A", np.nan), "frame 1: forces with a value that is not a finite number"),
-        ("coord", with_value("positions_A", np.inf), "frame 1: positions with a value"),
+        ("force", with_value("forces_eV_A", np.nan), "frame 2: forces with a value that is not a finite number"),
+        ("coord", with_value("positions_A", np.inf), "frame 2: positions with a value"),
         ("box", np.zeros((3, 9)), "the cell has no volume"),
         ("force", np.zeros((3, 12)), "All forces are zero"),
         ("force", labelled().forces_eV_A.reshape(3, 12) * 1000, "are the forces in eV/Å"),
@@ -264,7 +264,7 @@ def test_duplicates_are_used_once_and_noted(tmp_path):
     write_deepmd_system(labelled()[[0, 1, 0, 2, 0]], ELEMENTS, tmp_path)
     summary = inspect(tmp_path, "auto", ELEMENTS)
     assert (summary.n_frames, summary.n_duplicates, summary.problems) == (3, 2, [])
-    assert "2 configurations" in summary.notes[0]
+    assert "2 configurations" in summary.notes[1]
     assert same(accepted_frames(tmp_path, "auto", ELEMENTS)[0], labelled())
 
 
@@ -332,3 +332,10 @@ def test_the_check_runs_in_a_bounded_child(system):
 def test_the_summary_is_json(system):
     child = subprocess.run([sys.executable, "-m", upload.__name__, str(system), "auto", *ELEMENTS], capture_output=True, check=True)
     assert set(json.loads(child.stdout)) == {field.name for field in dataclasses.fields(upload.UploadSummary)}
+
+
+def test_units_that_a_format_does_not_name_are_said_and_few_configurations_doubted(system):
+    summary = inspect(system, "auto", ELEMENTS)
+    assert "energies and virials were taken to be in eV, forces in eV/Å" in summary.notes[0]
+    assert "only 3 different configurations" in summary.doubts[0]
+    assert not any("names no units" in note for note in inspect(VASPRUN, "auto", ["Ag", "Br"]).notes)
