@@ -231,7 +231,8 @@ def _series_on_lines(steps: list[int], models: list[Model]) -> series.Series | N
     gradient = np.array([1.0, -1.0 / (line.BOLTZMANN_EV_K * temperature_K)])
     values = [fit["log10_prefactor_cm2_s"] + DEX * gradient[1] * fit["activation_energy_eV"] for _, fit in fitted]
     errors = [DEX * math.sqrt(gradient @ np.array(fit["details"]["covariance"]) @ gradient) for _, fit in fitted]
-    return series.Series(np.array([step for step, _ in fitted], dtype=float), np.array(values), np.array(errors), f"{temperature_K:.0f} K")
+    return series.Series(np.array([step for step, _ in fitted], dtype=float), np.array(values), np.array(errors), f"{temperature_K:.0f} K",
+                         ", where these lines are known best,")  # fmt: skip
 
 
 def _series_at_temperatures(steps: list[int], models: list[Model]) -> series.Series | None:

@@ -71,16 +71,17 @@ DEFAULT_LIMITS = Limits()
 class Series:
     """log10 D (n,) with one standard deviation (n,), dex, of models trained at `steps` (n,), oldest first, at `where` ("600 K").
 
-    For Ea the same in eV, with `where` = "".
+    For Ea the same in eV, with `where` = "". `why`: what chose this place, as it follows it in a sentence.
     """
 
     steps: Floats
     values: Floats
     errors: Floats
     where: str
+    why: str = ""
 
     def part(self, chosen: slice | NDArray[np.bool_]) -> "Series":
-        return Series(self.steps[chosen], self.values[chosen], self.errors[chosen], self.where)
+        return Series(self.steps[chosen], self.values[chosen], self.errors[chosen], self.where, self.why)
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def decide(series: Series, energies: Series | None = None, limits: Limits = DEFA
             break
         last = some.part(slice(-limits.window, None))
         found = findings(last, limits)
-        path = f"log10 D at {last.where} was {_path(last)} in the last {len(last.steps)} models{left_out}"
+        path = f"log10 D at {last.where}{last.why} was {_path(last)} in the last {len(last.steps)} models{left_out}"
         moves = _moves(last, limits.diffusivity, limits)
         if moves:
             return Decision("moving", f"{path}: {moves}.", found, energy)
@@ -161,10 +162,16 @@ def decide(series: Series, energies: Series | None = None, limits: Limits = DEFA
     doubt = _doubt(known, found, limits)
     if doubt:
         return Decision("undecided", f"{path}: {doubt}.", found, energy)
-    change = f"It changes by {found.change:+.2f} ± {found.change_error:.2f}, at most {limits.largest_change_dex:g} in all"
-    scatter = f"the models scatter by {found.spread:.2f} beyond the errors of their runs, at most {limits.spread_dex:g} is allowed"
-    return Decision(
-        "stationary", f"{path}. {change}; {scatter} (from {found.visible_spread:.2f} on this test would notice).", found, energy
+    return Decision("stationary", f"{path}. {_agreement(found, limits)}", found, energy)
+
+
+def _agreement(found: Findings, limits: Limits) -> str:
+    """How well models agree, against what is allowed."""
+    return (
+        f"From the first of them to the last it changes by {found.change:+.2f} ± {found.change_error:.2f}; up to "
+        f"{limits.largest_change_dex:g}, {limits.change_over_spread:g} times the scatter that is allowed, counts as stationary. "
+        f"They scatter by {found.spread:.2f} (one standard deviation) beyond the errors of their runs; up to {limits.spread_dex:g} is "
+        f"allowed, and a scatter of {found.visible_spread:.2f} would be noticed in half of the cases."
     )
 
 

@@ -50,7 +50,8 @@ VERBS = {
 NEXT = {
     CampaignState.DRAFT: "Nothing runs yet. Look at the cost and the settings once more, then start it.",
     CampaignState.PAUSED: "Nothing runs. Resume it, and it goes on from its last checkpoints.",
-    CampaignState.CONVERGED: "D(T) no longer moves with further training. The results tab has D, Eₐ and their errors.",
+    CampaignState.CONVERGED: "D(T) agrees between the last models, within the scatter and the change that the settings allow. The results "
+    "tab has D, Eₐ and their errors.",
     CampaignState.NOT_CONVERGED: "All loops are used up and D(T) is not known to be stationary. See the results; a campaign with "
     "more loops, a larger S0 or longer evaluation runs may settle it.",
     CampaignState.FAILED: "Finished stages are kept, whatever you do next.",

@@ -57,6 +57,7 @@ def test_an_energy_that_moves_while_d_in_the_middle_stays_is_moving():
     turned = [run(T, energy_eV=0.5, factor=math.exp(0.2 * middle_per_eV), error=0.02) for T in TEMPERATURES_K]
     found = decide(3, turned, earlier)
     assert found.decision == "moving"
+    assert "log10 D at 776 K, where these lines are known best, was" in found.reason
     assert "Ea went 0.30 ± 0.00, 0.30 ± 0.00, 0.50 ± 0.00" in found.reason
 
 
