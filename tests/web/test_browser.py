@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 from analysis.models import TrajectoryAnalysis
-from campaigns.enums import CampaignState
+from campaigns.enums import CampaignState, StageState
 from campaigns.models import Campaign
 from tests import factories
 from tests.web.test_trajectories import timed_xyz
@@ -134,6 +134,36 @@ def test_what_decided_is_read_without_scrolling(open_page, ada):
     assert page.get_by_role("region", name="Table: Configurations").evaluate(BEYOND_ITS_EDGE) <= 0
 
 
+def test_the_cells_of_a_campaign_are_read_without_scrolling(open_page, ada):
+    row = factories.campaign(ada, made_of=factories.material(ada, name="Li50.24La24Zr11.2Ta4.8O96"))
+    row.cells.update(formula="Li50La24Zr11Ta5O96")
+    page = open_page(ada)
+    page.goto(reverse("campaign-overview", args=[row.pk]))
+    assert page.get_by_role("region", name="Table: Cells").evaluate(BEYOND_ITS_EDGE) <= 0
+
+
+def test_the_last_lines_of_a_log_are_in_sight(open_page, ada):
+    row = factories.campaign(ada)
+    factories.stage(row, state=StageState.RUNNING, log="".join(f"batch {100 * line}: force error 0.1 eV/Å\n" for line in range(40)))
+    page = open_page(ada)
+    page.goto(reverse("campaign-overview", args=[row.pk]))
+    beyond = page.get_by_label("Last lines of the log").evaluate(
+        "log => { const text = document.createRange(); text.selectNodeContents(log);"
+        " return text.getBoundingClientRect().bottom - log.getBoundingClientRect().bottom; }"
+    )
+    assert beyond <= 0
+
+
+def test_the_numbers_of_a_comparison_come_before_its_words_on_a_phone(open_page, ada):
+    row = factories.full_campaign(ada, frames_per_step=4)
+    page = open_page(ada, width=390)
+    page.goto(reverse("compare") + f"?campaign={row.pk}&temperature_K=700")
+    table = page.get_by_role("region", name="Table: Comparison")
+    for heading in ("Ea", "D"):
+        box = table.get_by_role("columnheader", name=heading).first.bounding_box()
+        assert box["x"] + box["width"] <= 390
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_cost_of_a_draft_is_read_without_scrolling(open_page, ada, width):
     row = factories.campaign(ada, state=CampaignState.DRAFT)
@@ -166,7 +196,7 @@ def test_a_plot_is_saved_as_vectors(open_page, ada):
     with page.expect_download() as downloaded:
         button.click()
     text = downloaded.value.path().read_text()
-    assert downloaded.value.suggested_filename.endswith("arrhenius.svg")
+    assert downloaded.value.suggested_filename == f"campaigns-{campaign.pk}-arrhenius.svg"
     assert text.startswith("<svg")
     assert "1000/T" in text  # words as words
     assert "<image" not in text  # and no picture in a vector's clothes
