@@ -223,7 +223,8 @@ PRESETS: dict[str, ProtocolSettings] = {
     "paper": ProtocolSettings(),
 }
 PRESET_HELP = {
-    "quick": "For small cells: see the whole way once. Errors are large, and said so.",
+    "quick": "For small cells: see the whole way once. Its runs of 30 ps are too short for less than 650 K, so that 1000/T spans less than "
+    "is advised: errors are large, and said so.",
     "standard": "For a workstation or one GPU, with a cheap reference method.",
     "paper": "The numbers of Marcolongo et al. 2019, DeePMD-kit's defaults where the paper gives none.",
 }
