@@ -176,6 +176,7 @@ WHAT_THEN = {
     CampaignState.CANCELLED: _IT_HAS_ENDED,
     CampaignState.IMPORTED: "It was imported to look at. Go on from it: what it has kept becomes the starting set of a new campaign.",
 }
+IN_WORDS = {CampaignState.DRAFT: "a draft"}  # where the word of the state alone is no English
 DONE = {"start": "started", "resume": "resumed", "pause": "paused", "cancel": "cancelled", "retry": "retried"}
 
 
@@ -195,7 +196,8 @@ def _move(
         campaign.refresh_from_db()
         if not moved:
             refusal = AlreadyDone if campaign.state == target else WrongState
-            raise refusal(f"This campaign is {campaign.get_state_display()}: it cannot {verb} now. {WHAT_THEN[campaign.state]}")
+            state = IN_WORDS.get(campaign.state, campaign.get_state_display())
+            raise refusal(f"This campaign is {state}: it cannot be {DONE[verb]} now. {WHAT_THEN[campaign.state]}")
         activity.record(by, DONE[verb], campaign)
         if before_advance:
             before_advance()

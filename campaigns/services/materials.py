@@ -86,10 +86,11 @@ def _digest(cif: bytes) -> str:
 
 
 def short_formula(formula: str) -> str:
-    """A formula as a name: where it is long, amounts have two decimals, and what is still too long is cut between elements."""
-    if len(formula) <= MAX_DEFAULT_NAME:
-        return formula
+    """A formula as a name: amounts have two decimals and 1 is left out; what is too long is cut between elements."""
     rounded = re.sub(r"\d+\.\d+", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), formula)
+    rounded = re.sub(r"(?<=[A-Za-z])1(?![\d.])", "", rounded)
+    if len(rounded) <= MAX_DEFAULT_NAME:
+        return rounded
     kept = ""
     for piece in re.findall(r"[A-Z][a-z]?[\d.]*|[()][\d.]*|.", rounded):
         if len(kept) + len(piece) >= MAX_DEFAULT_NAME:

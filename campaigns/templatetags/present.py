@@ -213,7 +213,7 @@ def megabytes(n_bytes: int | None) -> str:
         return DASH
     for limit, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if n_bytes >= limit:
-            return f"{n_bytes / limit:.1f} {unit}"
+            return f"{n_bytes / limit:.1f}".removesuffix(".0") + f" {unit}"
     return f"{n_bytes} bytes"
 
 
@@ -278,16 +278,21 @@ def help_text(term: str, text: str = "") -> dict[str, str]:
     return {"term": term, "text": text or GLOSSARY[term]}
 
 
+def _plot_id(url: str) -> str:
+    """Its words, by which the file is called that the plot is saved as."""
+    return "plot-" + slugify(re.sub(r"[/?&=.]", "-", url.removeprefix("/plots/")))
+
+
 @register.inclusion_tag("partials/plot.html")
 def plot(url: str, label: str, size: str = "") -> dict[str, str]:
     """A plot that is drawn when it comes into sight; `label` is what a screen reader says."""
-    return {"url": url, "label": label, "size": size, "id": "plot-" + slugify(url)}
+    return {"url": url, "label": label, "size": size, "id": _plot_id(url)}
 
 
 @register.inclusion_tag("partials/plot.html")
 def paper_plot(url: str, label: str) -> dict[str, str | bool]:
     """A plot for paper: vectors in light colours, drawn at once and not when it comes into sight."""
-    return {"url": url, "label": label, "size": "", "id": "plot-" + slugify(url), "paper": True}
+    return {"url": url, "label": label, "size": "", "id": _plot_id(url), "paper": True}
 
 
 @register.inclusion_tag("partials/structure.html")

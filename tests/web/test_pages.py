@@ -67,7 +67,7 @@ def test_only_possible_actions_are_offered(as_ada, ada, state, shown, hidden):
 def test_an_impossible_action_says_why(as_ada, ada):
     row = factories.campaign(ada, state=CampaignState.CONVERGED)
     page = as_ada.post(reverse("campaign-pause", args=[row.pk]), follow=True)
-    assert "it cannot pause now" in page.content.decode()
+    assert "it cannot be paused now" in page.content.decode()
     row.refresh_from_db()
     assert row.state == CampaignState.CONVERGED
 

@@ -105,3 +105,8 @@ def test_names_of_compounds_and_symmetries_are_typeset():
 def test_an_oxidation_state_is_a_superscript():
     found = [present.ion(symbol, charge) for symbol, charge in (("S", -2.0), ("Li", 1.0), ("Fe", 2.667), ("Xe", 0.0))]
     assert found == ["S<sup>2−</sup>", "Li<sup>+</sup>", "Fe<sup>2.67+</sup>", "Xe<sup>0</sup>"]
+
+
+@pytest.mark.parametrize(("n_bytes", "text"), [(500_000_000, "500 MB"), (1_250_000, "1.2 MB"), (4000, "4 kB"), (12, "12 bytes")])
+def test_sizes_have_no_idle_zero(n_bytes, text):
+    assert present.megabytes(n_bytes) == text
