@@ -68,10 +68,10 @@ def test_a_campaign_is_run_to_its_end_and_run_once(campaign):
     assert json.loads(out) == found
     status, _, problem = campaign("pause", str(found["id"]))
     assert status == 1
-    assert "cannot pause now" in problem
+    assert "cannot be paused now" in problem
     status, out, _ = campaign("pause", str(found["id"]), "--json")
     assert status == 1
-    assert "cannot pause now" in json.loads(out)["error"]
+    assert "cannot be paused now" in json.loads(out)["error"]
     _, out, _ = campaign("list")
     assert "converged" in out
     assert "tiny" in out

@@ -74,5 +74,5 @@ def test_cancelling_asks_on_a_terminal_and_wants_a_word_elsewhere(monkeypatch):
     (CampaignState.CONVERGED, "a copy of it"), (CampaignState.CANCELLED, "a copy of it"),
 ])  # fmt: skip
 def test_what_cannot_be_resumed_says_what_can_be_done(state, words):
-    with pytest.raises(WrongState, match=f"cannot resume now.*{words}"):
+    with pytest.raises(WrongState, match=f"cannot be resumed now.*{words}"):
         campaigns.resume(factories.campaign(factories.user(), state=state))
