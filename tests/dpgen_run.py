@@ -48,17 +48,21 @@ def build(root: Path) -> Path:
     """Two iterations that are done and one whose dynamics has just ended, on three initial configurations."""
     root.mkdir(parents=True)
     labelled(3, 1, 0.05).to("deepmd/npy", root / "data" / "lis" / "deepmd", set_size=2)
-    (root / "POSCAR").write_text("LiS\n")
+    (root / "confs").mkdir()
+    for name in ("1.vasp", "2.vasp", "wide.vasp"):
+        (root / "confs" / name).write_text(f"LiS {name}\n")
     common = {"sys_idx": [0], "press": [1.0], "trj_freq": 10, "nsteps": 50, "ensemble": "nvt"}
     jobs = [common | {"temps": [300.0 + 150 * number], "_idx": f"{number:02d}"} for number in range(3)]
     param = {
         "type_map": TYPE_MAP, "mass_map": "auto", "init_data_prefix": "data", "init_data_sys": ["lis/deepmd", "lis/elsewhere"],
-        "sys_configs": [["POSCAR"]], "numb_models": 2, "default_training_param": {}, "model_devi_dt": 0.002, "model_devi_skip": 10,
-        "model_devi_f_trust_lo": 0.05, "model_devi_f_trust_hi": 0.15, "model_devi_jobs": jobs, "fp_style": "vasp", "fp_task_max": 2,
+        "sys_configs_prefix": "confs", "sys_configs": [["[12].vasp"], ["wide.vasp"]], "init_batch_size": [2, 2], "numb_models": 2,
+        "default_training_param": {"model": {"type_map": TYPE_MAP}}, "model_devi_dt": 0.002, "model_devi_skip": 10,
+        "model_devi_f_trust_lo": 0.06, "model_devi_f_trust_hi": 0.18, "model_devi_jobs": jobs, "fp_style": "vasp", "fp_task_max": 2,
         "fp_task_min": 1, "fp_pp_path": ".", "fp_pp_files": ["POTCAR_S", "POTCAR_Li"], "fp_incar": "INCAR",
     }  # fmt: skip
     (root / "param.json").write_text(json.dumps(param, indent=4))
-    (root / "machine.json").write_text("{}")
+    machine = {"context_type": "SSHContext", "remote_profile": {"hostname": "cluster", "username": "ada", "password": "open sesame"}}
+    (root / "machine.json").write_text(json.dumps({"api_version": "1.0", "fp": [{"command": "vasp_std", "machine": machine}]}))
     (root / "record.dpgen").write_text(
         "".join(f"{number} {stage}\n" for number in range(2) for stage in range(9)) + "2 0\n2 1\n2 2\n2 3\n2 4\n"
     )

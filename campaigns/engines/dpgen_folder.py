@@ -16,13 +16,13 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from campaigns.engines import unpacking, upload_formats
+from campaigns.engines import dpgen_settings, unpacking, upload_formats
 from campaigns.engines.dpgen_files import deviations_of, finite, first_number, mapping, read_model_deviation, text_of
 from campaigns.engines.job import read_json, to_json, write_json
 from campaigns.science.dp_input import final_error, read_learning_curve
@@ -39,11 +39,14 @@ class DpgenRefused(ValueError):
 
 @dataclass(frozen=True)
 class Part:
-    """Labelled frames of one list of atoms: `file` below OUT; `deviation_eV_A` of each, None where it cannot be told."""
+    """Labelled frames of one list of atoms: `file` below OUT; `deviation_eV_A` of each, None where it cannot be told. `system` is the SSS
+    of 02.fp/data.SSS; None of the data that the run began with.
+    """
 
     file: str
     min_distances_A: list[float]
     deviations_eV_A: list[float | None]
+    system: int | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ class Run:
     last: tuple[int, int] | None  # iteration and stage in record.dpgen
     iterations: list[Iteration]
     notes: list[str]
+    settings: list[str]  # files below OUT that the run was set up by
     cif: str = ""
 
 
@@ -139,7 +143,8 @@ class _Reader:
         record = [line.split() for line in text_of(self.root / "record.dpgen").splitlines() if len(line.split()) == 2]
         last = (int(record[-1][0]), int(record[-1][1])) if record else None
         style = str(self.param.get("fp_style", "unknown"))
-        found = Run([str(one) for one in self.param["type_map"]], style, trust, last, iterations, self.notes)
+        kept, notes = dpgen_settings.keep(self.root, self.param, self.out, self._may_read)
+        found = Run([str(one) for one in self.param["type_map"]], style, trust, last, iterations, self.notes + notes, kept)
         found.cif = self._cif(iterations)
         return found
 
@@ -172,7 +177,8 @@ class _Reader:
             found.models.extend(self._model(number, index, folder))
         for data in sorted(place.glob("02.fp/data.*")):
             deviations = deviations_of(data, place)
-            found.parts += self._parts(_systems(data), self._folder(number, "label-0"), deviations, len(found.parts))
+            parts = self._parts(_systems(data), self._folder(number, "label-0"), deviations, len(found.parts))
+            found.parts += [replace(part, system=int(system)) if (system := data.suffix[1:]).isdecimal() else part for part in parts]
         return found
 
     def _parts(self, systems: list[Path], folder: Path, deviations: list[float | None], offset: int = 0) -> list[Part]:

@@ -1,7 +1,8 @@
 """A campaign as a run folder of DP-GEN, so that `dpgen run param.json machine.json` goes on where the campaign stands.
 
 S0 is its initial data, every training step that brought labels an iteration that is done; the ramp of the next loop is what is still to do.
-Labels come from the campaign's own reference method, by DP-GEN's fp_style `custom` and the script label.py.
+Labels come from the campaign's own reference method, by DP-GEN's fp_style `custom` and the script label.py. A run of DP-GEN that was
+imported goes out with the set-up that it came with.
 """
 
 import json
@@ -18,7 +19,7 @@ from campaigns.engines.write_dpgen import Selected, Systems, WriteDpgenSpec
 from campaigns.enums import StageKind, Verdict
 from campaigns.models import Campaign, Cell, TrainedModel
 from campaigns.science.protocol import ProtocolSettings
-from campaigns.services import exports
+from campaigns.services import dpgen_kept, exports
 from campaigns.services.errors import BadInput, ServiceError
 from campaigns.services.specs import type_map_of
 
@@ -31,48 +32,64 @@ BAR = 1.0  # not used at constant volume, but asked for
 def run_folder(campaign: Campaign) -> IO[bytes]:
     """The zip file. Raises BadInput where there is nothing to go on from."""
     cells = list(campaign.cells.filter(for_training=True, structure__isnull=False).select_related("structure"))
-    frames = _selections(campaign, cells)
-    if not frames.get((0, 0)) or not cells:
+    kept = dpgen_kept.kept_of(campaign)
+    frames = _selections(campaign, cells, kept.systems if kept else {})
+    if not (frames if kept else frames.get((0, 0))) or not cells:
         raise BadInput("The campaign has no starting set yet: there is nothing that DP-GEN could begin with.")
-    steps = [at for at in sorted(frames) if at != (0, 0)]
+    labelled = [at for at in sorted(frames) if at != (0, 0)]
+    steps = kept.steps(labelled) if kept else labelled
     with tempfile.TemporaryDirectory(dir=exports.work_folder()) as name:
         folder = Path(name)
-        _write_data(campaign, cells, frames, steps, folder)
+        type_map, poscars = (kept.type_map, {}) if kept else (type_map_of(campaign), _poscars(cells))
+        _write_data(type_map, poscars, frames, steps, folder)
         for number, (loop, step) in enumerate(steps):
             _write_models(campaign, loop, step, folder / f"iter.{number:06d}" / "00.train")
-        write_json(folder / "param.json", _param(campaign, cells, steps))
-        write_json(folder / "machine.json", _machine())
         (folder / "record.dpgen").write_text("".join(f"{number} {stage}\n" for number in range(len(steps)) for stage in range(N_STAGES)))
-        reference = json.dumps({"name": campaign.labeller, "options": campaign.labeller_options}, indent=1)
-        context = {"campaign": campaign, "reference": reference, "type_map": type_map_of(campaign), "n_iterations": len(steps)}
-        (folder / "label.py").write_text(render_to_string("exports/dpgen_label.txt", context | {"cores": settings.ENGINE_CORES}))
-        (folder / "README.md").write_text(render_to_string("exports/dpgen.md", context | {"trust": TRUST_EV_A}))
+        context = {"campaign": campaign, "type_map": type_map, "n_iterations": len(steps), "kept": kept, "trust": TRUST_EV_A}
+        (folder / "README.md").write_text(render_to_string("exports/dpgen.md", context))
+        if kept:
+            kept.write(folder)
+        else:
+            _write_set_up(campaign, cells, steps, folder)
         return exports.zip_of(folder, f"campaign-{campaign.pk}-dpgen", exports.about(campaign))
+
+
+def _write_set_up(campaign: Campaign, cells: list[Cell], steps: list[tuple[int, int]], folder: Path) -> None:
+    write_json(folder / "param.json", _param(campaign, cells, steps))
+    write_json(folder / "machine.json", _machine())
+    reference = json.dumps({"name": campaign.labeller, "options": campaign.labeller_options}, indent=1)
+    context = {"reference": reference, "type_map": type_map_of(campaign), "cores": settings.ENGINE_CORES}
+    (folder / "label.py").write_text(render_to_string("exports/dpgen_label.txt", context))
 
 
 Frames = dict[tuple[int, int], dict[int, list[Selected]]]  # by (loop, step), then by the cell's place in the list
 
 
-def _selections(campaign: Campaign, cells: list[Cell]) -> Frames:
-    """Kept configurations. What an uploaded S0 holds belongs to no cell: it counts as of the first."""
+def _selections(campaign: Campaign, cells: list[Cell], systems: dict[str, int]) -> Frames:
+    """Kept configurations. What an uploaded S0 holds belongs to no cell: it counts as of the first. `systems`: of an imported run."""
     places = {cell.pk: place for place, cell in enumerate(cells)}
     rows = campaign.frames.filter(verdict=Verdict.KEPT).select_related("artefact").order_by("artefact_id", "row")
     chosen: dict[tuple[int, int], dict[int, dict[str, list[int]]]] = {}
     for row in rows:
-        by_file = chosen.setdefault((row.loop, row.step), {}).setdefault(places.get(row.cell_id, 0), {})
-        by_file.setdefault(str(row.artefact.file), []).append(row.row)
+        file = str(row.artefact.file)
+        place = systems.get(file, places.get(row.cell_id, 0))
+        chosen.setdefault((row.loop, row.step), {}).setdefault(place, {}).setdefault(file, []).append(row.row)
     return {
         at: {place: [Selected(path, indices) for path, indices in files.items()] for place, files in of_cells.items()}
         for at, of_cells in chosen.items()
     }
 
 
-def _write_data(campaign: Campaign, cells: list[Cell], frames: Frames, steps: list[tuple[int, int]], folder: Path) -> None:
-    systems = [Systems("init", [one for selections in frames[(0, 0)].values() for one in selections])]
+def _poscars(cells: list[Cell]) -> dict[str, str]:
+    return {f"confs/cell-{place}/POSCAR": str(cell.structure.file) for place, cell in enumerate(cells)}
+
+
+def _write_data(type_map: list[str], poscars: dict[str, str], frames: Frames, steps: list[tuple[int, int]], folder: Path) -> None:
+    systems = [Systems("init", [one for selections in frames.get((0, 0), {}).values() for one in selections])]
     for number, at in enumerate(steps):
-        systems += [Systems(f"iter.{number:06d}/02.fp/data.{place:03d}", selections) for place, selections in sorted(frames[at].items())]
-    poscars = {f"confs/cell-{place}/POSCAR": str(cell.structure.file) for place, cell in enumerate(cells)}
-    write_json(folder / "spec.json", to_json(WriteDpgenSpec(type_map_of(campaign), systems, poscars)))
+        places = sorted(frames.get(at, {}).items())
+        systems += [Systems(f"iter.{number:06d}/02.fp/data.{place:03d}", selections) for place, selections in places]
+    write_json(folder / "spec.json", to_json(WriteDpgenSpec(type_map, systems, poscars)))
     try:
         done = bounded.run("campaigns.engines.write_dpgen", [str(folder)], cpu_s=exports.TIMEOUT_S, wall_s=exports.TIMEOUT_S)
     except bounded.ChildRefused as error:

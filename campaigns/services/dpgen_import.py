@@ -77,6 +77,8 @@ class _Builder:
             finished_at=timezone.now(),
         )
         self.cells: dict[tuple[str, ...], Cell] = {}
+        for name in self.found["settings"]:
+            self._register(name)
         for iteration in self.found["iterations"]:
             self._iteration(iteration)
         activity.record(self.owner, "imported", self.campaign, "a run of DP-GEN")

@@ -77,6 +77,53 @@ def test_folder_campaign_folder_with_the_same_frames(run, taken, tmp_path):
     assert (top / "record.dpgen").read_text().split("\n")[-2] == "1 8"
 
 
+def test_the_set_up_leaves_as_it_came(run, taken, tmp_path):
+    """Also after the way through an archive."""
+    path = tmp_path / "archive.zip"
+    path.write_bytes(b"".join(archives.archive(taken)))
+    for number, campaign in enumerate([taken, archives.take_in(factories.user("bob"), path)]):
+        top = written(campaign, tmp_path / f"again-{number}")
+        given, param = (json.loads((folder / "param.json").read_text()) for folder in (run, top))
+        assert {name for name in given | param if given.get(name) != param.get(name)} == {
+            "init_data_prefix", "init_data_sys", "init_batch_size", "sys_configs_prefix", "sys_configs"
+        }  # fmt: skip
+        assert (param["init_data_sys"], param["init_batch_size"]) == (["init"], [2])
+        assert [[(top / name).read_text() for name in names] for names in param["sys_configs"]] == [
+            ["LiS 1.vasp\n", "LiS 2.vasp\n"], ["LiS wide.vasp\n"]
+        ]  # fmt: skip
+        machine = json.loads((top / "machine.json").read_text())
+        assert machine["fp"][0]["machine"]["remote_profile"] == {"hostname": "cluster", "username": "ada"}
+        assert not (top / "label.py").exists()
+        assert "fp_incar, fp_pp_path, fp_pp_files in param.json name. Put" in (top / "README.md").read_text()
+    assert "Passwords and the like in machine.json are not kept" in taken.reason
+
+
+def test_iterations_and_systems_keep_their_numbers(run, ada, tmp_path):
+    """Nothing was labelled in the first iteration, and the last has ended without labels; jobs and batch sizes go by these numbers."""
+    shutil.rmtree(run / "iter.000000/02.fp")
+    (run / "iter.000001/02.fp/data.000").rename(run / "iter.000001/02.fp/data.001")
+    (run / "record.dpgen").write_text("".join(f"{number} {stage}\n" for number in range(3) for stage in range(9)))
+    top = written(dpgen_import.take_in(ada, run), tmp_path / "again")
+    assert [path.parent.name for path in sorted(top.glob("iter.*/02.fp"))] == ["iter.000001"]
+    same(frames_below(run / "iter.000001/02.fp/data.001"), frames_below(top / "iter.000001/02.fp/data.001"))
+    assert (top / "record.dpgen").read_text().split("\n")[-2] == "2 8"
+
+
+@pytest.mark.parametrize("missing", ["machine.json", "confs/2.vasp", "data"])
+def test_what_is_not_there_is_not_invented(run, ada, tmp_path, missing):
+    if missing == "confs/2.vasp":
+        (run / missing).rename(run / "2.vasp")
+        (run / "confs" / "2.vasp").symlink_to(run / "nowhere")
+    else:
+        shutil.move(run / missing, tmp_path / "elsewhere")
+    given = json.loads((run / "param.json").read_text())
+    top = written(dpgen_import.take_in(ada, run), tmp_path / "again")
+    param = json.loads((top / "param.json").read_text())
+    assert (top / "machine.json").exists() == (missing != "machine.json")
+    assert (param["sys_configs"] == given["sys_configs"]) == (missing == "confs/2.vasp")
+    assert (param["init_data_sys"] == given["init_data_sys"]) == (missing == "data")
+
+
 @pytest.mark.parametrize("without", ["all of it", "the initial data"])
 def test_labels_without_a_virial_leave_as_they_came(run, ada, tmp_path, without):
     for path in (run if without == "all of it" else run / "data").rglob("virial.npy"):
@@ -98,7 +145,7 @@ def test_labels_without_a_virial_leave_as_they_came(run, ada, tmp_path, without)
 
 def test_what_the_run_was_is_looked_at_as_a_campaign(run, taken, ada, client):
     assert (taken.state, taken.labeller) == (CampaignState.IMPORTED, "vasp")
-    assert "0.05 to 0.15 eV/Å" in taken.reason
+    assert "0.06 to 0.18 eV/Å" in taken.reason
     assert "iteration 2 after stage 4" in taken.reason
     assert "lis/elsewhere are not in the folder" in taken.reason
     assert list(taken.frames.order_by("id").values_list("loop", "step")) == [(0, 0)] * 3 + [(1, 1)] * 2 + [(1, 2)] * 2
