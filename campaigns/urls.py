@@ -24,6 +24,7 @@ from campaigns.views import (
 urlpatterns = [
     path("campaigns/", campaigns.campaign_list, name="campaign-list"),
     path("campaigns/new/", new_campaign.campaign_new, name="campaign-new"),
+    path("campaigns/new/file/", new_campaign.from_file, name="campaign-new-file"),
     path("campaigns/new/cells/", new_campaign.cells, name="campaign-new-cells"),
     path("campaigns/new/cell/", new_campaign.one_more_cell, name="campaign-new-cell"),
     path("campaigns/new/labeller/", new_campaign.labeller_options, name="campaign-new-labeller"),

@@ -95,7 +95,7 @@ class CampaignDocumentSerializer(serializers.Serializer):
     """The keys of a settings file, as the README explains them. The service checks them: here they are described."""
 
     name = serializers.CharField(required=False)
-    material = serializers.JSONField(required=False, help_text="number of a material, or the name of an example such as lgps")
+    material = serializers.JSONField(required=False, help_text="number of a material, name of an example such as lgps, or {cif: text}")
     cells = serializers.ListField(child=serializers.DictField(), required=False, help_text="left out: as proposed")
     labeller = serializers.JSONField(required=False, help_text="name, or name and options; left out: chgnet")
     s0 = serializers.JSONField(required=False, help_text="fpmd, or {upload: token, format: ...}")

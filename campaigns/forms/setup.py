@@ -16,9 +16,7 @@ from campaigns.forms.settings import LabellerOptionsForm, ProtocolForm
 from campaigns.models import Campaign, Material
 from campaigns.services import potential_files
 from campaigns.services.errors import BadInput, sentence
-from campaigns.services.requests import CampaignRequest, check, elements_of
-
-MAX_CELLS = 12
+from campaigns.services.requests import MAX_CELLS, CampaignRequest, check, elements_of
 
 # Where the cursor goes for a field that is not one input of its own.
 FOCUS = {"s0_upload": "data_set", "preset": "preset-quick", "files": "potential_file"}

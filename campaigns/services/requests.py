@@ -19,6 +19,7 @@ from campaigns.services.errors import BadInput, sentence
 LABELLING = frozenset({StageKind.PREPARE, StageKind.S0, StageKind.LABEL})
 NAMING_FILES = frozenset({"basis", "pseudopotentials", "potcars"})  # options that choose among the data files of an installation
 MIN_ATOMS = 2
+MAX_CELLS = 12
 MAX_NAME = 200
 MAX_STATE = 9
 MAX_CHARGE_E = 0.01  # of a unit cell that counts as neutral

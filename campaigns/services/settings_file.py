@@ -15,7 +15,7 @@ from campaigns.engines import disk
 from campaigns.models import Campaign, Material
 from campaigns.services import data_sets, materials
 from campaigns.services.errors import BadInput
-from campaigns.services.requests import CampaignRequest, CellRequest, check
+from campaigns.services.requests import MAX_CELLS, CampaignRequest, CellRequest, check
 
 KEYS = {"name", "material", "cells", "labeller", "s0", "preset", "protocol", "mobile_ion", "seed", "resources"}
 CELL_KEYS = {"material", "supercell", "training", "evaluation", "candidate", "oxidation_states"}
@@ -160,6 +160,9 @@ class _Reader:
         if not isinstance(given, list):
             self._note("cells", f"cells must be a list, not {given!r}.")
             return [NO_CELL]
+        if len(given) > MAX_CELLS:
+            self._note("cells", f"cells must be at most {MAX_CELLS}, not {len(given)}.")
+            return [NO_CELL]
         return [self._cell(f"cells.{number}", f"cells, number {number}", cell) for number, cell in enumerate(given, start=1)]
 
     def _cell(self, name: str, where: str, cell: Any) -> CellRequest:
@@ -213,21 +216,32 @@ def _candidate(value: Any, where: str) -> int:
 
 
 def _material(owner: AbstractBaseUser, name: Any, folder: Path | None) -> Material:
-    if folder is None and name not in materials.EXAMPLES:
+    if isinstance(name, dict):
+        return _written_out(owner, name)
+    if isinstance(name, str) and name in materials.EXAMPLES:
+        return materials.create_example(owner, name)
+    examples = ", ".join(materials.EXAMPLES)
+    if folder is None:
         found = Material.objects.visible_to(owner).filter(pk=name).first() if type(name) is int else None
         if found is None:
             raise BadInput(
-                f"material: {name!r} is neither the number of a material of yours nor an example ({', '.join(materials.EXAMPLES)})."
+                f"material: {name!r} is neither the number of a material of yours nor an example ({examples}): give one of these, or "
+                "write the CIF into the document (material: {cif: text of the CIF})."
             )
         return found
     if not isinstance(name, str):
         raise BadInput(f"material must be an example or the path of a CIF, not {name!r}.")
-    if name in materials.EXAMPLES:
-        return materials.create_example(owner, name)
-    path = folder / str(name)
+    path = folder / name
     if not path.is_file():
-        raise BadInput(f"material: {name} is neither an example ({', '.join(materials.EXAMPLES)}) nor a file.")
+        raise BadInput(f"material: {name} is neither an example ({examples}) nor a file.")
     return materials.create_material(owner, path.read_bytes(), path.name)
+
+
+def _written_out(owner: AbstractBaseUser, given: dict[str, Any]) -> Material:
+    cif, name = given.get("cif"), given.get("name", "")
+    if not isinstance(cif, str) or not isinstance(name, str) or (set(given) - {"cif", "name"}):
+        raise BadInput("material: give its CIF as text, and if you like a name: {cif: ..., name: ...}.")
+    return materials.create_material(owner, cif.encode(), "structure.cif", name)
 
 
 def proposed_cells(material: Material) -> list[CellRequest]:

@@ -20,7 +20,7 @@ from campaigns.forms.fields import FilesField, whole_number
 from campaigns.forms.settings import LabellerOptionsForm, ProtocolForm
 from campaigns.forms.setup import CampaignSetup, cell_indices, initial_of
 from campaigns.models import Campaign, Material
-from campaigns.services import campaigns, continuation, data_sets, estimates, potential_files
+from campaigns.services import campaigns, continuation, data_sets, estimates, potential_files, setup_upload
 from campaigns.services.errors import BadInput, Outdated, ServiceError
 from campaigns.services.requests import request_of
 from campaigns.views import access, kept, refusals, uploads
@@ -73,6 +73,22 @@ def _create(request: HttpRequest) -> HttpResponse:
         except BadInput as error:
             setup.refuse(error)
     return _page(request, setup, _first_material(setup), status=422)
+
+
+@uploads.at_most(settings.MAX_DATA_SET_BYTES)
+@login_required
+@require_POST
+def from_file(request: HttpRequest) -> HttpResponse:
+    """A draft from a set-up that was downloaded or written."""
+    file = request.FILES.get("setup")
+    if file is None:
+        messages.error(request, "Choose a file first.")
+        return redirect("campaign-new")
+    with refusals.as_message(request):
+        draft = setup_upload.create_draft(request.user, file)
+        messages.success(request, "The draft is made from the file: look at its settings and its cost, then start it.")
+        return redirect("campaign-overview", draft.pk)
+    return redirect("campaign-new")
 
 
 @login_required

@@ -117,6 +117,7 @@ CHANGES_PASSWORD = "change-password"  # shows a form to anybody who is signed in
 ANYBODY_SIGNED_IN_POST = {
     "campaign-new-estimate": ([], 200),
     "campaign-new-upload": ([], 200),
+    "campaign-new-file": ([], 302),
     "campaign-new-potential": ([], 200),
     "material-example": (["nothing"], 404),
     "token-withdraw": (["nothing"], 404),
