@@ -37,6 +37,37 @@ class NewTrajectorySerializer(serializers.Serializer):
     hop_length_A = serializers.FloatField(required=False, min_value=0.5, max_value=10)
 
 
+class CorrectedTrajectorySerializer(NewTrajectorySerializer):
+    """What is left out stays as it was said before."""
+
+    files = None
+    mobile_ion = serializers.CharField(max_length=2, required=False)
+    temperature_K = serializers.FloatField(min_value=1, max_value=10000, required=False)
+
+
+class StructureCurveSerializer(serializers.Serializer):
+    label = serializers.CharField(help_text="the pair of elements, or the time of a van Hove function")
+    r_A = serializers.ListField(child=serializers.FloatField())
+    values = serializers.ListField(child=serializers.FloatField(allow_null=True), help_text="van-hove-self: per Å; else a ratio")
+
+
+class ParitySerializer(serializers.Serializer):
+    """Values of label and model, one for each configuration, component or both; rmse and so on are in `error_unit`."""
+
+    quantity = serializers.CharField(source="name")
+    unit = serializers.CharField()
+    error_unit = serializers.CharField()
+    n = serializers.IntegerField(source="deviation.n")
+    rmse = serializers.FloatField(source="deviation.rmse")
+    mae = serializers.FloatField(source="deviation.mae")
+    bias = serializers.FloatField(source="deviation.bias", help_text="mean of model minus label")
+    largest = serializers.FloatField(source="deviation.largest")
+    label = serializers.ListField(child=serializers.FloatField())
+    model = serializers.ListField(child=serializers.FloatField())
+    group = serializers.ListField(child=serializers.CharField(), help_text="the element that a force acts on")
+    configuration = serializers.ListField(child=serializers.IntegerField(), help_text="numbers of configurations")
+
+
 class CurveSerializer(serializers.Serializer):
     species = serializers.CharField()
     t_ps = serializers.ListField(child=serializers.FloatField())

@@ -12,4 +12,10 @@ router.register("campaigns/<int:campaign>/fits", views.FitView, basename="fit")
 router.register("campaigns/<int:campaign>/runs", views.RunView, basename="run")
 router.register("runs", views.OneRunView, basename="one-run")
 
-urlpatterns = [path("compare/", views.CompareView.as_view({"get": "compare"}), name="compare"), *router.urls]
+PARITY = "campaigns/<int:campaign>/parity/<int:loop>/<int:step>/<slug:quantity>/"
+
+urlpatterns = [
+    path("compare/", views.CompareView.as_view({"get": "compare"}), name="compare"),
+    path(PARITY, views.ParityView.as_view({"get": "parity"}), name="parity"),
+    *router.urls,
+]

@@ -1,11 +1,12 @@
 """Trajectories that users bring, the fits and runs of a campaign, and campaigns side by side."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
-from django.http import QueryDict
+from django.http import Http404, QueryDict
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import mixins, status
@@ -16,10 +17,13 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
 from analysis.api import serializers
-from analysis.forms import TrajectoryForm
+from analysis.forms import CorrectionForm, TrajectoryForm
 from analysis.models import ArrheniusFit, TrajectoryAnalysis
 from analysis.services import trajectories
-from analysis.views import results
+from analysis.services.parity import UNITS, compared
+from analysis.services.trajectories import AnalysisRequest
+from analysis.views import plots, results
+from analysis.views import trajectories as judged
 from campaigns.api.base import REFUSED, WHOSE, OfOneCampaign, View
 from campaigns.api.parts import OfAnyCampaign
 from campaigns.api.serializers import MoveSerializer
@@ -27,6 +31,7 @@ from campaigns.api.views import DELETED
 from campaigns.models import Campaign, MdRun, TrainedModel
 from campaigns.services import projects
 from campaigns.services.errors import BadInput, sentence
+from campaigns.views import access
 
 CURVES = extend_schema(responses={200: serializers.CurveSerializer(many=True)}, filters=False)
 
@@ -37,12 +42,39 @@ def _curves(found: list[Any]) -> Response:
         {
             "species": curve.species,
             "t_ps": [float(value) for value in curve.t_ps],
-            "msd_A2": [float(value) if math.isfinite(value) else None for value in curve.msd_A2],
-            "msd_error_A2": [float(value) if math.isfinite(value) else None for value in curve.error_A2],
+            "msd_A2": list(map(_number, curve.msd_A2)),
+            "msd_error_A2": list(map(_number, curve.error_A2)),
         }
         for curve in found
     ]
     return Response(rows)
+
+
+STRUCTURE = extend_schema(
+    responses={200: serializers.StructureCurveSerializer(many=True)},
+    parameters=[OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=["rdf", "van-hove-self", "van-hove-distinct"])],
+    filters=False,
+)
+
+
+def _structure(path: Path | None, run_id: int, kind: str, mobile_ion: str) -> Response:
+    from analysis.views import figures
+
+    if kind not in figures.STRUCTURE:
+        raise Http404
+    curves = figures.structure_curves(path, run_id, kind, mobile_ion) if path else []
+    return Response([{"label": one.label, "r_A": one.r_A.tolist(), "values": [_number(value) for value in one.values]} for one in curves])
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _checked(form: TrajectoryForm) -> AnalysisRequest:
+    if not form.is_valid():
+        problems = {name: " ".join(map(str, texts)) for name, texts in form.errors.items()}
+        raise BadInput("; ".join(f"{name}: {text}" for name, text in problems.items()), problems)
+    return form.request()
 
 
 @extend_schema_view(list=extend_schema(parameters=[WHOSE]))
@@ -68,11 +100,8 @@ class TrajectoryView(mixins.ListModelMixin, mixins.RetrieveModelMixin, View):
         if not isinstance(request.data, QueryDict):
             raise BadInput("Send a form with files (multipart/form-data).", {"files": "send a form with files"})
         form = TrajectoryForm(request.data, request.FILES)
-        if not form.is_valid():
-            problems = {name: " ".join(map(str, texts)) for name, texts in form.errors.items()}
-            raise BadInput("; ".join(f"{name}: {text}" for name, text in problems.items()), problems)
-        files = trajectories.in_order(form.cleaned_data["files"])
-        row = trajectories.create(request.user, files, form.request())
+        asked = _checked(form)
+        row = trajectories.create(request.user, trajectories.in_order(form.cleaned_data["files"]), asked)
         return Response(self.get_serializer(row).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(responses=DELETED)
@@ -89,13 +118,32 @@ class TrajectoryView(mixins.ListModelMixin, mixins.RetrieveModelMixin, View):
         projects.move(row, self.target(MoveSerializer.project_of(request)), request.user)
         return Response(self.get_serializer(row).data)
 
+    @extend_schema(
+        request={"application/json": serializers.CorrectedTrajectorySerializer},
+        responses={200: serializers.TrajectoryDetailSerializer} | REFUSED,
+    )
+    @action(detail=True, methods=["post"])
+    def again(self, request: Request, pk: int) -> Response:
+        """Have the files that are kept judged again, with what is said of them corrected."""
+        row = self.editable()
+        if not isinstance(request.data, dict):
+            raise BadInput("Send the fields to be corrected, as keys and values.")
+        form = CorrectionForm(CorrectionForm.said_of(row) | {name: request.data[name] for name in request.data})
+        trajectories.again(row, _checked(form))
+        return Response(self.get_serializer(self.get_object()).data)
+
     @CURVES
     @action(detail=True, pagination_class=None)
     def msd(self, request: Request, pk: int) -> Response:
         """Mean square displacement of every species; empty until there is one."""
-        from analysis.views.trajectories import curves_of
+        return _curves(judged.curves_of(self.get_object()))
 
-        return _curves(curves_of(self.get_object()))
+    @STRUCTURE
+    @action(detail=True, pagination_class=None, url_path="structure/<slug:kind>")
+    def structure(self, request: Request, pk: int, kind: str) -> Response:
+        """Radial distribution functions, or the van Hove functions of the mobile ion; empty until there are some."""
+        row = self.get_object()
+        return _structure(judged.judged_file(row), judged.RUN_ID, kind, row.mobile_ion)
 
 
 class FitView(OfOneCampaign):
@@ -134,6 +182,26 @@ class OneRunView(mixins.RetrieveModelMixin, OfAnyCampaign):
         from analysis.views import figures
 
         return _curves(figures.msd_curves(self.get_object()))
+
+    @STRUCTURE
+    @action(detail=True, pagination_class=None, url_path="structure/<slug:kind>")
+    def structure(self, request: Request, pk: int, kind: str) -> Response:
+        """Radial distribution functions, or the van Hove functions of the mobile ion; empty for a run that was not judged."""
+        run = self.get_object()
+        return _structure(plots.judged_file(run), run.number, kind, run.campaign.mobile_ion)
+
+
+class ParityView(View):
+    queryset = Campaign.objects.none()
+    serializer_class = serializers.ParitySerializer
+
+    @extend_schema(operation_id="parity", parameters=[OpenApiParameter("quantity", str, OpenApiParameter.PATH, enum=list(UNITS))])
+    def parity(self, request: Request, campaign: int, loop: int, step: int, quantity: str) -> Response:
+        """A step's model against labels that it had not been trained on yet."""
+        found = compared(access.campaign(request, campaign), loop, step).get(quantity)
+        if found is None:
+            raise Http404
+        return Response(self.get_serializer(found).data)
 
 
 class CompareView(View):

@@ -114,7 +114,7 @@ def _run(request: HttpRequest, pk: int) -> MdRun:
     return get_object_or_404(found, pk=pk)
 
 
-def _judged_file(run: MdRun) -> Path | None:
+def judged_file(run: MdRun) -> Path | None:
     fit = ArrheniusFit.objects.select_related("msd").filter(model=run.model_id).first()
     return fit.msd.file if fit and fit.msd.file.exists() else None
 
@@ -128,7 +128,7 @@ NO_STRUCTURE = "This run was judged by an earlier release, which did not keep th
 @require_safe
 def structure(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
     run = _run(request, pk)
-    return structure_of(request, _judged_file(run), run.number, kind, run.campaign.mobile_ion)
+    return structure_of(request, judged_file(run), run.number, kind, run.campaign.mobile_ion)
 
 
 def structure_of(request: HttpRequest, path: Path | None, run_id: int, kind: str, mobile_ion: str) -> HttpResponse:
@@ -150,7 +150,7 @@ def structure_of(request: HttpRequest, path: Path | None, run_id: int, kind: str
 @require_safe
 def density(request: HttpRequest, pk: int, axis: int) -> HttpResponse:
     run = _run(request, pk)
-    return density_of(request, _judged_file(run), run.number, axis)
+    return density_of(request, judged_file(run), run.number, axis)
 
 
 def density_of(request: HttpRequest, path: Path | None, run_id: int, axis: int) -> HttpResponse:

@@ -151,16 +151,16 @@ def trajectory_msd(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def trajectory_structure(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
     row = _visible(request, pk)
-    return structure_of(request, _judged_file(row), RUN_ID, kind, row.mobile_ion)
+    return structure_of(request, judged_file(row), RUN_ID, kind, row.mobile_ion)
 
 
 @login_required
 @require_safe
 def trajectory_density(request: HttpRequest, pk: int, axis: int) -> HttpResponse:
-    return density_of(request, _judged_file(_visible(request, pk)), RUN_ID, axis)
+    return density_of(request, judged_file(_visible(request, pk)), RUN_ID, axis)
 
 
-def _judged_file(row: TrajectoryAnalysis) -> Path | None:
+def judged_file(row: TrajectoryAnalysis) -> Path | None:
     path = row.folder / (row.result or {}).get("msd_file", "msd.npz")
     return path if path.exists() else None
 
@@ -169,7 +169,7 @@ def curves_of(row: TrajectoryAnalysis) -> list[Any]:
     """MSD of every species, the mobile ion first; empty where there is none."""
     from analysis.plots.msd import MsdCurve
 
-    path = _judged_file(row)
+    path = judged_file(row)
     if path is None:
         return []
     with np.load(path, allow_pickle=False) as archive:

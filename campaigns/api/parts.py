@@ -20,8 +20,8 @@ from rest_framework.response import Response
 from campaigns import queries
 from campaigns.api import serializers
 from campaigns.api.base import REFUSED, ZIP, OfOneCampaign, View
-from campaigns.models import Campaign, Cell, Frame, Resource, SettingChange, Stage, TrainedModel
-from campaigns.services import activity, data_sets, exports, overruling, relabelling
+from campaigns.models import Campaign, Cell, Frame, MethodCheck, Resource, SettingChange, Stage, TrainedModel
+from campaigns.services import activity, data_sets, exports, method_checks, overruling, relabelling
 from campaigns.services.errors import WrongState
 from campaigns.services.setting_changes import change_settings
 from campaigns.views import access, stages
@@ -109,6 +109,37 @@ class SettingChangeView(OfOneCampaign):
         wanted = given.validated_data
         made = change_settings(row, wanted["changes"], request.user, wanted["reason"], wanted.get("version"))
         return Response(self.get_serializer(made, many=True).data, status=status.HTTP_201_CREATED)
+
+
+class MethodCheckView(OfOneCampaign):
+    """What checks of the reference method have found; one that is under way is a stage of the kind `check`."""
+
+    queryset = MethodCheck.objects.all()
+    serializer_class = serializers.MethodCheckSerializer
+
+    def get_queryset(self) -> QuerySet[MethodCheck]:
+        return self.of_campaign(MethodCheck.objects.all())
+
+    @extend_schema(request=serializers.NewMethodCheckSerializer, responses={201: serializers.StageSerializer} | REFUSED, filters=False)
+    def create(self, request: Request, campaign: int) -> Response:
+        """Check that of a draft; the answer is the stage that does it."""
+        row = access.editable_campaign(request, campaign)
+        given = serializers.NewMethodCheckSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        stage = method_checks.start(row, given.validated_data.get("options"), request.user)
+        return Response(serializers.StageSerializer(stage).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=None, responses={200: serializers.StageSerializer} | REFUSED, filters=False)
+    @action(detail=False, methods=["post"])
+    def stop(self, request: Request, campaign: int) -> Response:
+        """End the one that is under way; the answer is its stage."""
+        row = access.editable_campaign(request, campaign)
+        stage = method_checks.under_way(row)
+        if stage is None:
+            raise WrongState("The reference method is not being checked: there is nothing to stop.")
+        method_checks.stop(row)
+        stage.refresh_from_db()
+        return Response(serializers.StageSerializer(stage).data)
 
 
 class ConfigurationView(OfOneCampaign):

@@ -13,6 +13,7 @@ from campaigns.models import (
     Frame,
     Material,
     Membership,
+    MethodCheck,
     Overruling,
     Project,
     Resource,
@@ -112,12 +113,30 @@ class NewCampaignSerializer(CampaignDocumentSerializer):
     project = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=2**53, help_text="left out: private")
 
 
+class SetupFileSerializer(serializers.Serializer):
+    file = serializers.FileField(allow_empty_file=True, help_text="the zip file of `setup`, or such a document as YAML or JSON")
+
+
 class StageSerializer(serializers.ModelSerializer):
     class Meta:
         model = Stage
         fields = ("id", "kind", "loop", "step", "repeat", "index", "cell", "temperature_K", "replica", "cores", "resource", "job_state",
                   "state", "attempt", "tries", "message", "cause", "created_at", "started_at", "finished_at", "seconds",
                   "startup_seconds", "labels_computed", "labels_found", "versions")  # fmt: skip
+
+
+class MethodCheckSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = MethodCheck
+        fields = ("id", "stage", "formula", "n_atoms", "cores", "seconds", "rms_force_eV_A", "verdict", "sentence", "variants",
+                  "created_at")  # fmt: skip
+
+
+class NewMethodCheckSerializer(serializers.Serializer):
+    options = serializers.ListField(
+        child=serializers.CharField(), required=False,
+        help_text="names of options that are tried with a stricter value; left out: all that can be; none: what a label costs is measured",
+    )  # fmt: skip
 
 
 class ResourceSerializer(serializers.ModelSerializer):

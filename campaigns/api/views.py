@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db.models import QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
@@ -11,6 +12,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import mixins, status
 from rest_framework.decorators import action
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -31,6 +33,7 @@ from campaigns.services import (
     materials,
     projects,
     settings_file,
+    setup_upload,
 )
 from campaigns.services.errors import BadInput
 from campaigns.services.requests import CampaignRequest
@@ -115,6 +118,20 @@ class CampaignView(mixins.ListModelMixin, mixins.RetrieveModelMixin, View):
         given = dict(request.data) if isinstance(request.data, dict) else request.data
         project = self._project(given)
         campaign = campaigns.create(request.user, self._wanted(request.user, given), project)
+        return Response(self.get_serializer(campaign).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(
+        request={"multipart/form-data": serializers.SetupFileSerializer},
+        responses={201: serializers.CampaignDetailSerializer} | REFUSED,
+    )
+    @action(
+        detail=False, methods=["post"], url_path="from-file", parser_classes=[MultiPartParser], max_upload_bytes=settings.MAX_DATA_SET_BYTES
+    )
+    def from_file(self, request: Request) -> Response:
+        """A draft from a set-up that was downloaded or written."""
+        given = serializers.SetupFileSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        campaign = setup_upload.create_draft(request.user, given.validated_data["file"])
         return Response(self.get_serializer(campaign).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(

@@ -46,16 +46,14 @@ def stricter_options(labeller: str, options: Mapping[str, Any]) -> list[Stricter
 
 def start(campaign: Campaign, options: Sequence[str] | None = None, by: AbstractBaseUser | None = None) -> Stage:
     """Check these options, or all that can be. Raises BadInput or WrongState."""
+    _require_draft(campaign)
     known = [option.name for option in stricter_options(campaign.labeller, campaign.labeller_options)]
     unknown = sorted(set(options or ()) - set(known))
     if unknown:
         raise BadInput(f"{campaign.labeller} has no {', '.join(unknown)} that could be checked.")
     with transaction.atomic():
         campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
-        if campaign.state != CampaignState.DRAFT:
-            raise WrongState(
-                "This campaign is no draft any more: its reference method is checked before the start. Copy it to check again."
-            )
+        _require_draft(campaign)
         checks = campaign.stages.filter(kind=StageKind.CHECK)
         if checks.filter(state__in=UNDER_WAY).exists():
             raise WrongState("The reference method is being checked already.")
@@ -67,6 +65,11 @@ def start(campaign: Campaign, options: Sequence[str] | None = None, by: Abstract
         activity.record(by, "checked", campaign, "its reference method")
         wake([stage.pk])
     return stage
+
+
+def _require_draft(campaign: Campaign) -> None:
+    if campaign.state != CampaignState.DRAFT:
+        raise WrongState("This campaign is no draft any more: its reference method is checked before the start. Copy it to check again.")
 
 
 def stop(campaign: Campaign) -> int:

@@ -12,6 +12,10 @@ from tests.web.programs import at, post, program
 # name: method, arguments; GET is 200 for who may look. Owner and administrator may everything, what is in a project is looked at by its
 # viewers, changed by its members, deleted, moved and shared by its owners (else 403). Somebody else: 404, nobody: 401.
 LOOK = {
+    "methodcheck-list": ("get", ["campaign"]),
+    "parity": ("get", ["campaign", 1, 1, "force"]),
+    "trajectoryanalysis-structure": ("get", ["trajectory", "rdf"]),
+    "one-run-structure": ("get", ["run", "rdf"]),
     "campaign-cost": ("get", ["campaign"]),
     "campaign-document": ("get", ["campaign"]),
     "campaign-dpgen": ("get", ["campaign"]),
@@ -51,6 +55,9 @@ LOOK = {
     "one-run-msd": ("get", ["run"]),
 }
 EDIT = {
+    "methodcheck-list": ("post", ["campaign"]),
+    "methodcheck-stop": ("post", ["campaign"]),
+    "trajectoryanalysis-again": ("post", ["trajectory"]),
     "configuration-overrule": ("post", ["frame"]),
     "one-stage-relabel": ("post", ["stage"]),
     "campaign-go-on": ("post", ["campaign"]),
@@ -85,7 +92,7 @@ ANYBODY_SIGNED_IN = {
     "schema",
     "docs",
 }
-ANYBODY_SIGNED_IN_POST = {"data-set-list", "campaign-estimate"}
+ANYBODY_SIGNED_IN_POST = {"data-set-list", "campaign-from-file", "campaign-estimate"}
 
 
 def test_every_address_is_in_the_table():

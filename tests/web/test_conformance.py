@@ -29,8 +29,11 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 EXAMPLES = 8
 SLOW_EXAMPLES = 2
-SLOW = ("/api/v1/materials/", "/api/v1/data-sets/", "package/", "data-set/", "setup/")  # a child process for each request
-UNLIKELY = {"get /api/v1/stages/{id}/files/{name}/"}  # a name made up is no file
+SLOW = ("/api/v1/materials/", "/api/v1/data-sets/", "package/", "data-set/", "setup/", "from-file/")  # a child process for each request
+UNLIKELY = {  # a name made up is no file, and numbers made up are no step
+    "get /api/v1/stages/{id}/files/{name}/",
+    "get /api/v1/campaigns/{campaign}/parity/{loop}/{step}/{quantity}/",
+}
 ORDER = {"get": 0, "post": 1, "put": 2, "delete": 3}
 
 
@@ -58,7 +61,7 @@ def there(ada):
         "configurations": Frame.objects.first().pk,
         "runs": MdRun.objects.filter(diffusion__isnull=False).first().pk,
         "trajectories": TrajectoryAnalysis.objects.create(
-            owner=ada, name="run", file_names=["run.xyz"], mobile_ion="Li", temperature_K=600, spec={}, state="failed"
+            owner=ada, name="run", file_names=["run.xyz"], mobile_ion="Li", temperature_K=600, spec={"files": []}, state="failed"
         ).pk,
         "projects": project.pk,
         "links": sharing.make_link(full, ada)[0].pk,
