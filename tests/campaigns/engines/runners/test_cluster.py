@@ -210,7 +210,7 @@ def test_nothing_is_submitted_while_an_engine_works_in_the_folder(folder):
     """Else it would find that `child.json` is not its own, and throw its result away."""
     cluster.submit(MODULE, folder, "q", SHELL)
     ask_until(folder, SHELL, lambda found: found.state == "ended")
-    cluster.close(folder)
+    cluster.close(folder, lambda: True)
     with job.folder_lock(folder):
         job.record_child(folder)
         (folder / label.UNDER_WAY).write_text("{}")
