@@ -194,7 +194,8 @@ def caveats(points: Points, line: Line) -> list[str]:
     found = []
     n = n_temperatures(points)
     if n < FEW_POINTS:
-        found.append(f"only {n} temperatures (at least {FEW_POINTS} are needed to trust the error)")
+        differ = f" that differ by more than {100 * SAME_TEMPERATURE:g} %" if n < len(points.temperature_K) else ""
+        found.append(f"only {n} temperatures{differ} (at least {FEW_POINTS} are needed to trust the error)")
     span = span_1000_T_K(points.temperature_K.tolist())
     if span < ADVISED_SPAN_1000_T_K:
         found.append(f"1000/T spans {span:.2f} K⁻¹ (at least {ADVISED_SPAN_1000_T_K:g} K⁻¹ is advised)")

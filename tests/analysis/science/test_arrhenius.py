@@ -172,6 +172,8 @@ def test_temperatures_that_are_nearly_equal_count_once():
     with pytest.raises(arrhenius.NoLine, match="2 temperatures"):
         arrhenius.fit(ideal((600, 600.1, 900)))
     assert arrhenius.n_temperatures(ideal((600, 604, 608, 900))) == 3  # 608 is more than a hundredth above 600
+    points = ideal((600, 602, 800, 1000))
+    assert "only 3 temperatures that differ by more than 1 % (at least" in "; ".join(arrhenius.caveats(points, arrhenius.fit(points)))
 
 
 def test_the_jackknife_skips_a_point_without_which_there_is_no_line_and_says_so():
