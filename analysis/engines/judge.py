@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from analysis.engines import models, quoted, structure
 from analysis.science import diffusion, msd, transport, verdict
 from analysis.science.diffusion import Diffusivity, Paths
+from analysis.science.evidence import Evidence, as_passed, events, needed_ps
 from campaigns.engines.job import EngineFailed, Progress, main
 from campaigns.engines.judge_specs import ArrheniusResult, JudgedRun, JudgeResult, JudgeSpec, RunDiffusion, StationarityResult
 
@@ -159,7 +160,7 @@ def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats]) -> Run
     }
     found = verdict.judge(evidence)
     if found.name == models.DIFFUSIVE:
-        estimate = verdict.as_passed(evidence)
+        estimate = as_passed(evidence)
         details["length_for_20_percent_error_ps"] = _length_for_a_fifth_ps(evidence, estimate)
     if estimate is not None:
         details |= _details(paths, estimate, evidence, spec, _temperature(one), details["volume_A3"])
@@ -167,7 +168,7 @@ def judge_run(one: JudgedRun, spec: JudgeSpec, curves: dict[str, Floats]) -> Run
     return _row(one, found, estimate, details)
 
 
-def _length_for_a_fifth_ps(evidence: verdict.Evidence, estimate: Diffusivity) -> float | None:
+def _length_for_a_fifth_ps(evidence: Evidence, estimate: Diffusivity) -> float | None:
     """From the error that is shown beside it; a length planned from D alone contradicts it."""
     value, error = estimate.diffusivity_cm2_s, estimate.error_cm2_s
     return transport.length_for_error_ps(evidence.completed_ps, error / value, 0.2) if value > 0 else None
@@ -206,11 +207,11 @@ def _temperature(one: JudgedRun) -> float:
 
 
 def _evidence(one: JudgedRun, spec: JudgeSpec, n_ions: int, estimate: Diffusivity | None, species: SpeciesMsd | None,
-              net_A: Floats, flow: float = 0.0) -> verdict.Evidence:  # fmt: skip
+              net_A: Floats, flow: float = 0.0) -> Evidence:  # fmt: skip
     result = one.result
     name, framework_A2, framework_slope = ("", None, None) if species is None else species.framework()
     backbone, backbone_A2 = ("", None) if species is None else species.backbone()
-    return verdict.Evidence(
+    return Evidence(
         outcome=result.outcome, outcome_reason=result.reason, energy_drift_meV_atom_ns=result.energy_drift_meV_atom_ns,
         energy_drift_limit_meV_atom_ns=spec.energy_drift_limit_meV_atom_ns, target_temperature_K=one.temperature_K,
         kinetic_temperature_K=result.mean_kinetic_temperature_K, kinetic_temperature_error_K=result.kinetic_temperature_error_K,
@@ -252,11 +253,11 @@ def species_msd(positions_A: Floats, drift_A: Floats, symbols: NDArray[np.str_],
     return SpeciesMsd(lags, found, mobile_ion, {species: int(np.count_nonzero(symbols == species)) for species in found})
 
 
-def _details(paths: Paths, estimate: Diffusivity, evidence: verdict.Evidence, spec: JudgeSpec, temperature_K: float,
+def _details(paths: Paths, estimate: Diffusivity, evidence: Evidence, spec: JudgeSpec, temperature_K: float,
              volume_A3: float) -> dict[str, Any]:  # fmt: skip
     n = paths.n_ions
     value, error = estimate.diffusivity_cm2_s, estimate.error_cm2_s
-    n_events = verdict.events(evidence)
+    n_events = events(evidence)
     factor_mS_cm = 1000 * transport.nernst_einstein_S_cm(1.0, n, spec.mobile_ion_charge, volume_A3, temperature_K)
     collective = None if evidence.framework_msd_A2 is None else transport.haven(paths, estimate.first_lag, value, error)
     return {
@@ -264,7 +265,7 @@ def _details(paths: Paths, estimate: Diffusivity, evidence: verdict.Evidence, sp
         "he_2018_cm2_s": transport.after_he_cm2_s(estimate, paths.frame_interval_ps, spec.hop_length_A),
         "planned_relative_error": transport.planned_relative_error(n_events),
         "rare_hops_limit_cm2_s": transport.rare_hops_limit_cm2_s(evidence.n_left, n, evidence.completed_ps, spec.hop_length_A),
-        "needed_run_length_ps": verdict.needed_ps(evidence),
+        "needed_run_length_ps": needed_ps(evidence),
         "hop_length_A": spec.hop_length_A,
         "method": estimate.method,
         "gls_cm2_s": estimate.gls_cm2_s,

@@ -5,18 +5,14 @@ early, the MSD grows linearly, both halves of the fit give the same D, the frame
 Order matters: what makes the run worthless comes first, so a caged ion or a melt is never called diffusive.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
 
-from analysis.science.diffusion import HALVES_SIGMA, TOGETHER, Diffusivity
-from analysis.science.transport import effective_events
+from analysis.science.diffusion import HALVES_SIGMA, TOGETHER
+from analysis.science.evidence import MIN_EVENTS, Evidence, events, later_fall, msd_goal, needed_ps, relative_error
 from campaigns.science.plain_numbers import plain
 
-LARGE_MSD_A2 = 5.0
-MIN_EVENTS = 50.0
-NEGLIGIBLE_CHANCE = 0.1  # of its own error, which it would enlarge by half a percent
 SLOPE_RANGE = (0.85, 1.15)
 BOUNDED_SLOPE = 0.5
 BALLISTIC_SLOPE = 1.5
@@ -36,42 +32,8 @@ GOOD_DRIFT_MEV_ATOM_NS = 1.0  # a larger one is said, although the run is used
 SLOW_SIGMA = 3.0  # of its own error, by which the exponent of a walk hardly ever falls below 1
 FILE_EXPONENT = 0.5  # of ions in single file
 FILE_SIGMA = 2.0  # by which the exponent must exceed it where ions block each other
-MARGIN_SIGMA = 2.8  # errors of the MSD by which the advised length exceeds the bare one: two, of this run and the next (at none half pass)
 FLOW = 0.5  # of msd.flow, beyond which ions flow rather than diffuse
 LARGEST_SLOPE_ERROR = 0.5  # with a larger one the slope cannot tell anything from diffusion
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What the verdict looks at.
-
-    `framework_msd_A2` is at the end of the fit, with `framework_slope` its d ln MSD/d ln t, of the `framework_species` that moves most, and
-    `backbone_msd_A2` of the one that moves least; None where there is no framework. `moved_fraction` of the ions ended farther than a hop
-    from where they began; `n_left` is msd.few_left.
-    """
-
-    outcome: str  # of the dynamics: completed | min_distance | blown_up
-    outcome_reason: str
-    energy_drift_meV_atom_ns: float | None
-    energy_drift_limit_meV_atom_ns: float
-    target_temperature_K: float
-    kinetic_temperature_K: float | None  # mean over the run; None where it is not known
-    kinetic_temperature_error_K: float | None
-    temperature_limit_percent: float  # of the target
-    completed_ps: float
-    n_ions: int
-    estimate: Diffusivity | None  # None where there are too few frames
-    hop_length_A: float
-    framework_msd_A2: float | None
-    framework_slope: float | None
-    moved_fraction: float
-    n_left: int = 0
-    framework_species: str = "framework"
-    framework_msd_error_A2: float = 0.0
-    flow: float = 0.0  # msd.flow of the ions
-    backbone_species: str = ""
-    backbone_msd_A2: float | None = None
-    energy_drift_error_meV_atom_ns: float | None = None
 
 
 @dataclass(frozen=True)
@@ -111,69 +73,6 @@ def _cage_caution(evidence: Evidence) -> str:
     return (
         f" A cage of several sites is not excluded, for the MSD stays below {plain(width_A2, 3)} Å²: a run four times as long would tell."
     )
-
-
-def events(evidence: Evidence) -> float:
-    """N_eff at the end of the fit."""
-    return effective_events(evidence.n_ions, float(evidence.estimate.msd_A2[-1]), evidence.hop_length_A)
-
-
-def later_fall(estimate: Diffusivity) -> float:
-    """By which part of itself D would fall in ten times the time, if the MSD went on to grow as it does.
-
-    0 where the exponent is within one error of 1, as for most walks, rising to the whole fall at two errors.
-    """
-    below = 1 - estimate.exponent
-    counted = min(below, 2 * (below - estimate.exponent_error))
-    return 1 - 10**-counted if counted > 0 else 0.0
-
-
-def as_passed(evidence: Evidence) -> Diffusivity:
-    """The estimate of a diffusive run, with an error for what the verdict could not exclude."""
-    estimate = with_chance_of_passing(evidence)
-    fall = later_fall(estimate)
-    if not fall:
-        return estimate
-    flag = f"the MSD grows more slowly than t: that D might fall by {100 * fall:.2g} % in ten times the time is part of its error"
-    error = float(np.hypot(estimate.error_cm2_s, fall * estimate.diffusivity_cm2_s))
-    return replace(estimate, error_cm2_s=error, flags=(*estimate.flags, flag))
-
-
-def with_chance_of_passing(evidence: Evidence) -> Diffusivity:
-    """The estimate with an error for being chosen: a run is kept for its MSD, from which its D comes too.
-
-    Among runs whose MSD lies d of its errors above the goal on average, those that pass are too large by the inverse Mills ratio
-    phi(d)/Phi(d) errors: 0.8 where half of them pass, nothing far above.
-    """
-    estimate, relative = evidence.estimate, _relative_error(evidence)
-    passed = min(float(estimate.msd_A2[-1]) / _msd_goal(evidence), events(evidence) / MIN_EVENTS)
-    above = (1 - 1 / passed) / relative
-    chance = float(norm.pdf(above) / norm.cdf(above))
-    if chance < NEGLIGIBLE_CHANCE:
-        return estimate
-    factor = float(np.hypot(1, chance))
-    flag = f"the MSD hardly exceeds what it must reach: that this might be by chance adds {100 * (factor - 1):.0f} % to the error of D"
-    return replace(estimate, error_cm2_s=factor * estimate.error_cm2_s, flags=(*estimate.flags, flag))
-
-
-def needed_ps(evidence: Evidence) -> float:
-    """Run length at which the MSD at half of the run and the number of hops would suffice, at this D, by two errors."""
-    estimate = evidence.estimate
-    per_ps = 6e4 * estimate.diffusivity_cm2_s  # Angstrom^2 per ps
-    if not per_ps > 0:
-        return float("inf")
-    goal = max(_msd_goal(evidence), MIN_EVENTS * evidence.hop_length_A**2 / evidence.n_ions)
-    return 2 * goal / per_ps * (1 + MARGIN_SIGMA * min(_relative_error(evidence), 1.0))
-
-
-def _relative_error(evidence: Evidence) -> float:
-    """Of the MSD at the end of the fit. It depends on ions and lags, hardly on how far the ions have moved."""
-    largest = float(evidence.estimate.msd_A2[-1])
-    return float(evidence.estimate.msd_error_A2[-1]) / largest if largest > 0 else 0.0
-
-
-def _msd_goal(evidence: Evidence) -> float:
-    return max(LARGE_MSD_A2, 2 * evidence.hop_length_A**2)
 
 
 def _dynamics(evidence: Evidence) -> Verdict | None:
@@ -266,7 +165,7 @@ def _ballistic(evidence: Evidence) -> Verdict | None:
 def _caged(evidence: Evidence) -> Verdict | None:
     """A cage is recognized by the slope, or by ions that stay at home while the MSD would say that they have left."""
     slope, moved = evidence.estimate.loglog_slope, evidence.moved_fraction
-    large = float(evidence.estimate.msd_A2[-1]) >= _msd_goal(evidence)
+    large = float(evidence.estimate.msd_A2[-1]) >= msd_goal(evidence)
     if np.isfinite(slope) and slope < BOUNDED_SLOPE:
         if not large and 0 < evidence.n_left < MOVED_FRACTION * evidence.n_ions:
             return _few_have_left(evidence)
@@ -283,14 +182,14 @@ def _few_have_left(evidence: Evidence) -> Verdict:
     n, length_ps = evidence.n_left, evidence.completed_ps
     # Each of them has made a hop at least, which is a^2/N of the MSD in the whole run; what it needs stands at half of one.
     msd_A2 = n * evidence.hop_length_A**2 / evidence.n_ions
-    needed = 2 * _msd_goal(evidence) / msd_A2 * length_ps
+    needed = 2 * msd_goal(evidence) / msd_A2 * length_ps
     return Verdict("too_short", f"Only {n} of {evidence.n_ions} ions left {'its site' if n == 1 else 'their sites'} in "
                    f"{plain(length_ps, 3)} ps: of the order of {plain(needed, 1)} ps are needed, or a higher temperature.",
                    float(n), MOVED_FRACTION * evidence.n_ions, "ions")  # fmt: skip
 
 
 def _events(evidence: Evidence) -> Verdict | None:
-    largest, goal, seen = float(evidence.estimate.msd_A2[-1]), _msd_goal(evidence), events(evidence)
+    largest, goal, seen = float(evidence.estimate.msd_A2[-1]), msd_goal(evidence), events(evidence)
     length = needed_ps(evidence)
     if largest >= goal and seen >= MIN_EVENTS:
         return None
@@ -304,7 +203,7 @@ def _events(evidence: Evidence) -> Verdict | None:
         error_A2 = float(evidence.estimate.msd_error_A2[-1])
         return Verdict("too_short", f"The MSD reaches {plain(largest)} ± {plain(error_A2, 1)} Å² in {plain(evidence.completed_ps, 3)} ps, "
                        f"not {plain(goal, 3)} Å²: {advice}.", largest, goal, "Å²")  # fmt: skip
-    return Verdict("too_short", f"{seen:.0f} ± {seen * _relative_error(evidence):.0f} hops were seen "
+    return Verdict("too_short", f"{seen:.0f} ± {seen * relative_error(evidence):.0f} hops were seen "
                    f"in {plain(evidence.completed_ps, 3)} ps, "
                    f"not {MIN_EVENTS:.0f}: {advice}.", seen, MIN_EVENTS, "hops")  # fmt: skip
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from analysis.science import diffusion, msd, verdict
+from analysis.science.evidence import Evidence, as_passed
 from tests.analysis.science import walks
 
 N_WALKS = 300
@@ -143,10 +144,10 @@ def accepted(n_frames: int, n_ions: int, probability: float, n_walks: int) -> li
     for _ in range(n_walks):
         paths = walks.as_paths(walks.lattice_walk(rng, n_frames, n_ions, probability))
         moved = float((msd.net_displacement(paths.paths_A) > walks.EDGE_A).mean())
-        evidence = verdict.Evidence("completed", "", None, 1.0, 600.0, None, None, 10.0, float(n_frames), n_ions,
+        evidence = Evidence("completed", "", None, 1.0, 600.0, None, None, 10.0, float(n_frames), n_ions,
                                     diffusion.estimate(paths, walks.EDGE_A), walks.EDGE_A, None, None, moved)  # fmt: skip
         if verdict.judge(evidence).name == "diffusive":
-            passed.append(verdict.as_passed(evidence))
+            passed.append(as_passed(evidence))
     return passed
 
 
@@ -194,15 +195,15 @@ def test_how_often_a_wide_cage_is_called_diffusive(name):
     for _ in range(N_WIDE_CAGES):
         found = of_cage(walks.as_paths(make(rng), 0.1), hop_A)
         if verdict.judge(found).name == "diffusive":
-            passed.append(verdict.as_passed(found))
+            passed.append(as_passed(found))
     error = np.median([one.error_cm2_s / one.diffusivity_cm2_s for one in passed]) if passed else 0.0
     print(f"\n{name:65s} diffusive {100 * len(passed) / N_WIDE_CAGES:.0f} %, their relative error {error:.2f}")
     assert len(passed) <= most * N_WIDE_CAGES
 
 
-def of_cage(paths: diffusion.Paths, hop_A: float) -> verdict.Evidence:
+def of_cage(paths: diffusion.Paths, hop_A: float) -> Evidence:
     moved = float((msd.net_displacement(paths.paths_A) > hop_A).mean())
-    return verdict.Evidence("completed", "", None, 1.0, 600.0, None, None, 10.0, 40.0, 24,
+    return Evidence("completed", "", None, 1.0, 600.0, None, None, 10.0, 40.0, 24,
                             diffusion.estimate(paths, hop_A), hop_A, None, None, moved)  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.science import diffusion, msd, verdict
+from analysis.science.evidence import MIN_EVENTS, Evidence, as_passed, later_fall, needed_ps, with_chance_of_passing
 from analysis.science.steadiness import ChangeInTime
 
 from .walks import ageing_walk, as_paths, cage_walk, file_walk, fractional_walk, lattice_walk, ring_walk
@@ -26,7 +27,7 @@ def evidence(path, hop_A=HOP_A, **changes):
     estimate = diffusion.estimate(paths, hop_A) if len(path) >= diffusion.MIN_FRAMES else None
     net_A = msd.net_displacement(paths.paths_A)
     moved, n_left = float((net_A > hop_A).mean()), msd.few_left(net_A, hop_A)
-    found = verdict.Evidence(
+    found = Evidence(
         "completed", "", 0.05, 1.0, 600.0, 602.0, 4.0, 10.0, len(path) * FRAME_PS, n, estimate, hop_A, 0.3, 0.05, moved, n_left
     )
     return replace(found, **changes)
@@ -77,7 +78,7 @@ def test_a_short_run_says_how_long_it_must_be():
     assert found.name == "too_short"
     assert "ps are needed" in found.reason
     longer = evidence(lattice_walk(np.random.default_rng(2), 100, 12, 0.02, 0.1, HOP_A))
-    assert verdict.needed_ps(longer) > 10
+    assert needed_ps(longer) > 10
 
 
 def test_too_few_frames_are_too_short():
@@ -229,7 +230,7 @@ def test_an_msd_that_grows_more_slowly_than_t_is_never_called_linear_and_has_a_l
         said = verdict.judge(found)
         if said.name == "diffusive":
             assert ("linearly within error" in said.reason) == (found.estimate.exponent >= 1 - found.estimate.exponent_error)
-            passed.append((verdict.later_fall(found.estimate), verdict.as_passed(found).error_cm2_s / found.estimate.error_cm2_s))
+            passed.append((later_fall(found.estimate), as_passed(found).error_cm2_s / found.estimate.error_cm2_s))
     assert len(passed) < 18
     assert np.mean([fall > 0 for fall, _ in passed]) > 0.5
     assert np.mean([larger for _, larger in passed]) > 1.3
@@ -243,7 +244,7 @@ def test_what_a_longer_run_might_find_is_part_of_the_error(diffusive, exponent, 
     """With an error of 0.07 of the exponent: nothing within it, all of the fall from two of them on."""
     estimate = replace(diffusive.estimate, exponent=exponent, exponent_error=0.07)
     found = replace(diffusive, estimate=estimate)
-    passed = verdict.as_passed(found)
+    passed = as_passed(found)
     added = np.sqrt(passed.error_cm2_s**2 - estimate.error_cm2_s**2) / estimate.diffusivity_cm2_s
     assert added == pytest.approx(fall, rel=1e-6, abs=1e-7)
     assert words in verdict.judge(found).reason
@@ -259,12 +260,12 @@ def test_an_exponent_far_below_one_is_subdiffusive(diffusive):
 
 def test_a_run_that_barely_passes_has_a_larger_error(diffusive):
     whole = diffusive.estimate
-    goal = 1.001 * max(2 * HOP_A**2, verdict.MIN_EVENTS * HOP_A**2 / diffusive.n_ions) / whole.msd_A2[-1]
+    goal = 1.001 * max(2 * HOP_A**2, MIN_EVENTS * HOP_A**2 / diffusive.n_ions) / whole.msd_A2[-1]
     just = replace(diffusive, estimate=replace(whole, msd_A2=goal * whole.msd_A2, msd_error_A2=goal * whole.msd_error_A2))
-    wider = verdict.with_chance_of_passing(just)
+    wider = with_chance_of_passing(just)
     assert wider.error_cm2_s == pytest.approx(1.28 * whole.error_cm2_s, rel=0.01)  # hypot(1, 0.8)
     assert "28 %" in wider.flags[-1]
-    assert verdict.with_chance_of_passing(diffusive) is whole
+    assert with_chance_of_passing(diffusive) is whole
 
 
 def test_d_of_the_runs_that_pass_is_not_too_large_for_its_error():
@@ -273,7 +274,7 @@ def test_d_of_the_runs_that_pass_is_not_too_large_for_its_error():
     for _ in range(200):
         found = evidence(lattice_walk(rng, 300, 12, 0.037), 1.0)
         if verdict.judge(found).name == "diffusive":
-            passed = verdict.with_chance_of_passing(found)
+            passed = with_chance_of_passing(found)
             z.append((passed.diffusivity_cm2_s - 0.037 / 6 * 1e-3) / passed.error_cm2_s)
     assert 20 < len(z) < 180
     assert np.mean(np.abs(z) < 1) > 0.55
@@ -315,7 +316,7 @@ def test_most_runs_of_the_advised_length_pass():
     while len(passed) < 15:
         short = evidence(lattice_walk(rng, 300, 16, 0.015, 0.2, HOP_A))
         if verdict.judge(short).name == "too_short":
-            n_frames = min(int(verdict.needed_ps(short) / FRAME_PS), 6000)
+            n_frames = min(int(needed_ps(short) / FRAME_PS), 6000)
             passed.append(verdict.judge(evidence(lattice_walk(rng, n_frames, 16, 0.015, 0.2, HOP_A))).name == "diffusive")
     assert np.mean(passed) > 0.75
 
