@@ -116,8 +116,12 @@ def _said(request: AnalysisRequest) -> dict[str, object]:
 
 
 def again(row: TrajectoryAnalysis, request: AnalysisRequest) -> None:
-    """Have the files that are kept analysed as they are described now. Raises BadInput, and WrongState while an analysis is under way."""
+    """Have the files that are kept analysed as they are described now. Raises BadInput, and WrongState while an analysis is under way or
+    where a file is not there any more.
+    """
     kept = trajectory_runs.kept(row)
+    if not kept or not all(path.is_file() for path in kept):
+        raise WrongState(f"The files of {row.name} are not all there any more: upload them again.")
     _check_times(list(map(_head, kept)), request)
     with transaction.atomic():
         now = TrajectoryAnalysis.objects.select_for_update().get(pk=row.pk)

@@ -194,6 +194,17 @@ def test_an_interrupted_analysis_waits_again_and_is_done_once(upload, monkeypatc
     assert first.state == "done"
 
 
+def test_one_whose_files_are_gone_is_not_analysed_again(as_ada, upload):
+    row = upload(("run.xyz", extended_xyz(60)))
+    trajectory_runs.run(row.pk)
+    for path in trajectory_runs.kept(row):
+        path.unlink()
+    said = {"name": "", "mobile_ion": "Li", "temperature_K": "600", "frame_interval_fs": "100"}
+    assert "are not all there any more: upload them again" in as_ada.post(reverse("trajectory-again", args=[row.pk]), said).content.decode()
+    row.refresh_from_db()
+    assert row.state == "done"
+
+
 def test_one_whose_worker_was_killed_is_taken_when_its_claim_has_run_out(upload):
     row = upload(("run.xyz", extended_xyz(60)))
     mine = TrajectoryAnalysis.objects.filter(pk=row.pk)

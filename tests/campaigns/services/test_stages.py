@@ -235,7 +235,7 @@ def test_the_reconciler_sends_what_nobody_is_at(first_stage):
 def test_two_clicks_on_start_start_once(make_campaign, stand_ins):
     campaign = make_campaign()
     campaigns.start(campaign)
-    with pytest.raises(WrongState, match="cannot start"):
+    with pytest.raises(WrongState, match="cannot be started"):
         campaigns.start(campaign)
     assert campaign.stages.count() == 1
 
