@@ -263,6 +263,8 @@ def test_a_refused_form_leads_to_what_is_wrong(open_page, ada):
     open_step(page, 2)
     page.locator("#id_labeller").select_option("lammps")
     expect(page.locator("#id_labeller-elements")).to_have_value("Ge Li P S")
+    # htmx binds what it has put in a moment later; nobody chooses a file so quickly.
+    page.wait_for_function("document.querySelector('#potential_file')?.['htmx-internal-data']?.listenerInfos?.length > 0")
     page.set_input_files("#potential_file", files=[{"name": "Ge.sw", "mimeType": "text/plain", "buffer": b"Ge Ge Ge 1"}])
     page.get_by_role("button", name="Remove Ge.sw").wait_for()
     page.locator("#id_learning_rate_stop").evaluate("field => { field.value = '9'; }")  # it is folded away
