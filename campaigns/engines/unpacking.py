@@ -1,5 +1,6 @@
 """Unpacks a .zip or .tar(.gz, .bz2, .xz) that somebody else packed: regular files only, inside the folder only, no more than the limits."""
 
+import errno
 import shutil
 import stat
 import tarfile
@@ -33,7 +34,7 @@ def unpack(path: Path, folder: Path, max_bytes: int = MAX_BYTES, max_files: int 
             target.parent.mkdir(parents=True, exist_ok=True)
             left_bytes -= _copy(stream, target, left_bytes, path.name)
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError, RuntimeError, OSError) as error:
-        if isinstance(error, OSError) and error.errno == 28:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise  # the disk is full: not the archive's fault
         raise ArchiveRefused(f"{path.name} is damaged or cannot be unpacked: {error}") from error
     if count == 0:

@@ -1,12 +1,11 @@
 """Configurations with their labels, where they came from, and the verdict of cleaning with the rule and the number that decided."""
 
-from django.conf import settings
 from django.db import models
-from django.utils import timezone
 
 from campaigns.enums import CleaningRule, FrameSource, Verdict
 from campaigns.models.artefact import Artefact
 from campaigns.models.campaign import Campaign, Cell
+from campaigns.models.signed import Signed
 from campaigns.models.stage import Stage
 
 
@@ -68,18 +67,11 @@ class Frame(models.Model):
         return max(self.overrulings.all(), key=lambda one: one.pk, default=None)
 
 
-class Overruling(models.Model):
+class Overruling(Signed):
     """A person gave a configuration another verdict than cleaning, or took that back. None is ever changed: the last one counts."""
 
     frame = models.ForeignKey(Frame, on_delete=models.CASCADE, related_name="overrulings")
     verdict = models.CharField(max_length=10, choices=Verdict, blank=True, help_text="empty: cleaning's verdict counts again")
-    reason = models.TextField()
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
-    by_name = models.CharField(max_length=150, help_text="stays when the account is deleted or the campaign moves elsewhere")
-    at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        ordering = ["id"]
 
     def __str__(self) -> str:
         return f"{self.verdict or 'withdrawn'} by {self.by_name}"

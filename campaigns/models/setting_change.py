@@ -1,29 +1,21 @@
 """A threshold of the protocol that a person changed when the campaign was under way."""
 
-from django.conf import settings
 from django.db import models
-from django.utils import timezone
 
 from campaigns.models.campaign import Campaign
+from campaigns.models.signed import Signed
 from campaigns.science.protocol import SPECS
 
 
-class SettingChange(models.Model):
+class SettingChange(Signed):
     """Counts for every stage that begins after it. None is ever changed: what was asked of an earlier stage can be read from these rows."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="setting_changes")
     setting = models.CharField(max_length=60, help_text="its name in ProtocolSettings")
     old = models.JSONField()
     new = models.JSONField()
-    reason = models.TextField()
     loop = models.PositiveIntegerField(help_text="where the campaign stood; 0: the starting set")
     step = models.PositiveIntegerField()
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
-    by_name = models.CharField(max_length=150, help_text="stays when the account is deleted or the campaign moves elsewhere")
-    at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        ordering = ["id"]
 
     def __str__(self) -> str:
         return f"{self.setting}: {self.old} → {self.new}, by {self.by_name}"

@@ -185,13 +185,17 @@ def material_facts(structure: Structure, notes: list[str]) -> MaterialFacts:
         warnings=(
             *notes,
             *symmetry_notes,
-            *([f"All atoms are {mobile_ion}: D is measured against a framework, and here is none."] if len(amounts) == 1 else []),
-            *([reason] if reason.startswith(NO_MOBILE_ION) else []),
+            *_mobile_ion_notes(mobile_ion, reason, len(amounts)),
             *charge_notes(states, charge_e, is_disordered, doubt),
             *_volume_notes(lattice.volume / n_atoms, float(structure.density)),
             *distance_notes(structure),
         ),
     )
+
+
+def _mobile_ion_notes(mobile_ion: str, reason: str, n_elements: int) -> list[str]:
+    alone = [f"All atoms are {mobile_ion}: D is measured against a framework, and here is none."] if n_elements == 1 else []
+    return alone + ([reason] if reason.startswith(NO_MOBILE_ION) else [])
 
 
 def _symmetry(structure: Structure) -> tuple[str, int, list[list[int]], list[str]]:
